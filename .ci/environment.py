@@ -1,0 +1,123 @@
+"""Sets up one virtual environment with the pins of pyproject.toml: ``python environment.py FOLDER BLENDER``.
+
+Run by the Python that the environment shall have; BLENDER is the name of a dependency group, "4.5" or "5.2".
+A second run with the same pins returns at once. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGINE = "4.5"  # the environment that also runs cinema_core
+
+# Shared libraries that the bpy and OpenCV wheels link but do not bring -> Debian's package.
+DEBIAN_PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libICE.so.6": "libice6",
+    "libSM.so.6": "libsm6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1",
+    "libXxf86vm.so.1": "libxxf86vm1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgomp.so.1": "libgomp1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libxcb.so.1": "libxcb1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+}
+
+
+def main(folder: Path, blender: str) -> None:
+    pins = read_pins(blender)
+    python, stamp = python_of(folder), folder / "pins.txt"
+    if works(python) and stamp.exists() and stamp.read_text() == "\n".join(pins):
+        return
+    print(f"Setting up {folder.name} for Blender {blender} with Python {sys.version.split()[0]}: "
+          "some minutes, 1 to 2 GB", flush=True)
+    if not works(python):
+        create(folder)
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins)
+    modules = ["bpy", "cv2", "torch"] if blender == ENGINE else ["bpy"]
+    provide_libraries(python, modules)
+    for module in modules:
+        run(python, "-c", f"import {module}")
+    stamp.write_text("\n".join(pins))  # last, so that an interrupted set-up is taken up again
+
+
+def read_pins(blender: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    engine = project["project"]["dependencies"] if blender == ENGINE else []
+    return engine + project["dependency-groups"][blender]
+
+
+def python_of(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def works(python: Path) -> bool:
+    """True for the Python of an environment that was made by this version and still starts."""
+    same = f"import sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
+    return python.exists() and subprocess.run([python, "-c", same], check=False).returncode == 0
+
+
+def create(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        import ensurepip  # noqa: F401  Debian keeps it in a package of its own
+    except ImportError:
+        install_on_debian([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"])
+    run(Path(sys.executable), "-m", "venv", str(folder))
+
+
+def provide_libraries(python: Path, modules: list[str]) -> None:
+    """Install, or name, the system libraries that the wheels link and this machine lacks."""
+    missing = {library for module in modules for library in missing_libraries(python, module)}
+    if not missing:
+        return
+    unknown = sorted(missing - DEBIAN_PACKAGES.keys())
+    print("Missing system libraries: " + ", ".join(sorted(missing)), flush=True)
+    if unknown:
+        sys.exit("Install the packages that hold " + ", ".join(unknown) + ", then run the same command again.")
+    install_on_debian(sorted({DEBIAN_PACKAGES[library] for library in missing}))
+
+
+def missing_libraries(python: Path, module: str) -> list[str]:
+    """Sonames that the shared libraries of an installed module ask for and the loader does not find."""
+    find = f"import importlib.util as u; print(u.find_spec({module!r}).submodule_search_locations[0])"
+    folder = Path(subprocess.run([python, "-c", find], check=True, text=True, capture_output=True).stdout.strip())
+    if sys.platform != "linux" or not shutil.which("ldd"):
+        return []
+    listing = subprocess.run(["ldd", *folder.glob("*.so")], check=False, text=True, capture_output=True).stdout
+    return sorted(set(re.findall(r"^\s*(\S+) => not found", listing, flags=re.MULTILINE)))
+
+
+def install_on_debian(packages: list[str]) -> None:
+    command = "apt-get install -y --no-install-recommends " + " ".join(packages)
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        sys.exit(f"Please install what is missing, then run the same command again. On Debian or Ubuntu:\n  {command}")
+    print(f"Installing {' '.join(packages)}", flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for step in ("apt-get update -q", command + " -q"):
+        if subprocess.run(step.split(), env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+            sys.exit(f"This failed: {step}")
+
+
+def run(program: Path, *arguments: str) -> None:
+    finished = subprocess.run([program, *arguments], check=False)
+    if finished.returncode != 0:
+        sys.exit(f"This failed: {program} {' '.join(arguments)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute(), sys.argv[2])

@@ -1,0 +1,36 @@
+# make demo    the main job on the sample photo, or on PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
+# make test    all tests
+# Both set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
+
+PHOTO ?= demo/sea3.jpg
+OUT ?= demo/out
+ifeq ($(PHOTO),demo/sea3.jpg)
+ANNOTATIONS ?= demo/sea3_strokes.json
+endif
+export BLENDERS
+
+PYTHON = .venv/bin/python
+EXTENSION = dist/cinemagraph_3d.zip
+# Blender's own extension tool, shipped in the bpy wheel.
+EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
+
+.PHONY: demo test environment extension clean
+
+demo: extension
+	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
+	    $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") $(if $(DEPTH),--depth "$(DEPTH)")
+
+test: environment
+	@.ci/test
+
+extension: environment
+	@mkdir -p dist
+	$(PYTHON) $(EXTENSION_TOOL) build --source-dir . --output-filepath $(EXTENSION)
+	$(PYTHON) $(EXTENSION_TOOL) validate $(EXTENSION)
+
+environment:
+	@python=$$(.ci/find_python 3.11) || { echo "Python 3.11 was not found: please install it (Blender 4.5 LTS needs this version)."; exit 1; }; \
+	"$$python" .ci/environment.py .venv 4.5
+
+clean:
+	rm -rf dist build demo/out *.egg-info
