@@ -1,0 +1,340 @@
+"""A job folder: what a build leaves behind. Standard library and numpy only: Blender's process imports this module.
+
+Files of a finished job (sizes H x W are the working photo's)::
+
+    report.json   quality report, what was built, the list of the job's files
+    photo.png     working photo, 8 bit RGB
+    depth.npy     (H, W) float32, scene units
+    motion.npy    (H, W, 2) float32, px/frame
+    region.png    (H, W) 8 bit, 255 = moves
+    layers/*.png  what was inpainted
+    strokes.json  the strokes used, see `strokes`
+    points.npz    the points, see `POINTS`
+
+A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
+when the journal ``.commit.json`` appears, in one step; from then on the new state is complete, and whoever comes next
+(`recover`, called by every reader and writer) finishes the moves. Before that, the old state is untouched, and a
+staging folder whose writer died is removed by the next writer. One writer at a time holds ``.lock``, which the system gives back when the process dies. ``.cinemagraph.json`` lists the files
+that are the job's own; files of the user in the same folder are never touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from .errors import CinemaError
+
+SCHEMA = 1
+REPORT, POINTS_FILE, PHOTO = "report.json", "points.npz", "photo.png"
+NAMES = (REPORT, PHOTO, "depth.npy", "motion.npy", "region.png", "strokes.json", POINTS_FILE)
+_JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
+_WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
+
+# Arrays of points.npz: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
+# sRGB 0..1; still_layer is int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
+POINTS = {
+    "still_position": ("S", 3),
+    "still_color": ("S", 3),
+    "still_spread": ("S",),
+    "still_layer": ("S",),
+    "moving_position": ("M", 3),
+    "moving_displacement": ("K", "M", 3),
+    "moving_birth": ("M",),
+    "moving_death": ("M",),
+    "moving_color0": ("M", 3),
+    "moving_color1": ("M", 3),
+    "moving_mean0": ("M", 3),
+    "moving_mean1": ("M", 3),
+    "moving_spread": ("M",),
+}
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where a writer puts the new files.
+
+    Attributes:
+        path: A folder laid out as the job; all that is in it at the end is published.
+    """
+
+    path: Path
+
+
+@contextmanager
+def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
+    """Write a job: all files staged in the ``with`` block appear in `job` together, or none does.
+
+    Args:
+        job: The job folder, made if need be.
+        keep: True leaves the job's other files as they are; False removes those that this block has not staged.
+
+    Raises:
+        CinemaError: The folder cannot be written, another process writes it, or files of the user are in the way.
+    """
+    job = Path(job)
+    made = _make_folder(job)
+    with _locked(job) as lock:
+        if lock is None:
+            raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished, or choose another folder")
+        _settle(job)
+        _check_foreign(job, NAMES)
+        staging = job / f"{_STAGING}{os.getpid()}"
+        try:
+            staging.mkdir()
+            yield Staging(staging)
+            _begin_publishing(job, staging, keep)
+        except BaseException as error:
+            if not (job / _JOURNAL).exists():  # else Ctrl-C came just after: the new state is complete, keep it
+                shutil.rmtree(staging, ignore_errors=True)
+                _remove_if_unused(job, made)
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise CinemaError(f"The disk that holds {job} is full", "Free some space, then build again") from error
+            raise
+        _finish_publishing(job)
+
+
+def recover(job: Path) -> None:
+    """Finish what a killed writer was publishing; wait for a living one that is just publishing."""
+    job = Path(job)
+    give_up = time.monotonic() + _WAIT
+    while (job / _JOURNAL).exists():
+        with _locked(job) as lock:
+            if lock is not None:
+                return _settle(job)
+        if time.monotonic() > give_up:
+            raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished")
+        time.sleep(0.02)
+
+
+def read_report(job: Path) -> dict:
+    """Read report.json of a finished job.
+
+    Raises:
+        CinemaError: There is no finished job, or another version of the program made it.
+    """
+    job = Path(job)
+    recover(job)
+    try:
+        report = json.loads((job / REPORT).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CinemaError(f"{job} holds no finished build", "Build it first") from error
+    except (ValueError, RecursionError) as error:
+        raise CinemaError(f"{job / REPORT} is damaged", "Build it again") from error
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+        raise CinemaError(f"{job / REPORT} was not written by this version of 3D Cinemagraph", "Build it again")
+    return report
+
+
+def read_points(job: Path) -> dict[str, np.ndarray]:
+    """Read points.npz of a finished job: every array of `POINTS`, by name.
+
+    Raises:
+        CinemaError: There is no finished job, or its file is damaged.
+    """
+    job = Path(job)
+    recover(job)
+    try:
+        with np.load(job / POINTS_FILE, allow_pickle=False) as file:
+            points = {name: file[name] for name in POINTS}
+        _check_points(points)
+    except FileNotFoundError as error:
+        raise CinemaError(f"{job} holds no finished build", "Build it first") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CinemaError(f"{job / POINTS_FILE} is damaged", "Build it again") from error
+    return points
+
+
+def _check_points(points: dict[str, np.ndarray]) -> None:
+    sizes: dict[str, int] = {}
+    for name, dimensions in POINTS.items():
+        array = points[name]
+        kind = np.int16 if name == "still_layer" else np.float32
+        if array.dtype != kind or array.ndim != len(dimensions):
+            raise ValueError(f"{name} is {array.dtype} {array.shape}")
+        for size, dimension in zip(array.shape, dimensions):
+            if size != (dimension if isinstance(dimension, int) else sizes.setdefault(dimension, size)):
+                raise ValueError(f"{name} has shape {array.shape}, expected {dimensions} with {sizes}")
+
+
+# The folder and its lock
+
+
+def _make_folder(job: Path) -> bool:
+    """True when the folder was not there before."""
+    if job.exists() and not job.is_dir():
+        raise CinemaError(f"{job} is a file", "Choose a folder for the output")
+    made = not job.exists()
+    try:
+        job.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(job, error) from error
+    return made
+
+
+def _cannot_write(job: Path, error: OSError) -> CinemaError:
+    return CinemaError(f"Cannot write to {job} ({error.strerror or error})", "Choose a folder that you may write to")
+
+
+@contextmanager
+def _locked(job: Path) -> Iterator[int | None]:
+    """Hold the job's lock; yields None when another process holds it."""
+    try:
+        handle = os.open(job / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _cannot_write(job, error) from error
+    try:
+        yield handle if _try_lock(handle) else None
+    finally:
+        os.close(handle)  # closing gives the lock back
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A network folder without locks (ENOLCK, ENOTSUP) is no reason to refuse the work.
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
+
+
+def _remove_if_unused(job: Path, made: bool) -> None:
+    """A failed first build leaves no folder behind."""
+    if made and [entry.name for entry in job.iterdir()] == [_LOCK] and os.name != "nt":  # Windows: the lock is open
+        (job / _LOCK).unlink()
+        job.rmdir()
+
+
+# Whose file it is
+
+
+def _owned(job: Path) -> set[str]:
+    """Relative names of the files that earlier builds published here."""
+    names: set[str] = set()
+    for record in (_OWNED, REPORT):  # the report too: a copy of the folder may have lost its hidden files
+        try:
+            content = json.loads((job / record).read_text(encoding="utf-8"))
+            if content["schema"] == SCHEMA:
+                names.update(_inside(name) for name in content["files"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return names
+
+
+def _inside(name: str) -> str:
+    """Refuse a name that leads out of the job folder; the folder may come from somebody else."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        raise ValueError(f"{name!r} is not a file of the job")
+    return name
+
+
+def _check_foreign(job: Path, names: tuple[str, ...] | list[str]) -> None:
+    """Refuse to overwrite a file that no build of ours has written."""
+    owned = _owned(job)
+    for name in names:
+        folders = [job / parent for parent in PurePosixPath(name).parents if str(parent) != "."]
+        blocked = next((folder for folder in folders if folder.exists() and not folder.is_dir()), None)
+        if blocked or (name not in owned and os.path.lexists(job / name)):
+            raise CinemaError(
+                f"{blocked or job / name} is not from an earlier build and would be overwritten",
+                "Choose another folder for the output, or move that file away",
+            )
+
+
+# Publishing
+
+
+def _staged_files(staging: Path) -> list[str]:
+    files = (path for path in staging.rglob("*") if path.is_file())
+    return sorted(path.relative_to(staging).as_posix() for path in files)
+
+
+def _begin_publishing(job: Path, staging: Path, keep: bool) -> None:
+    """Write the journal. Everything that can go wrong goes wrong before it appears."""
+    files = _staged_files(staging)
+    _check_foreign(job, files)
+    before = _owned(job)
+    _list_files_in_report(staging, files)
+    owned = sorted(before.union(files) if keep else files)
+    _write_json(staging / _OWNED, {"schema": SCHEMA, "files": owned})
+    journal = {
+        "schema": SCHEMA,
+        "staging": staging.name,
+        "files": [*files, _OWNED],
+        "remove": [] if keep else sorted(before.difference(files)),
+    }
+    _write_json(staging / _JOURNAL, journal)
+    os.replace(staging / _JOURNAL, job / _JOURNAL)
+
+
+def _list_files_in_report(staging: Path, files: list[str]) -> None:
+    path = staging / REPORT
+    if path.exists():
+        _write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"files": files})
+
+
+def _settle(job: Path) -> None:
+    """Finish what a dead writer began. Only for the holder of the lock, so no staging folder here is alive."""
+    if (job / _JOURNAL).exists():
+        _finish_publishing(job)
+    for folder in job.glob(_STAGING + "*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish_publishing(job: Path) -> None:
+    """Carry out the journal; may be repeated from any point."""
+    staging, files, remove = _read_journal(job)
+    try:
+        for name in files:
+            if (staging / name).exists():  # else an earlier try has moved it
+                (job / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / name, job / name)
+        for name in remove:
+            (job / name).unlink(missing_ok=True)
+            _remove_empty_folders(job, (job / name).parent)
+        (job / _JOURNAL).unlink()
+    except OSError as error:  # on Windows: a program has one of the files open
+        raise CinemaError(
+            f"Cannot replace files in {job} ({error.strerror or error})",
+            "Close the program that uses them; the new build appears the next time the folder is used",
+        ) from error
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _read_journal(job: Path) -> tuple[Path, list[str], list[str]]:
+    try:
+        journal = json.loads((job / _JOURNAL).read_text(encoding="utf-8"))
+        name = _inside(journal["staging"])
+        if not name.startswith(_STAGING) or "/" in name:
+            raise ValueError(name)
+        return job / name, [_inside(n) for n in journal["files"]], [_inside(n) for n in journal["remove"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CinemaError(f"{job / _JOURNAL} is damaged", "Delete that file, then build again") from error
+
+
+def _remove_empty_folders(job: Path, folder: Path) -> None:
+    while folder != job and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
