@@ -1,0 +1,112 @@
+"""The pinhole camera of the photo, and camera paths. numpy only: Blender's process imports this module.
+
+Convention (every module follows it):
+
+* Core frame is OpenCV's: x right, y down, z into the scene, the photo's camera at the origin.
+* Pixel centres are at +0.5; a photo of W x H pixels spans [0, W] x [0, H]
+  (as ``grid_sample(align_corners=False)``). The principal point is the middle, (W/2, H/2).
+* Depth is along +z, > 0, in scene units; the nearest visible content is at 1.
+  Disparity is 1/depth and nothing else. Depth is never resized, disparity is.
+* Motion is px/frame of the working photo at nominal speed, displacement px, phase 0..1 of the loop.
+* Poses are 4x4 camera-to-world matrices in this frame. Blender's axes are (x, z, -y): the extension turns
+  them once, on the root object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import CinemaError
+
+# Number of frames of the paths of Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023 (its program).
+REFERENCE_FRAMES = {"up-down": 60, "zoom-in": 60, "side": 60, "circle": 90}
+PATHS = tuple(REFERENCE_FRAMES)
+UP_DOWN, ZOOM_IN, SIDE = 0.08, 0.24, 0.09  # amplitudes in scene units (the nearest content is at 1)
+CIRCLE = (0.04, 0.04, 0.09)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The photo's camera.
+
+    Attributes:
+        width: px of the working photo.
+        height: px of the working photo.
+        focal: px, the same for both axes.
+    """
+
+    width: int
+    height: int
+    focal: float
+
+    def unproject(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """Lift pixels into the scene.
+
+        Args:
+            pixels: (..., 2) px, (x, y).
+            depth: (...) scene units along +z.
+
+        Returns:
+            (..., 3) float32, scene units.
+        """
+        centre = np.array((self.width / 2, self.height / 2))
+        sideways = (np.asarray(pixels, np.float64) - centre) * (np.asarray(depth, np.float64)[..., None] / self.focal)
+        return np.concatenate([sideways, np.asarray(depth, np.float64)[..., None]], -1).astype(np.float32)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Project points of the core frame.
+
+        Args:
+            points: (..., 3) scene units, z > 0.
+
+        Returns:
+            (..., 2) float64, px.
+        """
+        points = np.asarray(points, np.float64)
+        return points[..., :2] / points[..., 2:] * self.focal + (self.width / 2, self.height / 2)
+
+
+def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.ndarray:
+    """Camera poses of a preset.
+
+    Args:
+        name: "still" or one of `PATHS`.
+        frames: Number of poses; None takes the reference's number.
+        loop: False gives the reference's path as it is (only "circle" of them closes). True gives a closed path
+            of the same amplitude: pose N would equal pose 0; "side", "up-down" and "zoom-in" start at the photo.
+
+    Returns:
+        (N, 4, 4) float64 camera-to-world, core axes.
+
+    Raises:
+        CinemaError: There is no such path, or frames < 1.
+
+    Source: amplitudes and parametrisation as in the program of Li et al. (CVPR 2023).
+    """
+    if name != "still" and name not in PATHS:
+        raise CinemaError(f'There is no camera path called "{name}"', f"Choose one of still, {', '.join(PATHS)}")
+    count = REFERENCE_FRAMES.get(name, 60) if frames is None else int(frames)
+    if count < 1:
+        raise CinemaError("A camera path needs at least one frame", "Give a number of frames of 1 or more")
+    poses = np.tile(np.eye(4), (count, 1, 1))
+    if name != "still":
+        poses[:, :3, 3] = _centres(name, count, loop)
+    return poses
+
+
+def _centres(name: str, count: int, loop: bool) -> np.ndarray:
+    """(N, 3) camera centres of a preset, scene units."""
+    turn = np.arange(count) / count
+    if name == "circle":  # two turns sideways in one period of depth: closed as it is
+        tau = 4 * turn - 2
+        across, down, along = CIRCLE
+        return np.stack([across * np.cos(np.pi * tau), down * np.sin(np.pi * tau), along * np.cos(np.pi * tau / 2)], 1)
+    if loop:
+        amount = (1 - np.cos(2 * np.pi * turn)) / 2 if name == "zoom-in" else np.sin(2 * np.pi * turn)
+    else:
+        line = np.linspace(0, 1, count)
+        amount = line if name == "zoom-in" else 2 * line - 1
+    direction = {"up-down": (0, UP_DOWN, 0), "side": (SIDE, 0, 0), "zoom-in": (0, 0, ZOOM_IN)}[name]
+    return amount[:, None] * np.array(direction)

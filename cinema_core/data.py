@@ -1,0 +1,150 @@
+"""The nouns that travel between the rooms. numpy only: Blender's process imports this module.
+
+Axes, pixel grid and units are those of the Convention block in :mod:`.camera`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape)
+    )
+    if not fits:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """The working photo.
+
+    Attributes:
+        color: (H, W, 3) float32, sRGB-encoded, 0..1; both sides even.
+        focal: Focal length, px of the working photo.
+        alpha: (H, W) float32 coverage 0..1, or None when the file has none.
+        name: File name, for reports.
+        exif_focal: True when the focal length was read from the file.
+    """
+
+    color: np.ndarray
+    focal: float
+    alpha: np.ndarray | None = None
+    name: str = ""
+    exif_focal: bool = False
+
+    def __post_init__(self) -> None:
+        _check("color", self.color, (None, None, 3))
+
+    @property
+    def height(self) -> int:
+        return self.color.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.color.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """One stroke that the user drew over the photo.
+
+    Attributes:
+        kind: "motion" (direction and speed), "region" (encloses what moves) or "still" (does not move).
+        points: (N, 2) float32, px of the working photo, in drawing order.
+        closed: True when the last point joins the first.
+        speed: Factor on the speed that the stroke's length stands for.
+    """
+
+    kind: str
+    points: np.ndarray
+    closed: bool = False
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check("points", self.points, (None, 2))
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What the user may choose about a build.
+
+    Attributes:
+        frames: Length of the loop in frames at nominal speed.
+        speed: Factor on every hint's speed; larger is faster.
+        max_side: Longest side of the working photo, px; larger photos are scaled down.
+        focal: Focal length, px of the working photo; None reads EXIF, else takes the longer side.
+        keys: Number of segments that a trajectory over the whole loop is stored in.
+        seed: Seed of everything that samples.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    frames: int = 60
+    speed: float = 1.0
+    max_side: int = 1920
+    focal: float | None = None
+    keys: int = 12
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True, eq=False)
+class StillPoints:
+    """Points that never move.
+
+    Attributes:
+        position: (S, 3) float32, scene units.
+        color: (S, 3) float32, sRGB 0..1.
+        spread: (S,) float32, radius in units of the point's own pixel footprint (1 = one photo pixel).
+        layer: (S,) int16, index into the report's list of layers.
+    """
+
+    position: np.ndarray
+    color: np.ndarray
+    spread: np.ndarray
+    layer: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.position)
+        _check("position", self.position, (count, 3))
+        _check("color", self.color, (count, 3))
+        _check("spread", self.spread, (count,))
+        _check("layer", self.layer, (count,))
+
+
+@dataclass(frozen=True, eq=False)
+class MovingPoints:
+    """Points that follow trajectories of the motion field over one loop.
+
+    Attributes:
+        position: (M, 3) float32, scene units; where displacement is counted from.
+        displacement: (K + 1, M, 3) float32, scene units, at phases j / K.
+        birth: (M,) float32, phase from which the point is shown.
+        death: (M,) float32, phase from which it is hidden again; 2 = never within the loop.
+        color0: (M, 3) float32, sRGB 0..1, the photo where the trajectory starts.
+        color1: (M, 3) float32, sRGB 0..1, the photo where it ends.
+        mean0: (M, 3) float32, sRGB 0..1, the blurred photo where it starts.
+        mean1: (M, 3) float32, sRGB 0..1, the blurred photo where it ends.
+        spread: (M,) float32, radius in pixel footprints.
+    """
+
+    position: np.ndarray
+    displacement: np.ndarray
+    birth: np.ndarray
+    death: np.ndarray
+    color0: np.ndarray
+    color1: np.ndarray
+    mean0: np.ndarray
+    mean1: np.ndarray
+    spread: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.position)
+        _check("displacement", self.displacement, (None, count, 3))
+        for name in ("position", "color0", "color1", "mean0", "mean1"):
+            _check(name, getattr(self, name), (count, 3))
+        for name in ("birth", "death", "spread"):
+            _check(name, getattr(self, name), (count,))

@@ -1,0 +1,26 @@
+"""Which torch device a stage runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from .errors import CinemaError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> str:
+    """The device to use.
+
+    Args:
+        name: "cpu", "cuda", "mps", or "auto" for the fastest that torch finds.
+
+    Raises:
+        CinemaError: There is no such device here.
+    """
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if found[device])
+    if not found.get(name):
+        raise CinemaError(f'torch finds no device "{name}" here', "Use auto or cpu")
+    return name

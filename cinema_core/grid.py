@@ -1,0 +1,94 @@
+"""Operations on pixel grids that several stages share: nearest known pixel, smooth continuation, bilinear look-up."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def nearest_index(mask: np.ndarray) -> np.ndarray:
+    """Flat index of the nearest True pixel, for every pixel.
+
+    Args:
+        mask: (H, W) bool with at least one True.
+
+    Returns:
+        (H, W) int64.
+    """
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros(labels.max() + 1, np.int64)
+    table[labels[mask]] = np.flatnonzero(mask)
+    return table[labels]
+
+
+def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Give every pixel outside the mask the value of the nearest one inside.
+
+    Args:
+        values: (H, W) or (H, W, C).
+        mask: (H, W) bool with at least one True.
+
+    Returns:
+        As `values`.
+    """
+    return values.reshape(-1, *values.shape[2:])[nearest_index(mask)]
+
+
+def smooth_fill(values: np.ndarray, known: np.ndarray, where: np.ndarray, reach: float) -> np.ndarray:
+    """Continue values smoothly: the nearest known value, blurred over known and filled pixels only.
+
+    Args:
+        values: (H, W) float32.
+        known: (H, W) bool with at least one True.
+        where: (H, W) bool, pixels to fill.
+        reach: Width of what is filled, px; sets the blur.
+
+    Returns:
+        (H, W) float32, `values` with `where` filled.
+    """
+    filled = values.copy()
+    filled[where] = values.ravel()[nearest_index(known)[where]]
+    filled[where] = masked_blur(filled, where | known, max(1.0, reach / 4))[where]
+    return filled
+
+
+def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean over the pixels of the mask only.
+
+    Args:
+        values: (H, W) or (H, W, C) float32.
+        mask: (H, W) bool.
+        sigma: px.
+
+    Returns:
+        As `values`; zero where the mask is out of reach.
+    """
+    weight = mask.astype(np.float32)
+    total = cv2.GaussianBlur(values * (weight if values.ndim == 2 else weight[..., None]), (0, 0), sigma)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6)
+    return total / (share if values.ndim == 2 else share[..., None])
+
+
+def sample(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Bilinear look-up; beyond the border the border's value.
+
+    Args:
+        values: (H, W) or (H, W, C) float32.
+        places: (M, 2) px, pixel centres at +0.5.
+
+    Returns:
+        (M,) or (M, C) float32.
+    """
+    height, width = values.shape[:2]
+    x = np.clip(places[:, 0].astype(np.float32) - 0.5, 0, width - 1)
+    y = np.clip(places[:, 1].astype(np.float32) - 0.5, 0, height - 1)
+    left, top = np.minimum(x.astype(np.int64), max(width - 2, 0)), np.minimum(y.astype(np.int64), max(height - 2, 0))
+    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    across, down = x - left, y - top
+    if values.ndim == 3:
+        across, down = across[:, None], down[:, None]
+    upper = values[top, left] * (1 - across) + values[top, right] * across
+    lower = values[below, left] * (1 - across) + values[below, right] * across
+    return (upper * (1 - down) + lower * down).astype(np.float32)

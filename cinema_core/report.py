@@ -1,0 +1,107 @@
+"""The quality report: how good a build is, in numbers that an artist can act on.
+
+Input: the photo, the points, the hints and the motion field. Output: a dict for report.json.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .camera import PATHS, camera_path
+from .grid import sample
+from .hints import Hints
+from .preview import Splatter
+
+LOOKS = 5  # poses of each camera path at which holes are counted: its ends and what lies between
+SEAM_PHASES = (0.0, 0.25, 0.5, 0.75)  # frame-to-frame differences that the wrap-around is compared with
+
+
+def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndarray, splatter: Splatter, frames: int) -> dict:
+    """Measure a build.
+
+    Args:
+        photo: (H, W, 3) float32, sRGB.
+        region: (H, W) bool, what moves.
+        hints: The hints.
+        motion: (H, W, 2) float32, px/frame.
+        splatter: Renders the points.
+        frames: Length of the loop.
+
+    Returns:
+        fidelity_db and fidelity_still_db (PSNR of phase 0 through the photo's camera, over all and over still
+        pixels), seam (wrap-around frame difference over the median of others), contrast (of the moving region at
+        mid-loop, share of the photo's), holes (share of uncovered pixels of each camera path's worst looked-at pose),
+        hint_angle_deg and hint_speed (mean angular and relative speed error at the hints). None where there is
+        nothing to measure.
+    """
+    still = np.eye(4)
+    first, _ = splatter.render(0.0, still)
+    quality = {
+        "fidelity_db": _psnr(first, photo),
+        "fidelity_still_db": _psnr(first[~region], photo[~region]) if not region.all() else None,
+        "holes": _holes(splatter),
+        "seam": None,
+        "contrast": None,
+        "hint_angle_deg": None,
+        "hint_speed": None,
+    }
+    if region.any():
+        quality["seam"], middle = _seam(splatter, first, region, frames)
+        quality["contrast"] = _contrast(middle, region) / max(_contrast(first, region), 1e-6)
+    if len(hints.pixels):
+        quality["hint_angle_deg"], quality["hint_speed"] = _hint_error(hints, motion)
+    return {name: _rounded(value) for name, value in quality.items()}
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return None if value is None else round(float(value), 5)
+
+
+def _psnr(picture: np.ndarray, photo: np.ndarray) -> float:
+    """dB of 8-bit pictures; identical ones count as 99."""
+    error = np.square(np.rint(picture * 255) - np.rint(photo * 255)).mean()
+    return 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def _holes(splatter: Splatter) -> dict[str, float]:
+    holes = {}
+    for name in PATHS:
+        poses = camera_path(name)
+        looks = poses[np.unique(np.linspace(0, len(poses) - 1, LOOKS if name == "circle" else 3).round().astype(int))]
+        holes[name] = max(splatter.uncovered(0.5, pose) for pose in looks)
+    return holes
+
+
+def _seam(splatter: Splatter, first: np.ndarray, region: np.ndarray, frames: int) -> tuple[float, np.ndarray]:
+    """Wrap-around difference over the median of the others, and the picture at mid-loop."""
+    still = np.eye(4)
+
+    def difference(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.abs(a - b)[region].mean())
+
+    inner, middle = [], first
+    for phase in SEAM_PHASES:
+        here = first if phase == 0 else splatter.render(phase, still)[0]
+        middle = here if phase == 0.5 else middle
+        inner.append(difference(here, splatter.render(phase + 1 / frames, still)[0]))
+    wrap = difference(splatter.render(1 - 1 / frames, still)[0], first)
+    return wrap / max(float(np.median(inner)), 1e-9), middle
+
+
+def _contrast(picture: np.ndarray, region: np.ndarray) -> float:
+    """Standard deviation of the fine detail inside the region."""
+    luma = cv2.cvtColor(np.ascontiguousarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
+    return float((luma - cv2.GaussianBlur(luma, (0, 0), max(luma.shape) / 160))[region].std())
+
+
+def _hint_error(hints: Hints, motion: np.ndarray) -> tuple[float, float]:
+    """Mean angle in degrees and mean relative speed error at the hints."""
+    found = sample(motion, hints.pixels)
+    wanted, size = hints.velocities, np.linalg.norm(hints.velocities, axis=1)
+    length = np.linalg.norm(found, axis=1)
+    cosine = (found * wanted).sum(1) / np.maximum(size * length, 1e-9)
+    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return float(angle.mean()), float((np.abs(length - size) / np.maximum(size, 1e-9)).mean())
