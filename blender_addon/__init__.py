@@ -1,0 +1,12 @@
+"""The scene bridge: the only room that turns core data into datablocks, and runs the engine."""
+
+from . import engine, settings
+
+
+def register() -> None:
+    settings.register()
+
+
+def unregister() -> None:
+    engine.stop_all()
+    settings.unregister()

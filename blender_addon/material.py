@@ -1,0 +1,26 @@
+"""The one material of the points: they shine with the colour that they store."""
+
+import bpy
+
+
+def create_material(attribute: str) -> bpy.types.Material:
+    """Make an emission material that shows a colour attribute as it is.
+
+    Args:
+        attribute: Name of the points' colour attribute (scene-linear when read).
+    """
+    material = bpy.data.materials.new("Cinemagraph Points")
+    if material.node_tree is None:  # Blender 5 makes the tree by itself and deprecates the switch.
+        material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    nodes.clear()
+    color = nodes.new("ShaderNodeAttribute")
+    color.attribute_type = "GEOMETRY"
+    color.attribute_name = attribute
+    shine = nodes.new("ShaderNodeEmission")
+    output = nodes.new("ShaderNodeOutputMaterial")
+    links.new(color.outputs["Color"], shine.inputs["Color"])
+    links.new(shine.outputs["Emission"], output.inputs["Surface"])
+    for place, node in enumerate((color, shine, output)):
+        node.location = (220 * place - 440, 0)
+    return material

@@ -1,0 +1,61 @@
+"""Points of a finished job -> vertex-only meshes. Arrays go in whole, never point by point."""
+
+import bpy
+import numpy as np
+
+from .nodes import BIRTH, COLOR, DEATH, END_COLORS, SPREAD, STEP
+
+# Attribute type -> the name its data goes by in `foreach_set`. Still colours are stored as bytes: they
+# come from an 8-bit photo, take a quarter of the room, and "color_srgb" spares us the conversion.
+_FIELD = {"FLOAT": "value", "FLOAT_VECTOR": "vector", "BYTE_COLOR": "color_srgb"}
+
+
+def still_mesh(name: str, points: dict[str, np.ndarray], chosen: np.ndarray) -> bpy.types.Mesh:
+    """Make the mesh of one layer.
+
+    Args:
+        name: Name of the mesh.
+        points: What `storage.read_points` gives.
+        chosen: (S,) bool, the still points that belong to the layer.
+    """
+    mesh = _mesh(name, points["still_position"][chosen])
+    _store(mesh, COLOR, "BYTE_COLOR", _opaque(points["still_color"][chosen]))
+    _store(mesh, SPREAD, "FLOAT", points["still_spread"][chosen])
+    return mesh
+
+
+def moving_mesh(name: str, points: dict[str, np.ndarray]) -> bpy.types.Mesh:
+    """Make the mesh of the moving points; it rests at phase 0 and displacements count from there."""
+    steps = points["moving_displacement"]  # (K+1, M, 3)
+    mesh = _mesh(name, points["moving_position"] + steps[0])
+    for key in range(1, len(steps)):
+        _store(mesh, f"{STEP}{key}", "FLOAT_VECTOR", steps[key] - steps[0])
+    for name in END_COLORS:
+        _store(mesh, name, "FLOAT_VECTOR", _linear(points[name.replace("end_", "moving_")]))
+    _store(mesh, SPREAD, "FLOAT", points["moving_spread"])
+    _store(mesh, BIRTH, "FLOAT", points["moving_birth"])
+    _store(mesh, DEATH, "FLOAT", points["moving_death"])
+    return mesh
+
+
+def _mesh(name: str, position: np.ndarray) -> bpy.types.Mesh:
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(position))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(position, np.float32).ravel())
+    return mesh
+
+
+def _store(mesh: bpy.types.Mesh, name: str, kind: str, values: np.ndarray) -> None:
+    attribute = mesh.attributes.new(name, kind, "POINT")
+    attribute.data.foreach_set(_FIELD[kind], np.ascontiguousarray(values, np.float32).ravel())
+
+
+def _opaque(color: np.ndarray) -> np.ndarray:
+    """(N, 3) sRGB -> (N, 4) float32 on whole bytes, alpha 1; Blender's own rounding may miss by one."""
+    whole = np.round(np.clip(color, 0.0, 1.0) * 255.0) / 255.0
+    return np.concatenate([whole, np.ones((len(color), 1))], axis=1)
+
+
+def _linear(color: np.ndarray) -> np.ndarray:
+    """sRGB 0..1 -> scene-linear, any shape."""
+    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)

@@ -1,0 +1,259 @@
+"""Geometry Nodes groups that turn vertices into coloured, moving points.
+
+They hold everything that plays: no driver, no handler, no script. The numbers an artist changes are
+inputs of the modifier; `set_inputs` and `get_inputs` reach them by their names.
+
+Convention: the groups work in the mesh's own coordinates, which are the core's (z into the scene).
+"""
+
+from typing import Any
+
+import bpy
+
+COLOR = "color"  # what the material reads
+SPREAD = "spread"  # radius factor, 1 = one pixel of the photo
+BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
+# The colours of a trajectory's two ends and their local means, in the order `_color` weighs them.
+# Scene-linear vectors: decoding byte colours anew on every frame made playback twice as slow.
+END_COLORS = ("end_color0", "end_mean0", "end_color1", "end_mean1")
+STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase 0
+
+Socket = bpy.types.NodeSocket
+
+
+class _Graph:
+    """A node tree being written: each call adds one node and wires its inputs."""
+
+    def __init__(self, name: str):
+        self.tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
+        self.tree.is_modifier = True
+
+    def add(self, kind: str, *inputs: Any, **properties: Any) -> bpy.types.Node:
+        """Add a node; `inputs` go by place to its enabled sockets (None leaves one as it is)."""
+        node = self.tree.nodes.new(kind)
+        for name, value in properties.items():
+            setattr(node, name, value)
+        # Placed in the order they were made, so that an artist who opens the group can read it.
+        count = len(self.tree.nodes) - 1
+        node.location = (200 * (count // 5), -190 * (count % 5))
+        sockets = [socket for socket in node.inputs if socket.enabled]
+        for socket, value in zip(sockets, inputs):
+            self._feed(socket, value)
+        return node
+
+    def _feed(self, socket: Socket, value: Any) -> None:
+        if isinstance(value, bpy.types.NodeSocket):
+            self.tree.links.new(value, socket)
+        elif value is not None:
+            socket.default_value = value
+
+    def math(self, operation: str, *inputs: Any) -> Socket:
+        return self.add("ShaderNodeMath", *inputs, operation=operation).outputs[0]
+
+    def vector(self, operation: str, *inputs: Any) -> Socket:
+        node = self.add("ShaderNodeVectorMath", *inputs, operation=operation)
+        return next(socket for socket in node.outputs if socket.enabled)
+
+    def named(self, kind: str, name: Any) -> Socket:
+        """Read a named attribute, FLOAT or FLOAT_VECTOR."""
+        node = self.add("GeometryNodeInputNamedAttribute", name, data_type=kind)
+        return next(socket for socket in node.outputs if socket.enabled)
+
+    def input(self, kind: str, name: str, description: str, **settings: Any) -> None:
+        socket = self.tree.interface.new_socket(name, in_out="INPUT", socket_type=kind)
+        socket.description = description
+        for setting, value in settings.items():
+            setattr(socket, setting, value)
+
+    def interface(self) -> dict[str, Socket]:
+        """Call once the inputs are declared: the group's input sockets by their names."""
+        self.tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+        outputs = self.add("NodeGroupInput").outputs
+        return {socket.name: socket for socket in outputs if socket.name}
+
+    def radius(self, inputs: dict[str, Socket], depth: Socket) -> Socket:
+        """Point size * spread * z / (2 * focal): as large as a pixel of the photo seen from its camera."""
+        pixels = self.math("MULTIPLY", inputs["Point Size"], self.named("FLOAT", SPREAD))
+        per_depth = self.math("DIVIDE", pixels, self.math("MULTIPLY", inputs["Focal"], 2.0))
+        return self.math("MULTIPLY", per_depth, depth)
+
+    def depth(self) -> Socket:
+        position = self.add("GeometryNodeInputPosition").outputs[0]
+        return self.add("ShaderNodeSeparateXYZ", position).outputs["Z"]
+
+    def without(self, geometry: Socket, pattern: str) -> Socket:
+        """Drop the attributes whose names match a wildcard pattern."""
+        node = self.add("GeometryNodeRemoveAttribute")
+        if hasattr(node, "pattern_mode"):
+            node.pattern_mode = "WILDCARD"
+        else:  # Blender 5 made it a menu socket
+            node.inputs["Pattern Mode"].default_value = "Wildcard"
+        self._feed(node.inputs["Geometry"], geometry)
+        self._feed(node.inputs["Name"], pattern)
+        return node.outputs[0]
+
+    def finish(self, geometry: Socket, material: Socket) -> bpy.types.GeometryNodeTree:
+        painted = self.add("GeometryNodeSetMaterial", geometry, None, material).outputs[0]
+        self.add("NodeGroupOutput", painted)
+        return self.tree
+
+
+def create_still_group() -> bpy.types.GeometryNodeTree:
+    """Make the group for points that stand still."""
+    graph = _Graph("Cinemagraph Still Points")
+    graph.input("NodeSocketGeometry", "Geometry", "Vertices of one layer of the photo")
+    _declare_look(graph)
+    inputs = graph.interface()
+    radius = graph.radius(inputs, graph.depth())
+    points = graph.add("GeometryNodeMeshToPoints", inputs["Geometry"], None, None, radius).outputs[0]
+    return graph.finish(points, inputs["Material"])
+
+
+def create_moving_group() -> bpy.types.GeometryNodeTree:
+    """Make the group for points that travel along their trajectories and change colour on the way."""
+    graph = _Graph("Cinemagraph Moving Points")
+    graph.input("NodeSocketGeometry", "Geometry", "Vertices with a trajectory each")
+    _declare_time(graph)
+    _declare_look(graph)
+    inputs = graph.interface()
+    phase = _phase(graph, inputs)
+    moved = graph.add(
+        "GeometryNodeSetPosition", inputs["Geometry"], None, None, _displacement(graph, phase, inputs["Keys"])
+    ).outputs[0]
+    colored = graph.add(
+        "GeometryNodeStoreNamedAttribute", moved, None, COLOR, _color(graph, phase),
+        data_type="FLOAT_COLOR", domain="POINT",
+    ).outputs[0]
+    # What has been used is dropped first: copying it to the points would take longer than all the rest.
+    light = graph.without(graph.without(colored, STEP + "*"), "end_*")
+    radius = graph.radius(inputs, graph.depth())
+    points = graph.add("GeometryNodeMeshToPoints", light, _alive(graph, phase), None, radius).outputs[0]
+    return graph.finish(points, inputs["Material"])
+
+
+def _declare_time(graph: _Graph) -> None:
+    graph.input(
+        "NodeSocketInt", "Loop Length", "Frames after which the motion is back at its start",
+        default_value=60, min_value=1, max_value=100000,
+    )
+    graph.input("NodeSocketFloat", "Start Frame", "Frame that shows the photo itself", default_value=1.0)
+    graph.input(
+        "NodeSocketFloat", "Speed", "How many times the loop is played within its length. "
+        "Whole numbers keep the loop closed, negative ones play it backwards",
+        default_value=1.0, min_value=-100.0, max_value=100.0,
+    )
+    graph.input(
+        "NodeSocketInt", "Keys", "Stored positions along each trajectory", default_value=12, min_value=1,
+        hide_in_modifier=True,
+    )
+
+
+def _declare_look(graph: _Graph) -> None:
+    graph.input(
+        "NodeSocketFloat", "Point Size", "Size of the points in pixels of the photo. Larger ones close gaps "
+        "that a moving camera opens, smaller ones keep the photo sharper",
+        default_value=1.4, min_value=0.0, max_value=100.0,
+    )
+    graph.input(
+        "NodeSocketFloat", "Focal", "Focal length of the photo in pixels", default_value=1000.0, min_value=1.0,
+        hide_in_modifier=True,
+    )
+    graph.input("NodeSocketMaterial", "Material", "Material of the points")
+
+
+def _phase(graph: _Graph, inputs: dict[str, Socket]) -> Socket:
+    """fract((frame - start) * speed / loop length)."""
+    frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
+    played = graph.math("MULTIPLY", graph.math("SUBTRACT", frame, inputs["Start Frame"]), inputs["Speed"])
+    return graph.math("FRACT", graph.math("DIVIDE", played, inputs["Loop Length"]))
+
+
+def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
+    """Mix the two stored displacements around the phase; the first, "step0", is not stored and reads as 0."""
+    place = graph.math("MULTIPLY", phase, keys)
+    last = graph.math("SUBTRACT", keys, 1.0)
+    before = graph.math("MINIMUM", graph.math("FLOOR", place), last)
+    after = graph.math("ADD", before, 1.0)
+    return graph.vector(
+        "MULTIPLY_ADD",
+        graph.vector("SUBTRACT", _keyed(graph, after), _keyed(graph, before)),
+        graph.math("SUBTRACT", place, before),
+        _keyed(graph, before),
+    )
+
+
+def _keyed(graph: _Graph, number: Socket) -> Socket:
+    """Read the vector attribute whose name is "step" and this whole number."""
+    integer = graph.add("FunctionNodeFloatToInt", number, rounding_mode="ROUND").outputs[0]
+    digits = graph.add("FunctionNodeValueToString", integer, data_type="INT").outputs[0]
+    join = graph.add("GeometryNodeStringJoin")
+    strings = next(socket for socket in join.inputs if socket.is_multi_input)
+    # A multi-input lists its links last first, so the digits are linked before the word.
+    graph.tree.links.new(digits, strings)
+    word = graph.add("FunctionNodeInputString", string=STEP).outputs[0]
+    graph.tree.links.new(word, strings)
+    return graph.named("FLOAT_VECTOR", join.outputs[0])
+
+
+def _color(graph: _Graph, phase: Socket) -> Socket:
+    """Cross-fade a point's two end colours so that the texture keeps its contrast.
+
+    With s the phase and w = sqrt((1-s)^2 + s^2), the means m fade plainly and what differs from them is
+    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w, which is four weights on c0, m0, c1, m1.
+    """
+    rest = graph.math("SUBTRACT", 1.0, phase)
+    norm = graph.math("SQRT", graph.math("MULTIPLY_ADD", rest, rest, graph.math("MULTIPLY", phase, phase)))
+    weights = []
+    for share in (rest, phase):
+        kept = graph.math("DIVIDE", share, norm)
+        weights += [kept, graph.math("SUBTRACT", share, kept)]
+    total = None
+    for name, weight in zip(END_COLORS, weights):
+        end = graph.named("FLOAT_VECTOR", name)
+        total = graph.vector("MULTIPLY", end, weight) if total is None else \
+            graph.vector("MULTIPLY_ADD", end, weight, total)
+    return graph.vector("MAXIMUM", total, (0.0, 0.0, 0.0))
+
+
+def _alive(graph: _Graph, phase: Socket) -> Socket:
+    """birth <= phase < death."""
+    born = graph.add(
+        "FunctionNodeCompare", phase, graph.named("FLOAT", BIRTH), data_type="FLOAT", operation="GREATER_EQUAL"
+    ).outputs[0]
+    lives = graph.add(
+        "FunctionNodeCompare", phase, graph.named("FLOAT", DEATH), data_type="FLOAT", operation="LESS_THAN"
+    ).outputs[0]
+    return graph.add("FunctionNodeBooleanMath", born, lives, operation="AND").outputs[0]
+
+
+def input_property(modifier: bpy.types.NodesModifier, name: str) -> tuple[Any, str]:
+    """Give the owner and the name of the property behind an input, as `UILayout.prop` wants them."""
+    identifier = next(item.identifier for item in _sockets(modifier) if item.name == name)
+    if hasattr(modifier, "properties"):  # Blender 5.2 on: real properties
+        return getattr(modifier.properties.inputs, identifier), "value"
+    return modifier, f'["{identifier}"]'  # before: custom properties of the modifier
+
+
+def get_inputs(modifier: bpy.types.NodesModifier) -> dict[str, Any]:
+    """Read a modifier's inputs by name, the geometry left out."""
+    slots = {item.name: input_property(modifier, item.name) for item in _sockets(modifier)}
+    return {name: owner.path_resolve(path) for name, (owner, path) in slots.items()}
+
+
+def set_inputs(modifier: bpy.types.NodesModifier, values: dict[str, Any]) -> None:
+    """Set inputs of a modifier by name; those that its group lacks are passed over."""
+    for item in _sockets(modifier):
+        if item.name in values:
+            owner, path = input_property(modifier, item.name)
+            if path == "value":
+                owner.value = values[item.name]
+            else:
+                owner[item.identifier] = values[item.name]
+    modifier.id_data.update_tag()
+
+
+def _sockets(modifier: bpy.types.NodesModifier) -> list[bpy.types.NodeTreeInterfaceSocket]:
+    return [
+        item for item in modifier.node_group.interface.items_tree
+        if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.socket_type != "NodeSocketGeometry"
+    ]

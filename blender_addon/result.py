@@ -1,0 +1,156 @@
+"""A finished job -> the scene: the layers' points under the root, playing by themselves."""
+
+import json
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..cinema_core import storage
+from . import material, meshes, nodes, scene as stage
+
+
+def import_result(scene: bpy.types.Scene, job: Path) -> dict:
+    """Bring a finished job into the scene in place of the one before, and give its report.
+
+    Objects of an earlier build are used again with new meshes, so that keys, modifiers and inputs that
+    the user set on them stay. All meshes are made before anything in the scene changes.
+
+    Raises:
+        CinemaError: There is no finished job.
+    """
+    report, points = storage.read_report(job), storage.read_points(job)
+    settings = scene.cinemagraph
+    still, moving = _meshes(report, points)
+    stage.ensure_root(scene)
+    _ensure_nodes(settings)
+    before, now = _defaults(settings.report, settings.material), _defaults(report, settings.material)
+    if before and _differ(point_size(scene), before["Point Size"]):
+        now["Point Size"] = point_size(scene)  # the user's own, for layers that are new too
+    _fill(scene, still, settings.still_nodes, (before, now))
+    _fill(scene, moving, settings.moving_nodes, (before, now))
+    settings.report_json = json.dumps(report)
+    stage.reach(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
+    return report
+
+
+def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[tuple[bpy.types.Object, bpy.types.NodesModifier]]:
+    """Give the objects that the last build made and the user kept, each with the modifier that plays it."""
+    settings = scene.cinemagraph
+    groups = (settings.moving_nodes,) if moving_only else (settings.still_nodes, settings.moving_nodes)
+    found = []
+    for part in settings.parts:
+        if stage.in_scene(part.object, scene):
+            found += [
+                (part.object, modifier) for modifier in part.object.modifiers
+                if modifier.type == "NODES" and modifier.node_group is not None and modifier.node_group in groups
+            ]
+    return found
+
+
+def point_size(scene: bpy.types.Scene) -> float:
+    """Give the points' size, px of the photo; 0 while nothing is built."""
+    return next((nodes.get_inputs(modifier)["Point Size"] for _, modifier in parts(scene)), 0.0)
+
+
+def set_point_size(scene: bpy.types.Scene, size: float) -> None:
+    """Give all points one size, px of the photo."""
+    for _, modifier in parts(scene):
+        nodes.set_inputs(modifier, {"Point Size": size})
+
+
+def remove_result(scene: bpy.types.Scene) -> None:
+    """Take the points out of the scene, with what only they used; all else stays."""
+    settings = scene.cinemagraph
+    for part in settings.parts:
+        if part.object is not None:
+            _delete(part.object)
+    settings.parts.clear()
+    settings.report_json = ""
+    for name, store in (("still_nodes", "node_groups"), ("moving_nodes", "node_groups"), ("material", "materials")):
+        block = getattr(settings, name)
+        setattr(settings, name, None)
+        if block is not None and block.users == 0:
+            getattr(bpy.data, store).remove(block)
+
+
+def _meshes(report: dict, points: dict[str, np.ndarray]) -> tuple[list[bpy.types.Mesh], list[bpy.types.Mesh]]:
+    layer = points["still_layer"]
+    still = [
+        meshes.still_mesh(f"Cinemagraph {described['name']}", points, layer == index)
+        for index, described in enumerate(report["layers"]) if (layer == index).any()
+    ]
+    moving = [meshes.moving_mesh("Cinemagraph Moving", points)] if len(points["moving_position"]) else []
+    return still, moving
+
+
+def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
+    settings.still_nodes = settings.still_nodes or nodes.create_still_group()
+    settings.moving_nodes = settings.moving_nodes or nodes.create_moving_group()
+    settings.material = settings.material or material.create_material(nodes.COLOR)
+
+
+def _defaults(report: dict, paint: bpy.types.Material | None) -> dict:
+    """What a build gives the modifiers' inputs; {} before the first build."""
+    if not report:
+        return {}
+    return {
+        "Loop Length": report["frames"], "Start Frame": 1.0, "Speed": 1.0, "Point Size": report["point_size"],
+        "Keys": report["keys"], "Focal": report["focal"], "Material": paint,
+    }
+
+
+def _fill(
+    scene: bpy.types.Scene, new: list[bpy.types.Mesh], group: bpy.types.NodeTree, defaults: tuple[dict, dict]
+) -> None:
+    """Give the objects that play `group` the new meshes; make the ones that lack, delete the ones too many."""
+    settings = scene.cinemagraph
+    have = [(item, modifier) for item, modifier in parts(scene) if modifier.node_group == group]
+    for item, _ in have[len(new):]:
+        _delete(item)
+    for index, mesh in enumerate(new):
+        if index < len(have):
+            item, modifier = have[index]
+            old, item.data = item.data, mesh
+            _drop_mesh(old)
+            _renew(modifier, *defaults)
+        else:
+            item = _create(scene, mesh)
+            modifier = item.modifiers.new("Cinemagraph", "NODES")
+            modifier.node_group = group
+            nodes.set_inputs(modifier, defaults[1])
+            settings.parts.add().object = item
+    for index in reversed(range(len(settings.parts))):
+        if not stage.in_scene(settings.parts[index].object, scene):
+            settings.parts.remove(index)
+
+
+def _renew(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:
+    """Move the inputs on to the new build's, except those the user has changed since the last one."""
+    chosen = nodes.get_inputs(modifier)
+    own = {name for name, value in chosen.items() if name in before and _differ(value, before[name])}
+    own -= {"Keys", "Focal"}  # they describe the mesh
+    nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
+
+
+def _differ(a: object, b: object) -> bool:
+    return abs(a - b) > 1e-5 * max(1.0, abs(b)) if isinstance(b, (int, float)) else a != b
+
+
+def _create(scene: bpy.types.Scene, mesh: bpy.types.Mesh) -> bpy.types.Object:
+    settings = scene.cinemagraph
+    item = bpy.data.objects.new(mesh.name, mesh)
+    item.parent = settings.root
+    settings.collection.objects.link(item)
+    return item
+
+
+def _delete(item: bpy.types.Object) -> None:
+    mesh = item.data
+    bpy.data.objects.remove(item)
+    _drop_mesh(mesh)
+
+
+def _drop_mesh(mesh: bpy.types.Mesh) -> None:
+    if mesh is not None and mesh.users == 0:
+        bpy.data.meshes.remove(mesh)

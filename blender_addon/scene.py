@@ -1,0 +1,181 @@
+"""The stage: root, cameras, photo backdrop, hints object. The one place that turns axes.
+
+The root empty's rotation takes the core's axes (x right, y down, z into the scene) to Blender's
+(x, z, -y); what hangs under it keeps core coordinates. Cameras and hints are parented with an inverse,
+so that their own numbers read as Blender's.
+"""
+
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..cinema_core.camera import Camera
+
+SENSOR = 36.0  # mm
+HINT_LAYERS = {  # what each layer of the hints says, and its tint
+    "Motion": (1.0, 0.55, 0.1),
+    "Region": (0.2, 0.9, 0.35),
+    "Still": (0.25, 0.6, 1.0),
+}
+# Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
+_FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
+_TURN = Matrix.Rotation(-pi / 2, 4, "X")
+
+
+@dataclass(frozen=True)
+class OpenedPhoto:
+    """The working photo as the engine left it.
+
+    Attributes:
+        source: The file the user chose.
+        working: The 8-bit PNG made of it.
+        job: The job folder.
+        camera: Its size and focal length, px.
+    """
+
+    source: Path
+    working: Path
+    job: Path
+    camera: Camera
+
+
+def to_blender(pose: np.ndarray) -> Matrix:
+    """Turn a camera-to-world pose of the core into a camera's matrix in Blender.
+
+    Args:
+        pose: (4, 4) float, camera-to-world, core axes.
+    """
+    return _TURN @ Matrix(pose.tolist()) @ _FLIP
+
+
+def photo_camera(settings: bpy.types.PropertyGroup) -> Camera:
+    """Give the photo's camera as the core describes it."""
+    return Camera(settings.width, settings.height, settings.focal)
+
+
+def in_scene(item: bpy.types.Object | None, scene: bpy.types.Scene) -> bool:
+    """Tell whether an object that a setting points to is still there: a deleted one lingers unseen."""
+    return item is not None and scene.objects.get(item.name) == item
+
+
+def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
+    """Set the stage for a photo; cameras, strokes and points that are there already stay."""
+    settings = scene.cinemagraph
+    image = bpy.data.images.load(str(opened.working))  # first: it is all that can fail
+    image.name = opened.source.name
+    image.pack()
+    _replace_photo(settings, image)
+    settings.photo_path, settings.job_folder = str(opened.source), str(opened.job)
+    settings.width, settings.height = opened.camera.width, opened.camera.height
+    ensure_root(scene)
+    settings.photo_camera = _ensure_camera(scene, settings.photo_camera, "Cinemagraph Photo View")
+    settings.photo_camera.hide_select = True  # what the strokes are projected through must not be moved
+    settings.camera = _ensure_camera(scene, settings.camera, "Cinemagraph Camera")
+    settings.hints = _ensure_hints(scene)
+    settings.focal = opened.camera.focal  # its update matches the cameras and the plane of the hints
+    match_focal(settings)
+    scene.camera = settings.camera
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = settings.width, settings.height, 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+
+
+def match_focal(settings: bpy.types.PropertyGroup) -> None:
+    """Give both cameras the photo's lens and put the plane of the hints where it fills their view."""
+    longest = max(settings.width, settings.height)
+    if not longest:
+        return
+    for camera in (settings.photo_camera, settings.camera):
+        if camera is not None:
+            camera.data.lens = SENSOR * settings.focal / longest
+    if settings.hints is not None:
+        # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
+        settings.hints.location = (0.0, settings.focal / longest, 0.0)
+
+
+def reach(scene: bpy.types.Scene, farthest: float) -> None:
+    """Let the cameras see as far as the farthest point."""
+    settings = scene.cinemagraph
+    for camera in (settings.photo_camera, settings.camera):
+        if in_scene(camera, scene):
+            camera.data.clip_end = max(camera.data.clip_end, 2.0 * farthest)
+
+
+def _replace_photo(settings: bpy.types.PropertyGroup, image: bpy.types.Image) -> None:
+    old, settings.photo = settings.photo, image
+    for camera in (settings.photo_camera, settings.camera):
+        if camera is not None:
+            for backdrop in camera.data.background_images:
+                if backdrop.image == old:
+                    backdrop.image = image
+    if old is not None and old.users == 0:
+        bpy.data.images.remove(old)
+
+
+def ensure_root(scene: bpy.types.Scene) -> None:
+    """Make the collection and the root empty if they are not there."""
+    settings = scene.cinemagraph
+    if settings.collection is None or settings.collection not in scene.collection.children_recursive:
+        settings.collection = bpy.data.collections.new("Cinemagraph")
+        scene.collection.children.link(settings.collection)
+    if not in_scene(settings.root, scene):
+        settings.root = bpy.data.objects.new("Cinemagraph", None)
+        settings.root.empty_display_size = 0.1
+        settings.root.rotation_euler = (-pi / 2, 0.0, 0.0)
+        settings.collection.objects.link(settings.root)
+
+
+def adopt(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
+    """Hang an object under the root without moving it: its numbers stay those of Blender's axes."""
+    item.parent = scene.cinemagraph.root
+    item.matrix_parent_inverse = _TURN.inverted()
+
+
+def _ensure_camera(scene: bpy.types.Scene, camera: bpy.types.Object | None, name: str) -> bpy.types.Object:
+    settings = scene.cinemagraph
+    if not in_scene(camera, scene):
+        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+        camera.rotation_euler = (pi / 2, 0.0, 0.0)
+        camera.data.clip_start, camera.data.clip_end = 0.01, 10000.0
+        settings.collection.objects.link(camera)
+        adopt(scene, camera)
+    data = camera.data
+    data.sensor_width, data.sensor_fit = SENSOR, "AUTO"
+    data.show_background_images = True
+    if not any(backdrop.image == settings.photo for backdrop in data.background_images):
+        backdrop = data.background_images.new()
+        backdrop.image = settings.photo
+        backdrop.alpha, backdrop.display_depth, backdrop.frame_method = 1.0, "BACK", "FIT"
+    return camera
+
+
+def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
+    settings = scene.cinemagraph
+    if in_scene(settings.hints, scene):
+        return settings.hints
+    # An empty collection is falsy, so "or" would not do. Before Blender 5 the name meant annotations.
+    drawings = getattr(bpy.data, "grease_pencils_v3", None)
+    data = (bpy.data.grease_pencils if drawings is None else drawings).new("Cinemagraph Hints")
+    for name, color in reversed(HINT_LAYERS.items()):  # the last one made is the topmost
+        layer = data.layers.new(name)
+        layer.tint_color, layer.tint_factor = color, 1.0
+        layer.frames.new(scene.frame_start)
+    data.layers.active = data.layers["Motion"]
+    data.materials.append(_hint_material())
+    hints = bpy.data.objects.new("Cinemagraph Hints", data)
+    hints.hide_render = True
+    hints.show_in_front = True
+    settings.collection.objects.link(hints)
+    adopt(scene, hints)
+    return hints
+
+
+def _hint_material() -> bpy.types.Material:
+    material = bpy.data.materials.new("Cinemagraph Hint")
+    bpy.data.materials.create_gpencil_data(material)
+    material.grease_pencil.color = (1.0, 1.0, 1.0, 1.0)
+    return material

@@ -1,0 +1,123 @@
+"""What the extension remembers: per scene, per user, and while a job runs."""
+
+import json
+
+import bpy
+from bpy.props import (
+    BoolProperty, CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty,
+)
+
+from .. import __package__ as base_package
+from . import result, scene
+
+
+def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
+    scene.match_focal(settings)
+
+
+def _get_point_size(settings: "CinemagraphSettings") -> float:
+    return result.point_size(settings.id_data)
+
+
+def _set_point_size(settings: "CinemagraphSettings", size: float) -> None:
+    result.set_point_size(settings.id_data, size)
+
+
+class CinemagraphPart(bpy.types.PropertyGroup):
+    """An object that a build made: the moving points, or the points of one still layer."""
+
+    object: PointerProperty(type=bpy.types.Object)
+
+
+class CinemagraphSettings(bpy.types.PropertyGroup):
+    """Everything about one scene's cinemagraph; sits at `Scene.cinemagraph`."""
+
+    photo_path: StringProperty(name="Photo", description="The photo as it was opened", subtype="FILE_PATH")
+    job_folder: StringProperty(
+        name="Job Folder", description="Where the engine keeps its results; may be deleted at any time, "
+        "as the scene holds all it needs", subtype="DIR_PATH",
+    )
+    width: IntProperty(name="Width", description="Width of the working photo", subtype="PIXEL", min=0)
+    height: IntProperty(name="Height", description="Height of the working photo", subtype="PIXEL", min=0)
+    focal: FloatProperty(
+        name="Focal Length", description="Focal length in pixels of the working photo. As long as its longer "
+        "side is a 36 mm lens; shorter means a wider view and more depth",
+        subtype="PIXEL", default=1000.0, min=1.0, max=1e6, soft_min=100.0, soft_max=10000.0, update=_match_cameras,
+    )
+    max_side: IntProperty(
+        name="Max Side", description="A larger photo is scaled down to this longest side when it is opened",
+        subtype="PIXEL", default=1920, min=64, max=16384, soft_max=4096,
+    )
+    frames: IntProperty(
+        name="Loop Length", description="Frames after which the motion repeats",
+        subtype="TIME", default=60, min=2, max=10000, soft_max=500,
+    )
+    speed: FloatProperty(
+        name="Flow Speed", description="Factor on the speed that the strokes ask for; larger flows faster",
+        default=1.0, min=0.0, max=100.0, soft_max=5.0,
+    )
+    depth_file: StringProperty(
+        name="Depth", description="Picture or array of the photo's depth; left empty, depth is estimated",
+        subtype="FILE_PATH",
+    )
+    point_size: FloatProperty(
+        name="Point Size", description="Size of all points in pixels of the photo; stored on their modifiers. "
+        "Larger ones close gaps that a moving camera opens, smaller ones keep the photo sharper",
+        get=_get_point_size, set=_set_point_size, min=0.0, max=100.0, soft_max=4.0,
+    )
+    photo: PointerProperty(name="Photo", type=bpy.types.Image)
+    collection: PointerProperty(type=bpy.types.Collection)
+    root: PointerProperty(type=bpy.types.Object)
+    photo_camera: PointerProperty(type=bpy.types.Object)
+    camera: PointerProperty(type=bpy.types.Object)
+    hints: PointerProperty(type=bpy.types.Object)
+    parts: CollectionProperty(type=CinemagraphPart)
+    still_nodes: PointerProperty(type=bpy.types.NodeTree)
+    moving_nodes: PointerProperty(type=bpy.types.NodeTree)
+    material: PointerProperty(type=bpy.types.Material)
+    report_json: StringProperty(name="Report", description="The last build's quality report, as JSON")
+
+    @property
+    def report(self) -> dict:
+        """The last build's report, {} before the first build."""
+        return json.loads(self.report_json) if self.report_json else {}
+
+
+class CinemagraphProgress(bpy.types.PropertyGroup):
+    """The job that runs now; sits at `WindowManager.cinemagraph`, never saved."""
+
+    running: BoolProperty(options={"SKIP_SAVE"})
+    cancel: BoolProperty(options={"SKIP_SAVE"})
+    stage: StringProperty(options={"SKIP_SAVE"})
+    fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
+
+
+class CinemagraphPreferences(bpy.types.AddonPreferences):
+    """The user's own: which Python runs the engine."""
+
+    bl_idname = base_package
+
+    python_path: StringProperty(
+        name="Engine Python", description="Python that has torch, numpy, OpenCV and scikit-learn. "
+        "Left empty, the variable CINEMAGRAPH_PYTHON is used, else Blender's own Python", subtype="FILE_PATH",
+    )
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        self.layout.prop(self, "python_path")
+
+
+CLASSES = (CinemagraphPart, CinemagraphSettings, CinemagraphProgress, CinemagraphPreferences)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.cinemagraph = PointerProperty(type=CinemagraphSettings)
+    bpy.types.WindowManager.cinemagraph = PointerProperty(type=CinemagraphProgress)
+
+
+def unregister() -> None:
+    del bpy.types.WindowManager.cinemagraph
+    del bpy.types.Scene.cinemagraph
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,17 @@
+"""Thin operators: gather, call one function, report."""
+
+import bpy
+
+from . import build, camera, hints, photo, render
+
+CLASSES = (*photo.CLASSES, *hints.CLASSES, *build.CLASSES, *camera.CLASSES, *render.CLASSES)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

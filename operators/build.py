@@ -1,0 +1,71 @@
+"""Build the moving points from photo and strokes; cancel that; remove them."""
+
+import bpy
+
+from ..blender_addon import jobs, result, viewport
+from ..blender_addon.engine import Job
+from .engine_job import EngineOperator
+
+
+class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
+    """Build the moving 3D photo from the photo and the strokes, in place of the one before"""
+
+    bl_idname = "cinemagraph.build"
+    bl_label = "Build"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.scene.cinemagraph.photo is None:
+            cls.poll_message_set("Open a photo first")
+            return False
+        return cls.is_idle(context)
+
+    def start(self, context: bpy.types.Context) -> Job:
+        return jobs.start_build(context.scene)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, _answer: dict) -> None:
+        report = jobs.finish_build(scene)
+        self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
+        if viewport.has_window(context):
+            viewport.show_result(context)
+
+
+class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
+    """Stop the engine; the scene stays as it is"""
+
+    bl_idname = "cinemagraph.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.window_manager.cinemagraph.running:
+            cls.poll_message_set("Nothing runs")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.cinemagraph.cancel = True
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_remove(bpy.types.Operator):
+    """Remove the points that were built; photo, strokes and cameras stay"""
+
+    bl_idname = "cinemagraph.remove"
+    bl_label = "Remove"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not len(context.scene.cinemagraph.parts):
+            cls.poll_message_set("Nothing is built")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        result.remove_result(context.scene)
+        return {"FINISHED"}
+
+
+CLASSES = (CINEMAGRAPH_OT_build, CINEMAGRAPH_OT_cancel, CINEMAGRAPH_OT_remove)

@@ -1,0 +1,50 @@
+"""Move the scene camera along a preset path."""
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+
+from ..blender_addon import camera_path
+from ..blender_addon.scene import in_scene
+
+PATHS = [
+    ("up-down", "Up-Down", "From above to below the photo's view"),
+    ("zoom-in", "Zoom In", "Forward into the photo"),
+    ("side", "Side", "From left to right of the photo's view"),
+    ("circle", "Circle", "Round the photo's view, back and forth; always closed"),
+]
+
+
+class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
+    """Key the scene camera along a path and match frame range and loop to it. Replaces the camera's location keys"""
+
+    bl_idname = "cinemagraph.add_camera_path"
+    bl_label = "Add Camera Path"
+    bl_options = {"REGISTER", "UNDO"}
+
+    path: EnumProperty(name="Path", items=PATHS, default="circle")
+    loop: BoolProperty(
+        name="Closed Loop", description="Come back to the start, so that the video loops without a jump", default=True
+    )
+    amplitude: FloatProperty(
+        name="Amplitude", description="Factor on the path's size; large moves open gaps behind near things",
+        default=1.0, min=0.0, max=10.0, soft_max=2.0,
+    )
+    frames: IntProperty(
+        name="Frames", description="Length of the path; 0 takes the length of the loop",
+        subtype="TIME", default=0, min=0, max=10000,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not in_scene(context.scene.cinemagraph.camera, context.scene):
+            cls.poll_message_set("Open a photo first; it brings the camera")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        frames = self.frames or camera_path.loop_length(context.scene)
+        camera_path.add_path(context.scene, camera_path.PathChoice(self.path, frames, self.loop, self.amplitude))
+        return {"FINISHED"}
+
+
+CLASSES = (CINEMAGRAPH_OT_add_camera_path,)

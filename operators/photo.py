@@ -1,0 +1,41 @@
+"""Open a photo."""
+
+import bpy
+from bpy.props import StringProperty
+
+from ..blender_addon import jobs, viewport
+from ..blender_addon.engine import Job
+from .engine_job import EngineOperator
+
+PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp"
+
+
+class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
+    """Open a photo and set the stage for it: camera, render size, backdrop and layers to draw on"""
+
+    bl_idname = "cinemagraph.open_photo"
+    bl_label = "Open Photo"
+    bl_options = {"UNDO"}
+
+    filepath: StringProperty(name="Photo", description="The photo to open", subtype="FILE_PATH")
+    filter_glob: StringProperty(default=PHOTO_FILES, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return cls.is_idle(context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def start(self, context: bpy.types.Context) -> Job:
+        self._request = jobs.request_open(context.scene, self.filepath)
+        return jobs.start_open(self._request)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        jobs.finish_open(scene, self._request, answer)
+        if viewport.has_window(context):
+            viewport.start_drawing(context, "Motion")
+
+
+CLASSES = (CINEMAGRAPH_OT_open_photo,)

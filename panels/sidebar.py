@@ -1,0 +1,152 @@
+"""The panels in workflow order: Photo, Hints, Build, Camera, Render. They draw, and do nothing else."""
+
+import bpy
+
+from ..blender_addon import nodes, result
+from ..blender_addon.scene import HINT_LAYERS
+
+LAYER_ICONS = {"Motion": "TRACKING_FORWARDS", "Region": "OUTLINER_OB_LATTICE", "Still": "FREEZE"}
+CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
+LIVE_INPUTS = ("Loop Length", "Start Frame", "Speed")
+# Key in the report's "quality" -> label and format.
+FIGURES = {
+    "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
+    "seam": ("Loop Seam", "{:.2f}"),
+    "contrast": ("Contrast Kept", "{:.0%}"),
+    "hint_angle_deg": ("Hint Direction Off", "{:.1f}°"),
+    "hint_speed": ("Hint Speed Met", "{:.0%}"),
+}
+
+
+class _Panel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Cinemagraph"
+
+
+class CINEMAGRAPH_PT_photo(_Panel, bpy.types.Panel):
+    bl_label = "Photo"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
+        layout.prop(settings, "max_side")
+        if settings.photo is not None:
+            layout.label(text=f"{settings.photo.name}, {settings.width} × {settings.height}")
+            layout.prop(settings, "focal")
+            layout.prop(settings, "depth_file")
+
+
+class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
+    bl_label = "Hints"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        active = settings.hints.data.layers.active if settings.hints is not None else None
+        drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == settings.hints
+        row = layout.row(align=True)
+        for name in HINT_LAYERS:
+            pressed = drawing and active is not None and active.name == name
+            row.operator("cinemagraph.draw", text=name, icon=LAYER_ICONS[name], depress=pressed).layer = name
+        layout.operator("cinemagraph.import_annotations", icon="IMPORT")
+
+
+class CINEMAGRAPH_PT_build(_Panel, bpy.types.Panel):
+    bl_label = "Build"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "frames")
+        layout.prop(settings, "speed")
+        state = context.window_manager.cinemagraph
+        if state.running:
+            row = layout.row(align=True)
+            row.progress(factor=state.fraction, text=f"{state.stage.capitalize()}  {state.fraction:.0%}")
+            row.operator("cinemagraph.cancel", text="", icon="X")
+        else:
+            row = layout.row(align=True)
+            row.scale_y = 1.4
+            row.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
+            row.operator("cinemagraph.remove", text="", icon="TRASH")
+
+
+class CINEMAGRAPH_PT_playback(_Panel, bpy.types.Panel):
+    bl_label = "Playback"
+    bl_parent_id = "CINEMAGRAPH_PT_build"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(len(context.scene.cinemagraph.parts))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        for _, modifier in result.parts(context.scene, moving_only=True):
+            for name in LIVE_INPUTS:
+                layout.prop(*nodes.input_property(modifier, name), text=name)
+        layout.prop(context.scene.cinemagraph, "point_size")
+
+
+class CINEMAGRAPH_PT_report(_Panel, bpy.types.Panel):
+    bl_label = "Quality Report"
+    bl_parent_id = "CINEMAGRAPH_PT_build"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(context.scene.cinemagraph.report_json)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        report = context.scene.cinemagraph.report
+        column = self.layout.column(align=True)
+        for label, text in _report_lines(report):
+            split = column.split(factor=0.55)
+            split.label(text=label)
+            split.label(text=text)
+        for warning in report.get("warnings", ()):
+            column.label(text=warning, icon="ERROR")
+
+
+def _report_lines(report: dict) -> list[tuple[str, str]]:
+    quality = report.get("quality", {})
+    lines = [
+        (label, pattern.format(quality[key]))
+        for key, (label, pattern) in FIGURES.items() if quality.get(key) is not None
+    ]
+    lines += [(f"Holes, {name.title()}", f"{share:.2%}") for name, share in (quality.get("holes") or {}).items()]
+    lines.append(("Points", f"{report['still_points']:,} + {report['moving_points']:,} moving"))
+    lines.append(("Layers", str(len(report["layers"]))))
+    lines.append(("Built in", f"{report['seconds']:.1f} s"))
+    return lines
+
+
+class CINEMAGRAPH_PT_camera(_Panel, bpy.types.Panel):
+    bl_label = "Camera"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        grid = self.layout.grid_flow(columns=2, even_columns=True, align=True)
+        for path, label in CAMERA_PATHS:
+            grid.operator("cinemagraph.add_camera_path", text=label).path = path
+
+
+class CINEMAGRAPH_PT_render(_Panel, bpy.types.Panel):
+    bl_label = "Render"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.operator("cinemagraph.set_up_render", icon="PREFERENCES")
+        layout.prop(context.scene.render, "filepath", text="")
+        layout.operator("render.render", text="Render Animation", icon="RENDER_ANIMATION").animation = True
+
+
+CLASSES = (
+    CINEMAGRAPH_PT_photo,
+    CINEMAGRAPH_PT_hints,
+    CINEMAGRAPH_PT_build,
+    CINEMAGRAPH_PT_playback,
+    CINEMAGRAPH_PT_report,
+    CINEMAGRAPH_PT_camera,
+    CINEMAGRAPH_PT_render,
+)

@@ -1,0 +1,88 @@
+"""Real Blender: the extension is built, installed from its zip into a temporary user folder, and enabled."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import types
+from importlib import import_module
+from pathlib import Path
+
+# Before bpy is imported: Blender reads its user folder's place only once.
+USER_FOLDER = tempfile.mkdtemp(prefix="cinemagraph-user-")
+os.environ["BLENDER_USER_RESOURCES"] = USER_FOLDER
+
+import bpy  # noqa: E402
+import pytest  # noqa: E402
+from sample import FOCAL, HEIGHT, WIDTH, make_points, picture, save_png, write_job  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+MODULE = "bl_ext.user_default.cinemagraph_3d"
+
+
+def blender_ext(*arguments: str) -> subprocess.CompletedProcess:
+    """Run Blender's own extension tool."""
+    tool = Path(bpy.utils.resource_path("LOCAL"), "scripts/addons_core/bl_pkg/cli/blender_ext.py")
+    return subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    built = blender_ext("build", "--source-dir", str(ROOT), "--output-dir", str(out))
+    assert built.returncode == 0, built.stdout + built.stderr
+    return next(out.glob("*.zip"))
+
+
+@pytest.fixture(scope="session")
+def installed(extension_zip) -> str:
+    """The extension, installed and enabled once; gives its module name."""
+    import addon_utils  # can be imported once bpy is
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.extensions.package_install_files(
+        filepath=str(extension_zip), repo="user_default", enable_on_install=True, overwrite=True
+    )
+    assert addon_utils.check(MODULE)[1]
+    return MODULE
+
+
+@pytest.fixture
+def addon(installed) -> types.SimpleNamespace:
+    """An empty scene, and the modules of the installed extension's bridge by name."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    rooms = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render")
+    return types.SimpleNamespace(
+        **{room: import_module(f"{MODULE}.blender_addon.{room}") for room in rooms},
+        data=import_module(f"{MODULE}.cinema_core.data"), camera=import_module(f"{MODULE}.cinema_core.camera"),
+        errors=import_module(f"{MODULE}.cinema_core.errors"),
+    )
+
+
+@pytest.fixture
+def scene(addon) -> bpy.types.Scene:
+    return bpy.context.scene
+
+
+@pytest.fixture(scope="session")
+def photo_file(tmp_path_factory) -> Path:
+    """320 x 180 px: sky over rippled water."""
+    path = tmp_path_factory.mktemp("photo") / "lake.png"
+    save_png(path, picture(WIDTH, HEIGHT))
+    return path
+
+
+@pytest.fixture
+def placed(addon, scene, photo_file, tmp_path) -> bpy.types.Scene:
+    """A scene with a photo, set without the engine."""
+    camera = addon.camera.Camera(WIDTH, HEIGHT, FOCAL)
+    addon.scene.place_photo(scene, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path / "job", camera))
+    bpy.context.view_layer.update()
+    return scene
+
+
+@pytest.fixture
+def job(tmp_path) -> Path:
+    """A finished job made by hand: two still layers and points that move on bent trajectories."""
+    write_job(tmp_path / "job", make_points())
+    return tmp_path / "job"

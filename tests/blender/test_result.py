@@ -1,0 +1,141 @@
+"""Points of a job in the scene: where they are, what colour they have, what a rebuild keeps."""
+
+import bpy
+import numpy as np
+import pytest
+from mathutils import Vector
+from sample import FOCAL, FRAMES, KEYS, evaluated_points, linear, make_points, write_job
+
+
+def moving(addon, scene):
+    return addon.result.parts(scene, moving_only=True)[0]
+
+
+def expected(points, phase):
+    """Position, colour, radius of the living moving points by numpy alone."""
+    alive = (points["moving_birth"] <= phase) & (phase < points["moving_death"])
+    key = min(int(phase * KEYS), KEYS - 1)
+    part = phase * KEYS - key
+    steps = points["moving_displacement"]
+    position = points["moving_position"] + (1 - part) * steps[key] + part * steps[key + 1]
+    c0, c1, m0, m1 = (linear(points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1"))
+    norm = np.sqrt((1 - phase) ** 2 + phase**2)
+    color = (1 - phase) * m0 + phase * m1 + ((1 - phase) * (c0 - m0) + phase * (c1 - m1)) / norm
+    radius = 1.4 * points["moving_spread"] * position[:, 2] / (2 * FOCAL)
+    return position[alive], np.maximum(color, 0)[alive], radius[alive]
+
+
+@pytest.mark.parametrize("frame", [1, 2, 6, 11, 13, 20])
+def test_moving_points_follow_their_trajectories(addon, placed, job, frame):
+    addon.result.import_result(placed, job)
+    placed.frame_set(frame)
+    item, _ = moving(addon, placed)
+    found = evaluated_points(item)
+    position, color, radius = expected(make_points(), (frame - 1) / FRAMES)
+    assert np.abs(found["position"] - position).max() < 1e-5
+    assert np.abs(found["color"][:, :3] - color).max() < 1e-5
+    assert np.abs(found["radius"] - radius).max() < 1e-6
+
+
+def test_the_loop_closes_exactly(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, _ = moving(addon, placed)
+    placed.frame_set(1)
+    first = evaluated_points(item)
+    placed.frame_set(1 + FRAMES)
+    last = evaluated_points(item)
+    assert all(np.array_equal(first[name], last[name]) for name in first)
+
+
+def test_inputs_act_at_once(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, modifier = moving(addon, placed)
+    addon.nodes.set_inputs(modifier, {"Loop Length": 40, "Start Frame": 3.0, "Speed": -2.0})
+    placed.cinemagraph.point_size = 2.8
+    placed.frame_set(8)
+    position, color, radius = expected(make_points(), 0.75)  # 5 frames * -2 / 40 = -0.25
+    found = evaluated_points(item)
+    assert np.abs(found["position"] - position).max() < 1e-5
+    assert np.abs(found["radius"] - 2 * radius).max() < 1e-6
+
+
+def test_still_points_are_the_photo(addon, placed, job):
+    addon.result.import_result(placed, job)
+    points = make_points()
+    still = [item for item, modifier in addon.result.parts(placed) if "moving" not in item.name.lower()]
+    assert len(still) == 2
+    for layer, item in enumerate(still):
+        chosen = points["still_layer"] == layer
+        found = evaluated_points(item)
+        assert np.abs(found["position"] - points["still_position"][chosen]).max() < 1e-6
+        whole = np.round(points["still_color"][chosen] * 255) / 255
+        assert np.abs(found["color"][:, :3] - linear(whole)).max() < 1e-4
+        z = points["still_position"][chosen][:, 2]
+        assert np.abs(found["radius"] - 1.4 * z / (2 * FOCAL)).max() < 1e-6
+
+
+def test_axes_are_turned_once(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, _ = moving(addon, placed)
+    bpy.context.view_layer.update()
+    assert np.abs(np.array(item.matrix_world @ Vector((1, 2, 3))) - (1, 3, -2)).max() < 1e-6
+
+
+def test_a_rebuild_replaces_points_and_keeps_what_the_user_set(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, modifier = moving(addon, placed)
+    addon.nodes.set_inputs(modifier, {"Speed": 3.0})
+    placed.cinemagraph.point_size = 2.0
+    placed.cinemagraph.camera.location = (0.1, 0.2, 0.3)
+    mine = bpy.data.objects.new("mine", None)
+    placed.cinemagraph.collection.objects.link(mine)
+    meshes = len(bpy.data.meshes)
+    write_job(job, make_points(moving=300, keys=6, seed=2), frames=30, point_size=1.5)
+    addon.result.import_result(placed, job)
+    again, modifier = moving(addon, placed)
+    values = addon.nodes.get_inputs(modifier)
+    assert again == item and len(item.data.vertices) == 300
+    assert values["Speed"] == 3.0 and abs(values["Point Size"] - 2.0) < 1e-6
+    assert values["Loop Length"] == 30 and values["Keys"] == 6
+    assert len(bpy.data.meshes) == meshes and len(bpy.data.node_groups) == 2 and len(bpy.data.materials) == 2
+    assert tuple(placed.cinemagraph.camera.location) == pytest.approx((0.1, 0.2, 0.3))
+    assert mine.name in placed.cinemagraph.collection.objects
+
+
+def test_fewer_layers_leave_no_objects_behind(addon, placed, job):
+    addon.result.import_result(placed, job)
+    points = make_points()
+    points["still_layer"][:] = 0
+    for name in [name for name in points if name.startswith("moving_") and name != "moving_displacement"]:
+        points[name] = points[name][:0]
+    points["moving_displacement"] = points["moving_displacement"][:, :0]
+    write_job(job, points)
+    addon.result.import_result(placed, job)
+    assert len(addon.result.parts(placed)) == len(placed.cinemagraph.parts) == 1
+    assert len(bpy.data.meshes) == 1
+
+
+def test_a_deleted_part_comes_back_with_the_next_build(addon, placed, job):
+    addon.result.import_result(placed, job)
+    bpy.data.objects.remove(addon.result.parts(placed)[0][0])
+    addon.result.import_result(placed, job)
+    assert len(addon.result.parts(placed)) == 3
+
+
+def test_remove_takes_only_ours(addon, placed, job):
+    mine = bpy.data.objects.new("mine", bpy.data.meshes.new("mine"))
+    addon.result.import_result(placed, job)
+    placed.cinemagraph.collection.objects.link(mine)
+    kept = {placed.cinemagraph.camera, placed.cinemagraph.photo_camera, placed.cinemagraph.hints, mine}
+    assert bpy.ops.cinemagraph.remove() == {"FINISHED"}
+    assert kept <= set(placed.objects) and len(placed.objects) == 5  # and the root
+    assert [mesh.name for mesh in bpy.data.meshes] == ["mine"] and not bpy.data.node_groups
+    with pytest.raises(RuntimeError, match="Nothing is built"):
+        bpy.ops.cinemagraph.remove()
+
+
+def test_no_finished_job_changes_nothing(addon, placed, tmp_path):
+    before = set(bpy.data.objects), set(bpy.data.meshes), set(bpy.data.node_groups)
+    with pytest.raises(addon.errors.CinemaError):
+        addon.result.import_result(placed, tmp_path / "nothing")
+    assert before == (set(bpy.data.objects), set(bpy.data.meshes), set(bpy.data.node_groups))
