@@ -30,7 +30,6 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "torch": "torch",
 }
-CAMERAS = ("still", *PATHS, "all")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,12 +154,11 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> None:
     from . import storage
 
     storage.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
-    camera = _camera(arguments.camera)
     from . import preview
 
     files = preview.render_preview(
         arguments.job,
-        camera,
+        arguments.camera,
         arguments.out,
         frames=arguments.frames,
         fps=arguments.fps,
@@ -169,17 +167,6 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> None:
         progress=messages.progress,
     )
     messages.done("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
-
-
-def _camera(name: str):
-    """A preset's name as it is, a camera file as (N, 4, 4) poses."""
-    if name in CAMERAS:
-        return name
-    if not name.lower().endswith(".json"):
-        raise CinemaError(f'There is no camera path called "{name}"', f"Choose one of {', '.join(CAMERAS)}, or a .json file")
-    from .poses import read_poses
-
-    return read_poses(Path(name))
 
 
 def _check(arguments: argparse.Namespace, messages: Messages) -> None:
@@ -194,17 +181,11 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> None:
             raise
         except (ImportError, OSError) as error:  # there, but a library it needs is not
             raise CinemaError(f"{module} does not start in {sys.executable} ({error})", _install_hint(module)) from error
-    fields["device"] = _device()
+    from .device import choose_device
+
+    fields["device"] = choose_device()
     width = max(map(len, fields))
     messages.done("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
-
-
-def _device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 # Arguments
@@ -239,11 +220,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(built)
     shown = command("preview", _preview, "render a video of a finished job, without Blender")
     shown.add_argument("job", type=Path, metavar="JOB")
-    shown.add_argument("--camera", required=True, metavar="|".join(CAMERAS) + "|FILE.json", help="the camera's path")
+    shown.add_argument("--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path")
     shown.add_argument("--loop", action="store_true", help="a camera path that ends where it starts")
     shown.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
     shown.add_argument("--fps", type=_number(int, 1, 240), default=25, help="frames per second (25)")
-    shown.add_argument("--out", type=Path, required=True, metavar="FILE|FOLDER", help=".mp4, .gif, or a folder")
+    shown.add_argument("--out", type=Path, required=True, metavar="FILE|FOLDER", help=".mp4, .gif, .png for numbered frames, or a folder")
     _add_device(shown)
     command("check", _check, "print versions and the device that would be used")
     return parser
@@ -259,7 +240,7 @@ def _add_photo(parser: argparse.ArgumentParser, metavar: str) -> None:
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where torch works (auto)")
+    parser.add_argument("--device", default="auto", help="where torch works: auto, cpu, cuda or mps (auto)")
 
 
 def _number(kind: type, low: float, high: float) -> Callable[[str], float]:

@@ -3,6 +3,7 @@
 Files of a finished job (sizes H x W are the working photo's)::
 
     report.json   quality report, what was built, the list of the job's files
+    timing.json   seconds and memory of the stages; the only file that two builds of one input do not share
     photo.png     working photo, 8 bit RGB
     depth.npy     (H, W) float32, scene units
     motion.npy    (H, W, 2) float32, px/frame
@@ -10,6 +11,7 @@ Files of a finished job (sizes H x W are the working photo's)::
     layers/*.png  what was inpainted
     strokes.json  the strokes used, see `strokes`
     points.npz    the points, see `POINTS`
+    timing.json   seconds of every stage, peak memory (in a file of its own: all others are the same at every build)
 
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
 when the journal ``.commit.json`` appears, in one step; from then on the new state is complete, and whoever comes next
@@ -37,7 +39,7 @@ from .errors import CinemaError
 
 SCHEMA = 1
 REPORT, POINTS_FILE, PHOTO = "report.json", "points.npz", "photo.png"
-NAMES = (REPORT, PHOTO, "depth.npy", "motion.npy", "region.png", "strokes.json", POINTS_FILE)
+NAMES = (REPORT, "timing.json", PHOTO, "depth.npy", "motion.npy", "region.png", "strokes.json", "timing.json", POINTS_FILE)
 _JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
 _WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
 
