@@ -120,13 +120,11 @@ def _clear_location(item: bpy.types.Object) -> None:
 
 
 def _curves(item: bpy.types.Object) -> "bpy.types.bpy_prop_collection | list":
-    """The F-curves of an object's action; Blender 5 keeps them in the slot's channel bag."""
-    action = item.animation_data.action if item.animation_data else None
-    if action is None:
+    """The F-curves of an object; since Blender 4.4 they sit in the object's slot of an action it may share."""
+    data = item.animation_data
+    if data is None or data.action is None:
         return []
-    if hasattr(action, "fcurves"):
-        return action.fcurves
-    from bpy_extras import anim_utils  # here: Blender before 4.4 has no such function in it
-
-    bag = anim_utils.action_get_channelbag_for_slot(action, item.animation_data.action_slot)
-    return [] if bag is None else bag.fcurves
+    if not hasattr(data, "action_slot"):
+        return data.action.fcurves
+    bags = [strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips]
+    return next((bag.fcurves for bag in bags if bag is not None), [])

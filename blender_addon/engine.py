@@ -26,8 +26,8 @@ from ..cinema_core.errors import CinemaError
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 # Module that is imported -> what it is installed as. Opening a photo needs no torch.
-OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python"}
-BUILD_NEEDS = {**OPEN_NEEDS, "torch": "torch", "sklearn": "scikit-learn"}
+OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python", "PIL": "pillow"}
+BUILD_NEEDS = {**OPEN_NEEDS, "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch"}
 _FOLDER = Path(__file__).parents[1]  # of the extension, where cinema_core is
 _running: set["Job"] = set()
 

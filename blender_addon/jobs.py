@@ -76,9 +76,11 @@ def start_build(scene: bpy.types.Scene) -> Job:
     return Job(arguments, _log(), BUILD_NEEDS)
 
 
-def finish_build(scene: bpy.types.Scene) -> dict:
-    """Bring the finished job into the scene and give its report."""
-    return result.import_result(scene, job_path(scene))
+def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
+    """Bring the finished job into the scene and give its report, with the timing that the engine told."""
+    told = answer["report"]
+    timing = {name: told[name] for name in ("seconds", "stages", "peak_memory_gb")}
+    return result.import_result(scene, job_path(scene), timing)
 
 
 def job_path(scene: bpy.types.Scene) -> Path:

@@ -10,11 +10,16 @@ from ..cinema_core import storage
 from . import material, meshes, nodes, scene as stage
 
 
-def import_result(scene: bpy.types.Scene, job: Path) -> dict:
+def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None) -> dict:
     """Bring a finished job into the scene in place of the one before, and give its report.
 
     Objects of an earlier build are used again with new meshes, so that keys, modifiers and inputs that
     the user set on them stay. All meshes are made before anything in the scene changes.
+
+    Args:
+        scene: A scene with a photo.
+        job: The job folder.
+        timing: What the engine told of the build besides the report.
 
     Raises:
         CinemaError: There is no finished job.
@@ -29,7 +34,7 @@ def import_result(scene: bpy.types.Scene, job: Path) -> dict:
         now["Point Size"] = point_size(scene)  # the user's own, for layers that are new too
     _fill(scene, still, settings.still_nodes, (before, now))
     _fill(scene, moving, settings.moving_nodes, (before, now))
-    settings.report_json = json.dumps(report)
+    settings.report_json = json.dumps(report | (timing or {}))
     stage.reach(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
 

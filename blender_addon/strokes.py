@@ -58,23 +58,23 @@ def _read(drawing: bpy.types.GreasePencilDrawing, name: str, field: str, count: 
     """(count, width) float32 of an attribute, (count,) for width 1; zeros where it is missing."""
     values = np.zeros(count * width, np.float32)
     attribute = drawing.attributes.get(name)
-    if attribute is not None and attribute.data_type == "BOOLEAN":
-        flags = np.zeros(count, bool)
-        attribute.data.foreach_get(field, flags)
-        values = flags.astype(np.float32)
+    if attribute is not None and attribute.data_type != "FLOAT" and width == 1:
+        exact = np.zeros(count, {"BOOLEAN": bool, "INT": np.int32}[attribute.data_type])
+        attribute.data.foreach_get(field, exact)
+        values = exact.astype(np.float32)
     elif attribute is not None:
         attribute.data.foreach_get(field, values)
     return values.reshape(count, width) if width > 1 else values
 
 
-def _read_filled(hints: bpy.types.Object, drawing: bpy.types.GreasePencilDrawing, count: int) -> list[bool]:
-    shows_fill = [
-        slot.material is not None and slot.material.grease_pencil is not None
-        and slot.material.grease_pencil.show_fill
-        for slot in hints.material_slots
-    ]
-    chosen = [stroke.material_index for stroke in drawing.strokes]
-    return [index < len(shows_fill) and shows_fill[index] for index in chosen[:count]]
+def _read_filled(hints: bpy.types.Object, drawing: bpy.types.GreasePencilDrawing, count: int) -> np.ndarray:
+    """(count,) bool: strokes that are filled, by themselves (Blender 5.2 on) or by their material."""
+    own = _read(drawing, "fill_id", "value", count) > 0
+    if hasattr(drawing.strokes[0], "fill_id"):
+        return own
+    materials = [slot.material and slot.material.grease_pencil for slot in hints.material_slots]
+    fills = [material is not None and material.show_fill for material in materials]
+    return np.array([stroke.material_index < len(fills) and fills[stroke.material_index] for stroke in drawing.strokes])
 
 
 def _nearly_closed(pixels: np.ndarray) -> bool:

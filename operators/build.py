@@ -24,8 +24,8 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
     def start(self, context: bpy.types.Context) -> Job:
         return jobs.start_build(context.scene)
 
-    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, _answer: dict) -> None:
-        report = jobs.finish_build(scene)
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        report = jobs.finish_build(scene, answer)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
         if viewport.has_window(context):
             viewport.show_result(context)

@@ -14,7 +14,7 @@ FIGURES = {
     "seam": ("Loop Seam", "{:.2f}"),
     "contrast": ("Contrast Kept", "{:.0%}"),
     "hint_angle_deg": ("Hint Direction Off", "{:.1f}°"),
-    "hint_speed": ("Hint Speed Met", "{:.0%}"),
+    "hint_speed": ("Hint Speed Off", "{:.0%}"),
 }
 
 
@@ -118,7 +118,8 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
     lines += [(f"Holes, {name.title()}", f"{share:.2%}") for name, share in (quality.get("holes") or {}).items()]
     lines.append(("Points", f"{report['still_points']:,} + {report['moving_points']:,} moving"))
     lines.append(("Layers", str(len(report["layers"]))))
-    lines.append(("Built in", f"{report['seconds']:.1f} s"))
+    if "seconds" in report:
+        lines.append(("Built in", f"{report['seconds']:.1f} s"))
     return lines
 
 
