@@ -106,6 +106,13 @@ def test_palette(tmp_path, pixels):
     assert set(np.unique(read_photo(tmp_path / "transparent.png").alpha)) == {0.0, 1.0}
 
 
+def test_one_colour_is_transparent(tmp_path):
+    image = np.full((32, 32, 3), 200, np.uint8)
+    image[:, :16] = (255, 0, 255)
+    photo = read_photo(save(tmp_path / "key.png", image, transparency=(255, 0, 255)))
+    np.testing.assert_array_equal(photo.alpha[5], [0.0] * 16 + [1.0] * 16)
+
+
 def test_cmyk_jpeg(tmp_path):
     cmyk = np.zeros((64, 64, 4), np.uint8)
     cmyk[:, :32] = (0, 255, 255, 0)  # red
@@ -166,9 +173,10 @@ def test_orientation_of_16_bit_tiff(tmp_path, pixels, orientation):
 def test_focal_length_from_exif(tmp_path, pixels, value, known, factor):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = value
-    photo = read_photo(save(tmp_path / "lens.jpg", pixels, exif=exif), max_side=80)
-    assert photo.exif_focal is known
-    assert photo.focal == pytest.approx(80 * factor)
+    for image in (pixels, pixels.swapaxes(0, 1)):
+        photo = read_photo(save(tmp_path / "lens.jpg", image, exif=exif), max_side=80)
+        assert photo.exif_focal is known
+        assert photo.focal == pytest.approx(80 * factor)
 
 
 def test_focal_length_without_exif_and_given(tmp_path, pixels):
@@ -247,6 +255,15 @@ def test_truncated_file(tmp_path, pixels, suffix, deep, share):
     path.write_bytes(data[: int(len(data) * share)])
     text = error_of(path)
     assert "damaged or incomplete" in text or "not a picture" in text
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_flipped_bit_in_a_png(tmp_path, pixels, deep):
+    image = pixels.astype(np.uint16) * 257 if deep else pixels
+    data = bytearray(cv2.imencode(".png", image)[1].tobytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "flipped.png").write_bytes(data)
+    assert "damaged" in error_of(tmp_path / "flipped.png")
 
 
 def test_float_pixels(tmp_path, pixels):

@@ -77,10 +77,11 @@ def start_writer(job: Path, text: str, moment: str) -> subprocess.Popen:
 
 def points(still: int = 4, moving: int = 3, keys: int = 2) -> dict[str, np.ndarray]:
     sizes = {"S": still, "M": moving, "K": keys + 1}
-    arrays = {
-        name: np.zeros([sizes.get(size, size) for size in shape], np.float32) for name, shape in storage.POINTS.items()
+    whole = ("still_layer", "moving_cycles")
+    return {
+        name: np.zeros([sizes.get(size, size) for size in shape], np.int16 if name in whole else np.float32)
+        for name, shape in storage.POINTS.items()
     }
-    return arrays | {"still_layer": np.zeros(still, np.int16)}
 
 
 # Publishing
@@ -99,6 +100,13 @@ def test_next_build_replaces_and_removes(tmp_path):
     write(tmp_path, "one")
     write(tmp_path, "two")
     assert_is(tmp_path, "two")
+
+
+def test_folders_left_empty_are_removed(tmp_path):
+    write(tmp_path, "one")
+    with storage.stage(tmp_path) as staging:
+        (staging.path / "photo.png").write_text("two")
+    assert not (tmp_path / "layers").exists()
 
 
 def test_keep_leaves_the_other_files(tmp_path):
@@ -314,6 +322,23 @@ def test_damaged_points(tmp_path, change):
     np.savez(tmp_path / "points.npz", **(points() | change))
     with pytest.raises(CinemaError, match="damaged"):
         storage.read_points(tmp_path)
+
+
+class Trap:
+    """What a stranger's points.npz may hold: unpickling it runs a command."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_pickles_are_not_even_opened(tmp_path):
+    np.savez(tmp_path / "points.npz", **(points() | {"still_position": np.array([Trap(tmp_path / "sprung")])}))
+    with pytest.raises(CinemaError, match="damaged"):
+        storage.read_points(tmp_path)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_truncated_and_missing_points(tmp_path):

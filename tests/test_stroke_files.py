@@ -57,8 +57,9 @@ def test_scaled_to_the_working_photo(file):
 
 
 def test_dropped_odd_row_is_no_other_aspect(file):
-    path = file(ours({"kind": "motion", "points": [[10, 20], [30, 40]]}, width=321, height=201))
-    assert len(read_strokes(path, SIZE)) == 1
+    path = file(ours({"kind": "motion", "points": [[0, 0], [320.5, 201]]}, width=320.5, height=201))
+    (stroke,) = read_strokes(path, SIZE)
+    np.testing.assert_allclose(stroke.points, [[0, 0], SIZE])
 
 
 def test_no_strokes_at_all(file):
