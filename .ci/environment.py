@@ -46,7 +46,7 @@ def main(folder: Path, blender: str) -> None:
           "some minutes, 1 to 2 GB", flush=True)
     if not works(python):
         create(folder)
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins)
+    run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *pins)
     modules = ["bpy", "cv2", "torch"] if blender == ENGINE else ["bpy"]
     provide_libraries(python, modules)
     for module in modules:
