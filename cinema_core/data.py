@@ -129,6 +129,7 @@ class MovingPoints:
         mean0: (M, 3) float32, sRGB 0..1, the blurred photo where it starts.
         mean1: (M, 3) float32, sRGB 0..1, the blurred photo where it ends.
         spread: (M,) float32, radius in pixel footprints.
+        cycles: (M,) int16, how often the point runs through its phases in one loop: fast water takes shorter paths.
     """
 
     position: np.ndarray
@@ -140,11 +141,12 @@ class MovingPoints:
     mean0: np.ndarray
     mean1: np.ndarray
     spread: np.ndarray
+    cycles: np.ndarray
 
     def __post_init__(self) -> None:
         count = len(self.position)
         _check("displacement", self.displacement, (None, count, 3))
         for name in ("position", "color0", "color1", "mean0", "mean1"):
             _check(name, getattr(self, name), (count, 3))
-        for name in ("birth", "death", "spread"):
+        for name in ("birth", "death", "spread", "cycles"):
             _check(name, getattr(self, name), (count,))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
+
 
 def nearest_index(mask: np.ndarray) -> np.ndarray:
     """Flat index of the nearest True pixel, for every pixel.
@@ -71,24 +73,24 @@ def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarra
     return total / (share if values.ndim == 2 else share[..., None])
 
 
-def sample(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Bilinear look-up; beyond the border the border's value.
+def sample(values: np.ndarray, places: np.ndarray, sharp: bool = False) -> np.ndarray:
+    """Look up values between pixels; beyond the border the border's value.
 
     Args:
-        values: (H, W) or (H, W, C) float32.
+        values: (H, W) or (H, W, C) float32, C up to 4.
         places: (M, 2) px, pixel centres at +0.5.
+        sharp: Lanczos instead of bilinear: keeps fine texture, may overshoot.
 
     Returns:
         (M,) or (M, C) float32.
     """
-    height, width = values.shape[:2]
-    x = np.clip(places[:, 0].astype(np.float32) - 0.5, 0, width - 1)
-    y = np.clip(places[:, 1].astype(np.float32) - 0.5, 0, height - 1)
-    left, top = np.minimum(x.astype(np.int64), max(width - 2, 0)), np.minimum(y.astype(np.int64), max(height - 2, 0))
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = x - left, y - top
-    if values.ndim == 3:
-        across, down = across[:, None], down[:, None]
-    upper = values[top, left] * (1 - across) + values[top, right] * across
-    lower = values[below, left] * (1 - across) + values[below, right] * across
-    return (upper * (1 - down) + lower * down).astype(np.float32)
+    rows = max(1, -(-len(places) // REMAP_WIDTH))
+    grid = np.zeros((rows * REMAP_WIDTH, 2), np.float32)
+    grid[: len(places)] = places.astype(np.float32) - 0.5
+    grid = grid.reshape(rows, REMAP_WIDTH, 2)
+    method = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
+    pieces = [
+        cv2.remap(values, grid[start : start + REMAP_WIDTH], None, method, borderMode=cv2.BORDER_REPLICATE)
+        for start in range(0, rows, REMAP_WIDTH)
+    ]
+    return np.concatenate(pieces).reshape(-1, *values.shape[2:])[: len(places)]

@@ -16,10 +16,10 @@ from scipy.sparse.linalg import splu
 from .grid import extend
 
 MOST_CELLS = 16000
-HINT, DIVERGENCE, BANK, REST = 20.0, 1.0, 4.0, 1e-5  # weights beside 1 for smoothness
+HINT, DIVERGENCE, BANK, REST = 100.0, 1.0, 4.0, 1e-5  # weights beside 1 for smoothness
 DEFAULT_SPEED = 1 / 1000  # of the longer side per frame, for a region without a stroke
 OPEN_ANGLE = 0.6  # cosine of flow and border normal above which the water comes or goes there, rather than slides
-SOFT_BANK = 0.008  # of the longer side; over this width water is slower at a bank, so that no edge is seen to shear
+SOFT_BORDER = 0.01  # of the longer side; over this width motion fades to none at the region's border (see `_to_pixels`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,8 @@ def solve_motion(
     hint = _hint_rows(cells, pixels, velocities, color, region)
     system = [_smooth_rows(cells), _divergence_rows(cells), hint]
     free = _solve(cells, system)
-    banks, closed = _bank_rows(cells, free)
-    flow = _solve(cells, [*system, banks])
-    return _to_pixels(cells, flow, closed, region)
+    flow = _solve(cells, [*system, _bank_rows(cells, free)])
+    return _to_pixels(cells, flow, region)
 
 
 def _cells(region: np.ndarray, color: np.ndarray, disparity: np.ndarray) -> _Cells:
@@ -178,7 +177,7 @@ def _default_hints(cells: _Cells, hinted: np.ndarray, color: np.ndarray, region:
 
 
 def _bank_rows(cells: _Cells, free: np.ndarray):
-    """No flow through closed borders, and which cells those are.
+    """No flow through closed borders.
 
     The solve without banks tells where water comes and goes: there the flow meets the border squarely. An island is
     always closed: water goes round it.
@@ -190,7 +189,7 @@ def _bank_rows(cells: _Cells, free: np.ndarray):
     cell = np.flatnonzero(closed)
     row, normal = np.arange(len(cell)), cells.normal[cell] * np.sqrt(BANK)
     entries = [(row, cell, normal[:, 0]), (row, cell + cells.count, normal[:, 1])]
-    return _rows(cells, entries, np.zeros(len(cell))), closed
+    return _rows(cells, entries, np.zeros(len(cell)))
 
 
 def _beside_island(cells: _Cells) -> np.ndarray:
@@ -211,21 +210,24 @@ def _solve(cells: _Cells, blocks: list) -> np.ndarray:
     return np.stack([solution[: cells.count], solution[cells.count :]], 1)
 
 
-def _to_pixels(cells: _Cells, flow: np.ndarray, closed: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """(H, W, 2) float32: bilinear between cells, slower within a narrow strip along banks."""
+def _to_pixels(cells: _Cells, flow: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """(H, W, 2) float32: bilinear between cells, fading to none at the region's border.
+
+    With a field that is zero at the border nothing enters or leaves: the flow map carries the region onto itself, so
+    that no front of new texture runs through the picture and no edge is seen to shear. Where water springs, its
+    texture is stretched over the strip. Only beyond the photo and behind nearer things, where the region goes on
+    unseen, does it flow out freely.
+    """
     inside = cells.index >= 0
     grid = np.zeros((*inside.shape, 2), np.float32)
     grid[inside] = flow
     grid = extend(grid, inside)
     height, width = region.shape
     full = cv2.resize(grid, (grid.shape[1] * cells.size, grid.shape[0] * cells.size), interpolation=cv2.INTER_LINEAR)
-    bank = np.zeros(inside.shape, bool)
-    bank[inside] = closed
-    closer = np.kron(bank, np.ones((cells.size, cells.size), bool))[:height, :width]
-    solid = (~region).astype(np.uint8)
-    solid[~cv2.dilate(closer.astype(np.uint8), np.ones((2 * cells.size + 1,) * 2, np.uint8)).astype(bool)] = 0
-    if solid.any():
-        strip = max(1.0, SOFT_BANK * max(region.shape))
-        near = np.clip(cv2.distanceTransform(1 - solid, cv2.DIST_L2, cv2.DIST_MASK_5) / strip, 0, 1)
-        full[:height, :width] *= (0.15 + 0.85 * near * near * (3 - 2 * near))[..., None]
-    return np.ascontiguousarray(full[:height, :width])
+    full = full[:height, :width]
+    if not region.all():
+        strip = max(2.0, SOFT_BORDER * max(region.shape))
+        distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+        near = np.clip((distance - 1) / strip, 0, 1)
+        full = full * (near * near * (3 - 2 * near))[..., None]
+    return np.ascontiguousarray(full)

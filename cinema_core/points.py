@@ -9,6 +9,7 @@ trajectory, so where both are, they agree, and phase 0 and phase 1 are the photo
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .camera import Camera
@@ -19,9 +20,11 @@ from .surface import Surface
 from .trajectories import Trajectories, follow
 
 BED_CELL = 2  # px; the bed has one point per cell
-BED_BEHIND = 0.004  # of the depth; beyond the reach of its spheres, well below what parallax shows
-FAMILY_BEHIND = 0.002  # of the depth; the family whose photo the phase is near lies in front of the other
+BED_BEHIND = 0.008  # of the depth; beyond the reach of its spheres, well below what parallax shows
+FAMILY_BEHIND = 0.002  # of the depth, and one pixel's slope; the family whose photo the phase is near lies in front
+STEEPEST = 0.05  # of the depth per pixel; steeper slopes are not followed by what lies behind
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
+LONGEST_PATH = 1 / 20  # of the longer side; what would flow farther within a loop runs through several shorter paths
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
@@ -68,17 +71,38 @@ def moving_points(layers: Layers, surface: Surface, motion: np.ndarray, frames: 
     Returns:
         The points, the forward family first.
     """
-    start = np.argwhere(surface.region)[:, ::-1].astype(np.float32) + 0.5
-    ahead = follow(motion, surface.region, start, frames, keys, device=device)
-    back = follow(motion, surface.region, start, frames, keys, backward=True, device=device)
+    if not surface.region.any():
+        return _no_points(keys)
     mean = masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
-    mean = extend(mean, surface.region) if surface.region.any() else mean
-    alike = _likeness(surface, mean, start, ahead)
-    families = [
-        _family(layers, surface, mean, alike, ahead, backward=False),
-        _family(layers, surface, mean, alike, back, backward=True),
-    ]
-    return MovingPoints(**{name: np.concatenate([f[name] for f in families], int(name == "displacement")) for name in families[0]})
+    mean = extend(mean, surface.region)
+    pieces = []
+    for cycles, part in _parts(surface.region, motion, frames):
+        start = np.argwhere(part)[:, ::-1].astype(np.float32) + 0.5
+        ahead = follow(motion, part, start, frames / cycles, keys, device=device)
+        back = follow(motion, part, start, frames / cycles, keys, backward=True, device=device)
+        alike = _likeness(surface, mean, part, ahead)
+        for paths, backward in ((ahead, False), (back, True)):
+            family = _family(layers, surface, mean, alike, paths, backward)
+            pieces.append(family | {"cycles": np.full(len(start), cycles, np.int16)})
+    return MovingPoints(**{name: np.concatenate([p[name] for p in pieces], int(name == "displacement")) for name in pieces[0]})
+
+
+def _no_points(keys: int) -> MovingPoints:
+    places, numbers = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
+    return MovingPoints(
+        places, np.zeros((keys + 1, 0, 3), np.float32), numbers, numbers, places, places, places, places, numbers, np.zeros(0, np.int16)
+    )
+
+
+def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
+    """Connected parts of the region by the number of cycles that they run through in a loop, few cycles first."""
+    count, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
+    travelled = np.linalg.norm(motion, axis=-1) * frames
+    cycles = np.zeros(count, int)
+    for part in range(1, count):
+        far = np.percentile(travelled[parts == part], 90)
+        cycles[part] = max(1, round(far / (LONGEST_PATH * max(region.shape))))
+    return [(number, np.isin(parts, np.flatnonzero(cycles == number))) for number in np.unique(cycles[1:])]
 
 
 def _lift(
@@ -121,18 +145,18 @@ def _window_min(values: np.ndarray) -> np.ndarray:
     return np.minimum.reduce([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
 
 
-def _likeness(surface: Surface, mean: np.ndarray, start: np.ndarray, ahead: Trajectories) -> np.ndarray:
+def _likeness(surface: Surface, mean: np.ndarray, part: np.ndarray, ahead: Trajectories) -> np.ndarray:
     """(Hc, Wc) float32: correlation 0..1 of the texture at the two ends of the trajectories that start here.
 
     Where it is 1 (slow water), a plain mix keeps the contrast, and boosting it would make it breathe.
     """
     residual = surface.color - mean
     ended = np.zeros_like(residual)
-    ended[surface.region] = sample(residual, ahead.places[-1])
+    ended[part] = sample(residual, ahead.places[-1])
     sigma = max(1.0, ALIKE_SIDE * max(surface.region.shape))
 
     def window(values: np.ndarray) -> np.ndarray:
-        return masked_blur(values.sum(-1), surface.region, sigma)
+        return masked_blur(values.sum(-1), part, sigma)
 
     both = window(residual * ended)
     alone = np.sqrt(np.maximum(window(residual * residual) * window(ended * ended), 1e-12))
@@ -144,19 +168,21 @@ def _family(
 ) -> dict[str, np.ndarray]:
     """Fields of `MovingPoints` for one family."""
     keys = len(paths.places) - 1
+    behind = FAMILY_BEHIND + _slope(surface.disparity)
     positions = np.stack([
-        _on_surface(layers, surface, place, 1 + FAMILY_BEHIND * ((1 - j / keys) if backward else j / keys))
+        _on_surface(layers, surface, place, 1 + sample(behind, place) * ((1 - j / keys) if backward else j / keys))
         for j, place in enumerate(paths.places)
     ])
     base = positions[-1 if backward else 0]
     whole = (paths.birth <= 0) & (paths.death > 1)
-    own = paths.places[-1 if backward else 0]
-    first = np.where(whole[:, None], paths.places[0], own)
-    last = np.where(whole[:, None], paths.places[-1], own)
-    color0, color1 = sample(surface.color, first), sample(surface.color, last)
-    # a point with one colour only must not have its contrast raised: its mean is itself
-    plain = np.where(whole, sample(alike, first), 1)[:, None]
+    first, last = paths.places[0].copy(), paths.places[-1].copy()
+    (first if backward else last)[~whole] = paths.edge[~whole]
+    color0, color1 = (np.clip(sample(surface.color, ends, sharp=True), 0, 1) for ends in (first, last))
     mean0, mean1 = sample(mean, first), sample(mean, last)
+    # what comes in or goes out over the border takes the mean colour there: continuous with its neighbours
+    beyond = ~whole[:, None]
+    color0, color1 = (np.where(beyond, mean0, color0), color1) if backward else (color0, np.where(beyond, mean1, color1))
+    plain = np.where(whole, sample(alike, first), 0)[:, None]
     return {
         "position": base,
         "displacement": positions - base,
@@ -170,7 +196,14 @@ def _family(
     }
 
 
-def _on_surface(layers: Layers, surface: Surface, places: np.ndarray, farther: float) -> np.ndarray:
+def _slope(disparity: np.ndarray) -> np.ndarray:
+    """(Hc, Wc) float32: relative change of depth over one pixel, the steepest within 3 x 3."""
+    down, right = np.gradient(disparity)
+    change = np.minimum(np.hypot(down, right) / disparity, STEEPEST).astype(np.float32)
+    return cv2.dilate(change, np.ones((3, 3), np.uint8))
+
+
+def _on_surface(layers: Layers, surface: Surface, places: np.ndarray, farther: np.ndarray) -> np.ndarray:
     """(M, 3): canvas places lifted onto the moving surface, `farther` times as far along their rays."""
     depth = farther / sample(surface.disparity, places)
     return layers.camera.unproject(places - np.array(layers.pad, np.float32), depth)

@@ -13,8 +13,8 @@ from .grid import sample
 from .hints import Hints
 from .preview import Splatter
 
-LOOKS = 5  # poses of each camera path at which holes are counted: its ends and what lies between
-SEAM_PHASES = (0.0, 0.25, 0.5, 0.75)  # frame-to-frame differences that the wrap-around is compared with
+LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 22, 45, 67)}  # where paths reach farthest
+SEAM_PHASES = (0.09, 0.23, 0.37, 0.5, 0.67, 0.86)  # at no multiple of one another: fast water repeats within the loop
 
 
 def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndarray, splatter: Splatter, frames: int) -> dict:
@@ -35,8 +35,7 @@ def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndar
         hint_angle_deg and hint_speed (mean angular and relative speed error at the hints). None where there is
         nothing to measure.
     """
-    still = np.eye(4)
-    first, _ = splatter.render(0.0, still)
+    first, _ = splatter.render(0.0, np.eye(4))
     quality = {
         "fidelity_db": _psnr(first, photo),
         "fidelity_still_db": _psnr(first[~region], photo[~region]) if not region.all() else None,
@@ -47,7 +46,7 @@ def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndar
         "hint_speed": None,
     }
     if region.any():
-        quality["seam"], middle = _seam(splatter, first, region, frames)
+        quality["seam"], middle = _seam(splatter.around(region), region, frames)
         quality["contrast"] = _contrast(middle, region) / max(_contrast(first, region), 1e-6)
     if len(hints.pixels):
         quality["hint_angle_deg"], quality["hint_speed"] = _hint_error(hints, motion)
@@ -70,25 +69,21 @@ def _holes(splatter: Splatter) -> dict[str, float]:
     holes = {}
     for name in PATHS:
         poses = camera_path(name)
-        looks = poses[np.unique(np.linspace(0, len(poses) - 1, LOOKS if name == "circle" else 3).round().astype(int))]
-        holes[name] = max(splatter.uncovered(0.5, pose) for pose in looks)
+        holes[name] = max(splatter.uncovered(0.5, poses[look]) for look in LOOKS[name])
     return holes
 
 
-def _seam(splatter: Splatter, first: np.ndarray, region: np.ndarray, frames: int) -> tuple[float, np.ndarray]:
-    """Wrap-around difference over the median of the others, and the picture at mid-loop."""
+def _seam(splatter: Splatter, region: np.ndarray, frames: int) -> tuple[float, np.ndarray]:
+    """Wrap-around difference over the median of the others, and the region at mid-loop."""
     still = np.eye(4)
 
     def difference(a: np.ndarray, b: np.ndarray) -> float:
         return float(np.abs(a - b)[region].mean())
 
-    inner, middle = [], first
-    for phase in SEAM_PHASES:
-        here = first if phase == 0 else splatter.render(phase, still)[0]
-        middle = here if phase == 0.5 else middle
-        inner.append(difference(here, splatter.render(phase + 1 / frames, still)[0]))
-    wrap = difference(splatter.render(1 - 1 / frames, still)[0], first)
-    return wrap / max(float(np.median(inner)), 1e-9), middle
+    pictures = {phase: splatter.render(phase, still)[0] for phase in (0.0, *SEAM_PHASES)}
+    inner = [difference(pictures[p], splatter.render(p + 1 / frames, still)[0]) for p in SEAM_PHASES]
+    wrap = difference(splatter.render(1 - 1 / frames, still)[0], pictures[0.0])
+    return wrap / max(float(np.median(inner)), 1e-9), pictures[0.5]
 
 
 def _contrast(picture: np.ndarray, region: np.ndarray) -> float:

@@ -44,7 +44,7 @@ _JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json"
 _WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
 
 # Arrays of points.npz: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
-# sRGB 0..1; still_layer is int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
+# sRGB 0..1; still_layer and moving_cycles are int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
 POINTS = {
     "still_position": ("S", 3),
     "still_color": ("S", 3),
@@ -59,6 +59,7 @@ POINTS = {
     "moving_mean0": ("M", 3),
     "moving_mean1": ("M", 3),
     "moving_spread": ("M",),
+    "moving_cycles": ("M",),
 }
 
 
@@ -161,7 +162,7 @@ def _check_points(points: dict[str, np.ndarray]) -> None:
     sizes: dict[str, int] = {}
     for name, dimensions in POINTS.items():
         array = points[name]
-        kind = np.int16 if name == "still_layer" else np.float32
+        kind = np.int16 if name in ("still_layer", "moving_cycles") else np.float32
         if array.dtype != kind or array.ndim != len(dimensions):
             raise ValueError(f"{name} is {array.dtype} {array.shape}")
         for size, dimension in zip(array.shape, dimensions):

@@ -22,15 +22,17 @@ class Trajectories:
         places: (K + 1, M, 2) float32, px of the canvas, at phases j / K.
         birth: (M,) float32, phase from which the point is inside the region.
         death: (M,) float32, phase from which it is outside again, 2 if it stays.
+        edge: (M, 2) float32, px, the last place inside of a point that leaves the region; where it ends if it stays.
     """
 
     places: np.ndarray
     birth: np.ndarray
     death: np.ndarray
+    edge: np.ndarray
 
 
 def follow(
-    motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: int, keys: int, backward: bool = False, device: str = "cpu"
+    motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"
 ) -> Trajectories:
     """Carry points along the motion field, over a whole loop.
 
@@ -61,7 +63,7 @@ def follow(
     place = torch.from_numpy(np.ascontiguousarray(start, np.float32)).to(device)
     steps = max(1, int(np.ceil(frames / keys / STEP)))
     step = frames / keys / steps
-    places = [place]
+    places, edge = [place], place
     leaves = torch.full((len(place),), float("inf"), device=device)  # phases travelled when the point leaves
     for key in range(keys):
         for part in range(steps):
@@ -69,12 +71,13 @@ def follow(
             column, row = place[:, 0].long().clamp(0, width - 1), place[:, 1].long().clamp(0, height - 1)
             on_canvas = (place >= 0).all(1) & (place[:, 0] < width) & (place[:, 1] < height)
             gone = ~(on_canvas & inside[row, column])
+            edge = torch.where((gone | ~leaves.isinf())[:, None], edge, place)
             leaves = torch.where(gone & leaves.isinf(), torch.full_like(leaves, (key + (part + 1) / steps) / keys), leaves)
         places.append(place)
-    path = torch.stack(places).cpu().numpy()
+    path, edge = torch.stack(places).cpu().numpy(), edge.cpu().numpy()
     leaves = leaves.cpu().numpy().astype(np.float32)
     never = np.isinf(leaves)
     zero = np.zeros(len(leaves), np.float32)
     if backward:
-        return Trajectories(path[::-1].copy(), np.where(never, zero, 1 - leaves), np.full_like(zero, 2))
-    return Trajectories(path, zero, np.where(never, np.float32(2), leaves))
+        return Trajectories(path[::-1].copy(), np.where(never, zero, 1 - leaves), np.full_like(zero, 2), edge)
+    return Trajectories(path, zero, np.where(never, np.float32(2), leaves), edge)
