@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ..cinema_core.camera import PATHS, camera_path
-from . import nodes, result
+from . import result
 from .scene import to_blender
 
 _FINE = 64  # samples per frame from which tangents are taken
@@ -32,9 +32,7 @@ class PathChoice:
 
 def loop_length(scene: bpy.types.Scene) -> int:
     """Give the loop length that plays now, in frames; before a build the one that is set for it."""
-    for _, modifier in result.parts(scene, moving_only=True):
-        return nodes.get_inputs(modifier)["Loop Length"]
-    return scene.cinemagraph.frames
+    return int(result.get_input(scene, "Loop Length", scene.cinemagraph.frames))
 
 
 def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:
@@ -105,8 +103,7 @@ def _match_frames(scene: bpy.types.Scene, frames: int) -> None:
     while frames % rounds:
         rounds -= 1
     scene.cinemagraph.frames = frames // rounds
-    for _, modifier in result.parts(scene, moving_only=True):
-        nodes.set_inputs(modifier, {"Loop Length": frames // rounds})
+    result.set_input(scene, "Loop Length", frames // rounds)
 
 
 def _location_curves(item: bpy.types.Object) -> list[bpy.types.FCurve]:

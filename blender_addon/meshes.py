@@ -24,17 +24,23 @@ def still_mesh(name: str, points: dict[str, np.ndarray], chosen: np.ndarray) -> 
     return mesh
 
 
-def moving_mesh(name: str, points: dict[str, np.ndarray]) -> bpy.types.Mesh:
-    """Make the mesh of the moving points; it rests at phase 0 and displacements count from there."""
-    steps = points["moving_displacement"]  # (K+1, M, 3)
-    mesh = _mesh(name, points["moving_position"] + steps[0])
+def moving_mesh(name: str, points: dict[str, np.ndarray], chosen: np.ndarray) -> bpy.types.Mesh:
+    """Make a mesh of moving points; it rests at phase 0 and displacements count from there.
+
+    Args:
+        name: Name of the mesh.
+        points: What `storage.read_points` gives.
+        chosen: (M,) bool, the moving points that belong to it.
+    """
+    steps = points["moving_displacement"][:, chosen]  # (K+1, m, 3)
+    mesh = _mesh(name, points["moving_position"][chosen] + steps[0])
     for key in range(1, len(steps)):
         _store(mesh, f"{STEP}{key}", "FLOAT_VECTOR", steps[key] - steps[0])
     for name in END_COLORS:
-        _store(mesh, name, "FLOAT_VECTOR", _linear(points[name.replace("end_", "moving_")]))
-    _store(mesh, SPREAD, "FLOAT", points["moving_spread"])
-    _store(mesh, BIRTH, "FLOAT", points["moving_birth"])
-    _store(mesh, DEATH, "FLOAT", points["moving_death"])
+        _store(mesh, name, "FLOAT_VECTOR", _linear(points[name.replace("end_", "moving_")][chosen]))
+    _store(mesh, SPREAD, "FLOAT", points["moving_spread"][chosen])
+    _store(mesh, BIRTH, "FLOAT", points["moving_birth"][chosen])
+    _store(mesh, DEATH, "FLOAT", points["moving_death"][chosen])
     return mesh
 
 

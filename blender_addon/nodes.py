@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-COLOR = "color"  # what the material reads
+COLOR = "Col"  # what the material reads; Cycles shows points black whose attribute is called "color"
 SPREAD = "spread"  # radius factor, 1 = one pixel of the photo
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
 # The colours of a trajectory's two ends and their local means, in the order `_color` weighs them.
@@ -146,6 +146,10 @@ def _declare_time(graph: _Graph) -> None:
         "NodeSocketInt", "Keys", "Stored positions along each trajectory", default_value=12, min_value=1,
         hide_in_modifier=True,
     )
+    graph.input(
+        "NodeSocketInt", "Cycles", "How often these points run through their trajectories in one loop",
+        default_value=1, min_value=1, hide_in_modifier=True,
+    )
 
 
 def _declare_look(graph: _Graph) -> None:
@@ -162,10 +166,12 @@ def _declare_look(graph: _Graph) -> None:
 
 
 def _phase(graph: _Graph, inputs: dict[str, Socket]) -> Socket:
-    """fract((frame - start) * speed / loop length)."""
+    """fract((frame - start) * speed * cycles / loop length)."""
     frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
     played = graph.math("MULTIPLY", graph.math("SUBTRACT", frame, inputs["Start Frame"]), inputs["Speed"])
-    return graph.math("FRACT", graph.math("DIVIDE", played, inputs["Loop Length"]))
+    # Divided last: a whole number of loops then comes out whole, and its phase is exactly 0.
+    turns = graph.math("DIVIDE", graph.math("MULTIPLY", played, inputs["Cycles"]), inputs["Loop Length"])
+    return graph.math("FRACT", turns)
 
 
 def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
@@ -173,13 +179,9 @@ def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
     place = graph.math("MULTIPLY", phase, keys)
     last = graph.math("SUBTRACT", keys, 1.0)
     before = graph.math("MINIMUM", graph.math("FLOOR", place), last)
-    after = graph.math("ADD", before, 1.0)
-    return graph.vector(
-        "MULTIPLY_ADD",
-        graph.vector("SUBTRACT", _keyed(graph, after), _keyed(graph, before)),
-        graph.math("SUBTRACT", place, before),
-        _keyed(graph, before),
-    )
+    here, there = _keyed(graph, before), _keyed(graph, graph.math("ADD", before, 1.0))
+    way = graph.vector("SUBTRACT", there, here)
+    return graph.vector("MULTIPLY_ADD", way, graph.math("SUBTRACT", place, before), here)
 
 
 def _keyed(graph: _Graph, number: Socket) -> Socket:

@@ -9,6 +9,8 @@ import numpy as np
 from ..cinema_core import storage
 from . import material, meshes, nodes, scene as stage
 
+Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # points, and what makes them play
+
 
 def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None) -> dict:
     """Bring a finished job into the scene in place of the one before, and give its report.
@@ -26,20 +28,24 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     """
     report, points = storage.read_report(job), storage.read_points(job)
     settings = scene.cinemagraph
-    still, moving = _meshes(report, points)
+    still = _still_meshes(report, points)
+    cycles, moving = _moving_meshes(points)
     stage.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = _defaults(settings.report, settings.material), _defaults(report, settings.material)
-    if before and _differ(point_size(scene), before["Point Size"]):
-        now["Point Size"] = point_size(scene)  # the user's own, for layers that are new too
+    for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
+        chosen = get_input(scene, name, before[name])
+        if _differ(chosen, before[name]):
+            now[name] = chosen  # the user's own, for parts that are new too
     _fill(scene, still, settings.still_nodes, (before, now))
-    _fill(scene, moving, settings.moving_nodes, (before, now))
+    for (_, modifier), count in zip(_fill(scene, moving, settings.moving_nodes, (before, now)), cycles):
+        nodes.set_inputs(modifier, {"Cycles": count})
     settings.report_json = json.dumps(report | (timing or {}))
     stage.reach(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
 
 
-def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[tuple[bpy.types.Object, bpy.types.NodesModifier]]:
+def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
     """Give the objects that the last build made and the user kept, each with the modifier that plays it."""
     settings = scene.cinemagraph
     groups = (settings.moving_nodes,) if moving_only else (settings.still_nodes, settings.moving_nodes)
@@ -53,15 +59,16 @@ def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[tuple[bpy.t
     return found
 
 
-def point_size(scene: bpy.types.Scene) -> float:
-    """Give the points' size, px of the photo; 0 while nothing is built."""
-    return next((nodes.get_inputs(modifier)["Point Size"] for _, modifier in parts(scene)), 0.0)
+def get_input(scene: bpy.types.Scene, name: str, otherwise: float = 0.0) -> float:
+    """Give an input of the modifiers that have it, `otherwise` while nothing is built."""
+    values = (nodes.get_inputs(modifier).get(name) for _, modifier in parts(scene))
+    return next((value for value in values if value is not None), otherwise)
 
 
-def set_point_size(scene: bpy.types.Scene, size: float) -> None:
-    """Give all points one size, px of the photo."""
+def set_input(scene: bpy.types.Scene, name: str, value: float) -> None:
+    """Set an input on all modifiers that have it."""
     for _, modifier in parts(scene):
-        nodes.set_inputs(modifier, {"Point Size": size})
+        nodes.set_inputs(modifier, {name: value})
 
 
 def remove_result(scene: bpy.types.Scene) -> None:
@@ -79,14 +86,19 @@ def remove_result(scene: bpy.types.Scene) -> None:
             getattr(bpy.data, store).remove(block)
 
 
-def _meshes(report: dict, points: dict[str, np.ndarray]) -> tuple[list[bpy.types.Mesh], list[bpy.types.Mesh]]:
+def _still_meshes(report: dict, points: dict[str, np.ndarray]) -> list[bpy.types.Mesh]:
     layer = points["still_layer"]
-    still = [
+    return [
         meshes.still_mesh(f"Cinemagraph {described['name']}", points, layer == index)
         for index, described in enumerate(report["layers"]) if (layer == index).any()
     ]
-    moving = [meshes.moving_mesh("Cinemagraph Moving", points)] if len(points["moving_position"]) else []
-    return still, moving
+
+
+def _moving_meshes(points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
+    """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
+    cycles = np.unique(points["moving_cycles"])
+    made = [meshes.moving_mesh("Cinemagraph Motion", points, points["moving_cycles"] == count) for count in cycles]
+    return cycles.tolist(), made
 
 
 def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
@@ -107,7 +119,7 @@ def _defaults(report: dict, paint: bpy.types.Material | None) -> dict:
 
 def _fill(
     scene: bpy.types.Scene, new: list[bpy.types.Mesh], group: bpy.types.NodeTree, defaults: tuple[dict, dict]
-) -> None:
+) -> list[Part]:
     """Give the objects that play `group` the new meshes; make the ones that lack, delete the ones too many."""
     settings = scene.cinemagraph
     have = [(item, modifier) for item, modifier in parts(scene) if modifier.node_group == group]
@@ -128,13 +140,14 @@ def _fill(
     for index in reversed(range(len(settings.parts))):
         if not stage.in_scene(settings.parts[index].object, scene):
             settings.parts.remove(index)
+    return [part for part in parts(scene) if part[1].node_group == group]
 
 
 def _renew(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:
     """Move the inputs on to the new build's, except those the user has changed since the last one."""
     chosen = nodes.get_inputs(modifier)
     own = {name for name, value in chosen.items() if name in before and _differ(value, before[name])}
-    own -= {"Keys", "Focal"}  # they describe the mesh
+    own -= {"Keys", "Focal", "Cycles"}  # they describe the mesh
     nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
 
 

@@ -15,12 +15,12 @@ def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context)
     scene.match_focal(settings)
 
 
-def _get_point_size(settings: "CinemagraphSettings") -> float:
-    return result.point_size(settings.id_data)
-
-
-def _set_point_size(settings: "CinemagraphSettings", size: float) -> None:
-    result.set_point_size(settings.id_data, size)
+def _of_all_parts(name: str) -> dict:
+    """Getter and setter of a property that lives on the modifiers of all parts."""
+    return {
+        "get": lambda settings: result.get_input(settings.id_data, name),
+        "set": lambda settings, value: result.set_input(settings.id_data, name, value),
+    }
 
 
 class CinemagraphPart(bpy.types.PropertyGroup):
@@ -63,7 +63,19 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     point_size: FloatProperty(
         name="Point Size", description="Size of all points in pixels of the photo; stored on their modifiers. "
         "Larger ones close gaps that a moving camera opens, smaller ones keep the photo sharper",
-        get=_get_point_size, set=_set_point_size, min=0.0, max=100.0, soft_max=4.0,
+        min=0.0, max=100.0, soft_max=4.0, **_of_all_parts("Point Size"),
+    )
+    loop_length: IntProperty(
+        name="Loop Length", description="Frames after which the motion is back at its start",
+        subtype="TIME", min=1, max=100000, **_of_all_parts("Loop Length"),
+    )
+    start_frame: FloatProperty(
+        name="Start Frame", description="Frame that shows the photo itself", **_of_all_parts("Start Frame"),
+    )
+    play_speed: FloatProperty(
+        name="Speed", description="How many times the loop is played within its length. Whole numbers keep it "
+        "closed, negative ones play it backwards", min=-100.0, max=100.0, soft_min=-4.0, soft_max=4.0,
+        **_of_all_parts("Speed"),
     )
     photo: PointerProperty(name="Photo", type=bpy.types.Image)
     collection: PointerProperty(type=bpy.types.Collection)

@@ -2,12 +2,10 @@
 
 import bpy
 
-from ..blender_addon import nodes, result
 from ..blender_addon.scene import HINT_LAYERS
 
 LAYER_ICONS = {"Motion": "TRACKING_FORWARDS", "Region": "OUTLINER_OB_LATTICE", "Still": "FREEZE"}
 CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
-LIVE_INPUTS = ("Loop Length", "Start Frame", "Speed")
 # Key in the report's "quality" -> label and format.
 FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
@@ -83,10 +81,9 @@ class CINEMAGRAPH_PT_playback(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for _, modifier in result.parts(context.scene, moving_only=True):
-            for name in LIVE_INPUTS:
-                layout.prop(*nodes.input_property(modifier, name), text=name)
-        layout.prop(context.scene.cinemagraph, "point_size")
+        layout.use_property_decorate = False
+        for name in ("loop_length", "start_frame", "play_speed", "point_size"):
+            layout.prop(context.scene.cinemagraph, name)
 
 
 class CINEMAGRAPH_PT_report(_Panel, bpy.types.Panel):

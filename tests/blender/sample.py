@@ -51,8 +51,9 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
         "moving_birth": np.where(rng.random(moving) < 0.2, 0.3, 0.0),
         "moving_death": np.where(rng.random(moving) < 0.2, 0.7, 2.0),
         "moving_spread": rng.uniform(1, 2, moving), **ends,
+        "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third one runs twice in a loop
     }
-    return {n: a.astype(np.int16 if n == "still_layer" else np.float32) for n, a in points.items()}
+    return {n: a.astype(np.int16 if n in ("still_layer", "moving_cycles") else np.float32) for n, a in points.items()}
 
 
 def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
@@ -81,11 +82,11 @@ def evaluated_points(item: bpy.types.Object) -> dict[str, np.ndarray]:
     if cloud is None:
         return {"position": np.zeros((0, 3)), "color": np.zeros((0, 4)), "radius": np.zeros(0)}
     found = {}
-    for name, field, width in (("position", "vector", 3), ("color", "color", 4), ("radius", "value", 1)):
+    for name, field, width in (("position", "vector", 3), ("Col", "color", 4), ("radius", "value", 1)):
         data = cloud.attributes[name].data
         values = np.empty(len(data) * width, np.float32)
         data.foreach_get(field, values)
-        found[name] = values.reshape(-1, width) if width > 1 else values
+        found[name.replace("Col", "color")] = values.reshape(-1, width) if width > 1 else values
     return found
 
 

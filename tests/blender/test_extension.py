@@ -53,7 +53,7 @@ def test_off_and_on_again_and_again(addon, placed, job):
         assert not [name for name in dir(bpy.types) if name.startswith("CINEMAGRAPH_")]
         assert addon_utils.enable(MODULE, default_set=True) is not None
     settings = bpy.context.scene.cinemagraph
-    assert settings.photo is not None and len(settings.parts) == 3  # what the .blend held is there again
+    assert settings.photo is not None and len(settings.parts) == 4  # what the .blend held is there again
     assert bpy.ops.cinemagraph.remove() == {"FINISHED"}
     addon_utils.disable(MODULE, default_set=True)
     addon_utils.enable(MODULE, default_set=True)

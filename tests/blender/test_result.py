@@ -8,11 +8,14 @@ from sample import FOCAL, FRAMES, KEYS, evaluated_points, linear, make_points, w
 
 
 def moving(addon, scene):
-    return addon.result.parts(scene, moving_only=True)[0]
+    return addon.result.parts(scene, moving_only=True)
 
 
-def expected(points, phase):
-    """Position, colour, radius of the living moving points by numpy alone."""
+def expected(points, loop_phase, cycles):
+    """Position, colour, radius of the living points with so many cycles, by numpy alone."""
+    phase = loop_phase * cycles % 1
+    chosen = points["moving_cycles"] == cycles
+    points = {name: a[:, chosen] if name == "moving_displacement" else a[chosen] for name, a in points.items() if name.startswith("moving")}
     alive = (points["moving_birth"] <= phase) & (phase < points["moving_death"])
     key = min(int(phase * KEYS), KEYS - 1)
     part = phase * KEYS - key
@@ -29,31 +32,32 @@ def expected(points, phase):
 def test_moving_points_follow_their_trajectories(addon, placed, job, frame):
     addon.result.import_result(placed, job)
     placed.frame_set(frame)
-    item, _ = moving(addon, placed)
-    found = evaluated_points(item)
-    position, color, radius = expected(make_points(), (frame - 1) / FRAMES)
-    assert np.abs(found["position"] - position).max() < 1e-5
-    assert np.abs(found["color"][:, :3] - color).max() < 1e-5
-    assert np.abs(found["radius"] - radius).max() < 1e-6
+    for (item, _), cycles in zip(moving(addon, placed), (1, 2), strict=True):
+        found = evaluated_points(item)
+        position, color, radius = expected(make_points(), (frame - 1) / FRAMES, cycles)
+        assert np.abs(found["position"] - position).max() < 1e-5
+        assert np.abs(found["color"][:, :3] - color).max() < 1e-5
+        assert np.abs(found["radius"] - radius).max() < 1e-6
 
 
 def test_the_loop_closes_exactly(addon, placed, job):
     addon.result.import_result(placed, job)
-    item, _ = moving(addon, placed)
-    placed.frame_set(1)
-    first = evaluated_points(item)
-    placed.frame_set(1 + FRAMES)
-    last = evaluated_points(item)
-    assert all(np.array_equal(first[name], last[name]) for name in first)
+    for item, _ in moving(addon, placed):
+        placed.frame_set(1)
+        first = evaluated_points(item)
+        placed.frame_set(1 + FRAMES)
+        last = evaluated_points(item)
+        assert all(np.array_equal(first[name], last[name]) for name in first)
 
 
 def test_inputs_act_at_once(addon, placed, job):
     addon.result.import_result(placed, job)
-    item, modifier = moving(addon, placed)
-    addon.nodes.set_inputs(modifier, {"Loop Length": 40, "Start Frame": 3.0, "Speed": -2.0})
-    placed.cinemagraph.point_size = 2.8
+    settings = placed.cinemagraph
+    settings.loop_length, settings.start_frame, settings.play_speed, settings.point_size = 40, 3.0, -2.0, 2.8
     placed.frame_set(8)
-    position, color, radius = expected(make_points(), 0.75)  # 5 frames * -2 / 40 = -0.25
+    item, modifier = moving(addon, placed)[1]
+    assert addon.nodes.get_inputs(modifier)["Loop Length"] == 40
+    position, color, radius = expected(make_points(), 0.75, 2)  # 5 frames * -2 / 40 = -0.25
     found = evaluated_points(item)
     assert np.abs(found["position"] - position).max() < 1e-5
     assert np.abs(found["radius"] - 2 * radius).max() < 1e-6
@@ -62,7 +66,7 @@ def test_inputs_act_at_once(addon, placed, job):
 def test_still_points_are_the_photo(addon, placed, job):
     addon.result.import_result(placed, job)
     points = make_points()
-    still = [item for item, modifier in addon.result.parts(placed) if "moving" not in item.name.lower()]
+    still = [item for item, modifier in addon.result.parts(placed) if modifier.node_group == placed.cinemagraph.still_nodes]
     assert len(still) == 2
     for layer, item in enumerate(still):
         chosen = points["still_layer"] == layer
@@ -76,14 +80,14 @@ def test_still_points_are_the_photo(addon, placed, job):
 
 def test_axes_are_turned_once(addon, placed, job):
     addon.result.import_result(placed, job)
-    item, _ = moving(addon, placed)
+    item, _ = moving(addon, placed)[0]
     bpy.context.view_layer.update()
     assert np.abs(np.array(item.matrix_world @ Vector((1, 2, 3))) - (1, 3, -2)).max() < 1e-6
 
 
 def test_a_rebuild_replaces_points_and_keeps_what_the_user_set(addon, placed, job):
     addon.result.import_result(placed, job)
-    item, modifier = moving(addon, placed)
+    item, modifier = moving(addon, placed)[0]
     addon.nodes.set_inputs(modifier, {"Speed": 3.0})
     placed.cinemagraph.point_size = 2.0
     placed.cinemagraph.camera.location = (0.1, 0.2, 0.3)
@@ -92,9 +96,9 @@ def test_a_rebuild_replaces_points_and_keeps_what_the_user_set(addon, placed, jo
     meshes = len(bpy.data.meshes)
     write_job(job, make_points(moving=300, keys=6, seed=2), frames=30, point_size=1.5)
     addon.result.import_result(placed, job)
-    again, modifier = moving(addon, placed)
+    again, modifier = moving(addon, placed)[0]
     values = addon.nodes.get_inputs(modifier)
-    assert again == item and len(item.data.vertices) == 300
+    assert again == item and len(item.data.vertices) == 200
     assert values["Speed"] == 3.0 and abs(values["Point Size"] - 2.0) < 1e-6
     assert values["Loop Length"] == 30 and values["Keys"] == 6
     assert len(bpy.data.meshes) == meshes and len(bpy.data.node_groups) == 2 and len(bpy.data.materials) == 2
@@ -119,7 +123,7 @@ def test_a_deleted_part_comes_back_with_the_next_build(addon, placed, job):
     addon.result.import_result(placed, job)
     bpy.data.objects.remove(addon.result.parts(placed)[0][0])
     addon.result.import_result(placed, job)
-    assert len(addon.result.parts(placed)) == 3
+    assert len(addon.result.parts(placed)) == 4
 
 
 def test_remove_takes_only_ours(addon, placed, job):
