@@ -6,6 +6,7 @@ A second run with the same pins returns at once. Standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -35,6 +36,9 @@ DEBIAN_PACKAGES = {
     "libxcb.so.1": "libxcb1",
     "libxkbcommon.so.0": "libxkbcommon0",
 }
+
+# Opened only when a render needs a graphics context, so that the loader does not miss it; Blender aborts without it.
+OPENED_LATER = {"bpy": ["libEGL.so.1"]}
 
 
 def main(folder: Path, blender: str) -> None:
@@ -93,13 +97,22 @@ def provide_libraries(python: Path, modules: list[str]) -> None:
 
 
 def missing_libraries(python: Path, module: str) -> list[str]:
-    """Sonames that the shared libraries of an installed module ask for and the loader does not find."""
+    """Sonames that the shared libraries of an installed module ask for and the loader does not find; Linux only."""
     find = f"import importlib.util as u; print(u.find_spec({module!r}).submodule_search_locations[0])"
     folder = Path(subprocess.run([python, "-c", find], check=True, text=True, capture_output=True).stdout.strip())
     if sys.platform != "linux" or not shutil.which("ldd"):
         return []
     listing = subprocess.run(["ldd", *folder.glob("*.so")], check=False, text=True, capture_output=True).stdout
-    return sorted(set(re.findall(r"^\s*(\S+) => not found", listing, flags=re.MULTILINE)))
+    missing = re.findall(r"^\s*(\S+) => not found", listing, flags=re.MULTILINE)
+    return missing + [library for library in OPENED_LATER.get(module, []) if not can_open(library)]
+
+
+def can_open(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def install_on_debian(packages: list[str]) -> None:
