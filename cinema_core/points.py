@@ -19,6 +19,7 @@ from .layers import Layers
 from .surface import Surface
 from .trajectories import Trajectories, follow
 
+OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixel
 BED_CELL = 2  # px; the bed has one point per cell
 BED_BEHIND = 0.008  # of the depth; beyond the reach of its spheres, well below what parallax shows
 FAMILY_BEHIND = 0.002  # of the depth, and one pixel's slope; the family whose photo the phase is near lies in front
@@ -109,8 +110,21 @@ def _lift(
     camera: Camera, pad: tuple[int, int], mask: np.ndarray, color: np.ndarray, disparity: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P, 3) positions and (P, 3) colours of the pixels of a mask."""
-    pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad)
+    pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad) + _lean(disparity, camera)[mask]
     return camera.unproject(pixels, 1 / disparity[mask]), color[mask]
+
+
+def _lean(disparity: np.ndarray, camera: Camera) -> np.ndarray:
+    """(H, W, 2) float32 px by which points stand towards the nearer side of a slope.
+
+    On a slope a point's nearer neighbour covers it as far as it reaches over, so that every point shows on its far
+    side only and the picture would be displaced. Leaning puts what shows of a point onto its own pixel.
+    """
+    toward = np.stack(np.gradient(disparity)[::-1], -1)
+    change = np.linalg.norm(toward, axis=-1, keepdims=True)
+    relative = change / disparity[..., None]
+    steep = relative / (relative + 0.3 / camera.focal)  # what is flatter than the points are round overlaps evenly
+    return (OVERLAP * steep * toward / np.maximum(change, 1e-12)).astype(np.float32)
 
 
 def _bed(layers: Layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -168,9 +182,9 @@ def _family(
 ) -> dict[str, np.ndarray]:
     """Fields of `MovingPoints` for one family."""
     keys = len(paths.places) - 1
-    behind = FAMILY_BEHIND + _slope(surface.disparity)
+    behind, lean = FAMILY_BEHIND + _slope(surface.disparity), _lean(surface.disparity, layers.camera)
     positions = np.stack([
-        _on_surface(layers, surface, place, 1 + sample(behind, place) * ((1 - j / keys) if backward else j / keys))
+        _on_surface(layers, surface, place, lean, 1 + sample(behind, place) * ((1 - j / keys) if backward else j / keys))
         for j, place in enumerate(paths.places)
     ])
     base = positions[-1 if backward else 0]
@@ -203,7 +217,7 @@ def _slope(disparity: np.ndarray) -> np.ndarray:
     return cv2.dilate(change, np.ones((3, 3), np.uint8))
 
 
-def _on_surface(layers: Layers, surface: Surface, places: np.ndarray, farther: np.ndarray) -> np.ndarray:
+def _on_surface(layers: Layers, surface: Surface, places: np.ndarray, lean: np.ndarray, farther: np.ndarray) -> np.ndarray:
     """(M, 3): canvas places lifted onto the moving surface, `farther` times as far along their rays."""
     depth = farther / sample(surface.disparity, places)
-    return layers.camera.unproject(places - np.array(layers.pad, np.float32), depth)
+    return layers.camera.unproject(places - np.array(layers.pad, np.float32) + sample(lean, places), depth)
