@@ -103,7 +103,7 @@ def _touches(stroke: Stroke, photo: Photo) -> bool:
     """Whether any of the stroke lies on the photo, between its points and inside it too."""
     mask = np.zeros((photo.height, photo.width), np.uint8)
     points = np.rint(np.clip(stroke.points, -1e4, 1e5)).astype(np.int32)
-    cv2.polylines(mask, [points], stroke.closed, 1)
+    cv2.polylines(mask, [np.concatenate([points, points[-1:]])], stroke.closed, 1)  # a dot is drawn as a line too
     if stroke.closed and len(points) > 2:
         cv2.fillPoly(mask, [points], 1)
     return bool(mask.any())

@@ -224,7 +224,7 @@ def render_preview(
                 write(np.rint(picture * 255).astype(np.uint8))
                 done += 1
                 progress(f"preview {name}", done / total)
-            written += write.files
+        written += write.files
     return written
 
 
@@ -249,11 +249,20 @@ def _read_poses(path: Path, frames: int | None) -> np.ndarray:
         raise CinemaError(f'There is no camera path "{path}"', f"Choose still, {', '.join(PATHS)}, all, or a JSON file")
     try:
         poses = np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
-    except (ValueError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CinemaError(f"{path.name} holds no camera poses", wanted) from error
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or not np.isfinite(poses).all():
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or not _are_rigid(poses):
         raise CinemaError(f"{path.name} holds no camera poses", wanted)
     return poses[:frames] if frames else poses
+
+
+def _are_rigid(poses: np.ndarray) -> bool:
+    """Whether (N, 4, 4) matrices turn and move, and do nothing else."""
+    if not np.isfinite(poses).all():
+        return False
+    turn = poses[:, :3, :3]
+    square = np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max() < 1e-3
+    return bool(square and (np.linalg.det(turn) > 0).all() and np.abs(poses[:, 3] - (0, 0, 0, 1)).max() < 1e-6)
 
 
 class _writer:
