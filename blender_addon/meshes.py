@@ -3,7 +3,7 @@
 import bpy
 import numpy as np
 
-from .nodes import BIRTH, COLOR, DEATH, END_COLORS, SPREAD, STEP
+from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, SPREAD, STEP, TEXTURES
 
 # Attribute type -> the name its data goes by in `foreach_set`. Still colours are stored as bytes: they
 # come from an 8-bit photo, take a quarter of the room, and "color_srgb" spares us the conversion.
@@ -36,8 +36,11 @@ def moving_mesh(name: str, points: dict[str, np.ndarray], chosen: np.ndarray) ->
     mesh = _mesh(name, points["moving_position"][chosen] + steps[0])
     for key in range(1, len(steps)):
         _store(mesh, f"{STEP}{key}", "FLOAT_VECTOR", steps[key] - steps[0])
-    for name in END_COLORS:
-        _store(mesh, name, "FLOAT_VECTOR", _linear(points[name.replace("end_", "moving_")][chosen]))
+    means = [_linear(points[f"moving_mean{end}"][chosen]) for end in (0, 1)]
+    _store(mesh, MEAN, "FLOAT_VECTOR", means[0])
+    _store(mesh, CHANGE, "FLOAT_VECTOR", means[1] - means[0])
+    for end, name in enumerate(TEXTURES):
+        _store(mesh, name, "FLOAT_VECTOR", _linear(points[f"moving_color{end}"][chosen]) - means[end])
     _store(mesh, SPREAD, "FLOAT", points["moving_spread"][chosen])
     _store(mesh, BIRTH, "FLOAT", points["moving_birth"][chosen])
     _store(mesh, DEATH, "FLOAT", points["moving_death"][chosen])

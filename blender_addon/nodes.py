@@ -13,9 +13,10 @@ import bpy
 COLOR = "Col"  # what the material reads; Cycles shows points black whose attribute is called "color"
 SPREAD = "spread"  # radius factor, 1 = one pixel of the photo
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
-# The colours of a trajectory's two ends and their local means, in the order `_color` weighs them.
-# Scene-linear vectors: decoding byte colours anew on every frame made playback twice as slow.
-END_COLORS = ("end_color0", "end_mean0", "end_color1", "end_mean1")
+# What a moving point's colour is mixed of, scene-linear (decoding byte colours on every frame made playback
+# twice as slow): the local mean where the trajectory starts, how much the mean at its end differs from that,
+# and what the colours at both ends differ from their means, the texture.
+MEAN, CHANGE, TEXTURES = "end_mean", "end_change", ("end_texture0", "end_texture1")
 STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase 0
 
 Socket = bpy.types.NodeSocket
@@ -180,8 +181,10 @@ def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
     last = graph.math("SUBTRACT", keys, 1.0)
     before = graph.math("MINIMUM", graph.math("FLOOR", place), last)
     here, there = _keyed(graph, before), _keyed(graph, graph.math("ADD", before, 1.0))
-    way = graph.vector("SUBTRACT", there, here)
-    return graph.vector("MULTIPLY_ADD", way, graph.math("SUBTRACT", place, before), here)
+    mix = graph.add(
+        "ShaderNodeMix", graph.math("SUBTRACT", place, before), here, there, data_type="VECTOR", clamp_factor=False
+    )
+    return next(socket for socket in mix.outputs if socket.enabled)
 
 
 def _keyed(graph: _Graph, number: Socket) -> Socket:
@@ -201,20 +204,16 @@ def _color(graph: _Graph, phase: Socket) -> Socket:
     """Cross-fade a point's two end colours so that the texture keeps its contrast.
 
     With s the phase and w = sqrt((1-s)^2 + s^2), the means m fade plainly and what differs from them is
-    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w, which is four weights on c0, m0, c1, m1.
+    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w. It may fall below black by a little;
+    the material takes that off, which costs nothing there.
     """
     rest = graph.math("SUBTRACT", 1.0, phase)
     norm = graph.math("SQRT", graph.math("MULTIPLY_ADD", rest, rest, graph.math("MULTIPLY", phase, phase)))
-    weights = []
-    for share in (rest, phase):
-        kept = graph.math("DIVIDE", share, norm)
-        weights += [kept, graph.math("SUBTRACT", share, kept)]
-    total = None
-    for name, weight in zip(END_COLORS, weights):
-        end = graph.named("FLOAT_VECTOR", name)
-        total = graph.vector("MULTIPLY", end, weight) if total is None else \
-            graph.vector("MULTIPLY_ADD", end, weight, total)
-    return graph.vector("MAXIMUM", total, (0.0, 0.0, 0.0))
+    color = graph.vector("MULTIPLY_ADD", graph.named("FLOAT_VECTOR", CHANGE), phase, graph.named("FLOAT_VECTOR", MEAN))
+    for name, share in zip(TEXTURES, (rest, phase)):
+        weight = graph.math("DIVIDE", share, norm)
+        color = graph.vector("MULTIPLY_ADD", graph.named("FLOAT_VECTOR", name), weight, color)
+    return color
 
 
 def _alive(graph: _Graph, phase: Socket) -> Socket:
