@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ..cinema_core.camera import Camera
 
@@ -82,6 +82,20 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     render = scene.render
     render.resolution_x, render.resolution_y, render.resolution_percentage = settings.width, settings.height, 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+
+
+def in_the_way(scene: bpy.types.Scene) -> list[str]:
+    """Name objects of the user's that stand round the photo's camera, as Blender's default cube does."""
+    settings = scene.cinemagraph
+    eye = settings.photo_camera.matrix_world.translation
+    names = []
+    for item in scene.objects:
+        if item.type in {"MESH", "CURVE", "SURFACE", "META", "FONT", "VOLUME"} and item.parent != settings.root:
+            near = item.matrix_world.inverted_safe() @ eye
+            low, high = Vector(map(min, *item.bound_box)), Vector(map(max, *item.bound_box))
+            if not item.hide_render and all(a <= x <= b for a, x, b in zip(low, near, high)):
+                names.append(item.name)
+    return names
 
 
 def match_focal(settings: bpy.types.PropertyGroup) -> None:

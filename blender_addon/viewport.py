@@ -33,6 +33,8 @@ def show_result(context: bpy.types.Context) -> None:
     """Leave draw mode and look through the scene camera, with the points' own colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
+    if in_scene(settings.hints, context.scene):
+        settings.hints.hide_set(True)  # strokes over the result hide it; drawing shows them again
     if in_scene(settings.camera, context.scene):
         _look_through(context, settings.camera, local=False)
     for area in _views(context):

@@ -5,6 +5,7 @@ from bpy.props import StringProperty
 
 from ..blender_addon import jobs, viewport
 from ..blender_addon.engine import Job
+from ..blender_addon.scene import in_the_way
 from .engine_job import EngineOperator
 
 PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp"
@@ -34,6 +35,9 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         jobs.finish_open(scene, self._request, answer)
+        context.view_layer.update()
+        for name in in_the_way(scene):
+            self.report({"WARNING"}, f'"{name}" stands round the camera and hides the photo: move or delete it')
         if viewport.has_window(context):
             viewport.start_drawing(context, "Motion")
 
