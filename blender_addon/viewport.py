@@ -15,8 +15,9 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     settings = context.scene.cinemagraph
     _leave_mode(context)
     hints = settings.hints
-    hints.hide_viewport = False
-    hints.hide_set(False)
+    for item in (hints, settings.photo_camera):
+        item.hide_viewport = False
+        item.hide_set(False)
     data = hints.data
     data.layers.active = data.layers.get(layer) or data.layers.new(layer)
     data.layers.active.hide = data.layers.active.lock = False
@@ -33,8 +34,9 @@ def show_result(context: bpy.types.Context) -> None:
     """Leave draw mode and look through the scene camera, with the points' own colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
-    if in_scene(settings.hints, context.scene):
-        settings.hints.hide_set(True)  # strokes over the result hide it; drawing shows them again
+    for item in (settings.hints, settings.photo_camera):
+        if in_scene(item, context.scene):
+            item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
     if in_scene(settings.camera, context.scene):
         _look_through(context, settings.camera, local=False)
     for area in _views(context):
