@@ -21,7 +21,8 @@ WORK_SIDE = 480  # px; finer levels copy with upsampled offsets
 COARSEST_SIDE = 60  # px
 PATCH = 5  # px
 ITERATIONS = 5
-GUIDE_WEIGHT = 2.0  # a full range of disparity counts as twice that of a colour channel
+FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
+GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 
 
 def inpaint(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -98,7 +99,8 @@ class _Search:
 
     def run(self, field: torch.Tensor | None) -> torch.Tensor:
         """Returns (T,) flat source index per target, and keeps it for the next level as (T, 2) offsets."""
-        self.match = self._start() if field is None else self._upsample(field)
+        self.mirror = self._mirror()
+        self.match = self.mirror.clone() if field is None else self._upsample(field)
         self._vote(torch.zeros(len(self.target)))
         for _ in range(ITERATIONS):
             self._unfold()
@@ -113,7 +115,7 @@ class _Search:
         flat[self.target, 1] = self.match % self.width - self.column
         return self.offsets
 
-    def _start(self) -> torch.Tensor:
+    def _mirror(self) -> torch.Tensor:
         """The nearest source pixel, or its mirror image seen from there where that is a source too."""
         nearest = torch.from_numpy(nearest_index(self.center.view(self.height, self.width).numpy())).flatten()[self.target]
         row = 2 * (nearest // self.width) - self.row
@@ -129,7 +131,7 @@ class _Search:
     def _upsample(self, field: torch.Tensor) -> torch.Tensor:
         coarse = field[(self.row // 2).clamp(max=field.shape[0] - 1), (self.column // 2).clamp(max=field.shape[1] - 1)]
         index, fits = self._index(self.row + 2 * coarse[:, 0], self.column + 2 * coarse[:, 1])
-        return torch.where(fits, index, self._start())
+        return torch.where(fits, index, self.mirror)
 
     def _unfold(self) -> None:
         """Patches of colour and guide, and which of their pixels count, as rows to gather."""
@@ -143,9 +145,12 @@ class _Search:
     def _cost(self, match: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         patch = self.target_patch if rows is None else self.target_patch[rows]
         mask = self.target_mask if rows is None else self.target_mask[rows]
+        mirror = self.mirror if rows is None else self.mirror[rows]
+        away = (match // self.width - mirror // self.width) ** 2 + (match % self.width - mirror % self.width) ** 2
+        far = FAR_AWAY * away / (max(self.height, self.width) / 8) ** 2
         both = mask * self.source_mask[match]
         difference = (patch - self.patches[match]).square_().view(len(match), 4, -1).sum(1)
-        return (difference * both).sum(1) / both.sum(1).clamp(min=1) + 0.02 * (1 - both.mean(1))
+        return (difference * both).sum(1) / both.sum(1).clamp(min=1) + 0.02 * (1 - both.mean(1)) + far
 
     def _try(self, index: torch.Tensor, rows: torch.Tensor) -> None:
         if not len(rows):

@@ -93,7 +93,7 @@ def split_layers(color: np.ndarray, depth: np.ndarray, camera: Camera, seed: int
     canvas = cv2.copyMakeBorder(color, pad[1], pad[1], pad[0], pad[0], cv2.BORDER_REFLECT_101)
     inside = np.zeros_like(shown)
     inside[window] = True
-    guide = np.clip(disparity, *np.quantile(disparity[window], (0.25, 0.75)))  # beyond the nearest rows nothing is like
+    guide = np.clip(disparity, *np.quantile(disparity[window], (0.1, 0.88)))  # nothing is as near as what is beyond the nearest
     canvas = inpaint(canvas, shown & ~inside, inside, guide, seed)
     label = _label(disparity, disparity[window])
     bands = _bands(canvas, disparity, shown, label, camera, seed)
