@@ -22,6 +22,7 @@ from .trajectories import Trajectories, follow
 OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixel
 BED_CELL = 2  # px; the bed has one point per cell
 BED_BEHIND = 0.008  # of the depth; beyond the reach of its spheres, well below what parallax shows
+BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
 FAMILY_BEHIND = 0.002  # of the depth, and one pixel's slope; the family whose photo the phase is near lies in front
 STEEPEST = 0.05  # of the depth per pixel; steeper slopes are not followed by what lies behind
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
@@ -51,7 +52,7 @@ def still_points(layers: Layers, surface: Surface) -> tuple[StillPoints, list[st
         if len(position):
             pieces.append((position, color, np.ones(len(position), np.float32)))
             names.append(f"Layer {len(names) + 1}")
-    pieces.append(_bed(layers))
+    pieces.append(_bed(layers, surface))
     names.append("Bed")
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
     position, color, spread = (np.concatenate(arrays) for arrays in zip(*pieces))
@@ -74,8 +75,7 @@ def moving_points(layers: Layers, surface: Surface, motion: np.ndarray, frames: 
     """
     if not surface.region.any():
         return _no_points(keys)
-    mean = masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
-    mean = extend(mean, surface.region)
+    mean = extend(_local_mean(surface), surface.region)
     pieces = []
     for cycles, part in _parts(surface.region, motion, frames):
         start = np.argwhere(part)[:, ::-1].astype(np.float32) + 0.5
@@ -127,12 +127,21 @@ def _lean(disparity: np.ndarray, camera: Camera) -> np.ndarray:
     return (OVERLAP * steep * toward / np.maximum(change, 1e-12)).astype(np.float32)
 
 
-def _bed(layers: Layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _local_mean(surface: Surface) -> np.ndarray:
+    """(Hc, Wc, 3) float32, valid in the region."""
+    return masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
+
+
+def _bed(layers: Layers, surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position, colour and spread of coarse still points a hair behind everything that is shown.
 
     They close the cracks that open between points when the camera moves or the water streams apart. A bed point
-    lies behind all that its sphere could otherwise pierce, and takes the colour of the farthest surface in its cell.
+    lies behind all that its sphere could otherwise pierce, and takes the colour of the farthest surface in its cell;
+    under moving water the local mean, since the photo's detail would stand still there.
     """
+    water = surface.visible[..., None]
+    bottom = np.where(water, _local_mean(surface), layers.color) if water.any() else layers.color
+    gap = np.where(surface.visible, BED_BEHIND_WATER, BED_BEHIND).astype(np.float32)
     height, width = (n // BED_CELL for n in layers.shown.shape)
 
     def cells(values: np.ndarray) -> np.ndarray:
@@ -140,12 +149,12 @@ def _bed(layers: Layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         parts = cut.reshape(height, BED_CELL, width, BED_CELL, *values.shape[2:])
         return np.moveaxis(parts, 2, 1).reshape(height, width, BED_CELL**2, *values.shape[2:])
 
-    seen, disparity, color = cells(layers.shown), cells(layers.disparity), cells(layers.color)
+    seen, disparity, color = cells(layers.shown), cells(layers.disparity * (1 - gap)), cells(bottom)
     shown = seen.any(-1)
     farthest = np.where(seen, disparity, np.inf).min(-1)
     same = seen & (disparity <= farthest[..., None] * 1.05)
     mean = (color * same[..., None]).sum(2) / np.maximum(same.sum(-1), 1)[..., None]
-    behind = _window_min(np.where(shown, farthest, np.inf)) * (1 - BED_BEHIND)
+    behind = _window_min(np.where(shown, farthest, np.inf))
     row, column = np.nonzero(shown)
     pixels = (np.stack([column, row], 1) + 0.5) * BED_CELL - np.array(layers.pad)
     position = layers.camera.unproject(pixels, 1 / behind[shown])

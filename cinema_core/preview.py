@@ -25,7 +25,7 @@ from .errors import CinemaError
 NEAREST = 0.02  # scene units; what is nearer to the camera is not drawn
 SOFT = 0.01  # of the depth; discs within it of the nearest one share the pixel, by how close their centres are
 WIDEST = 8  # px; larger discs are drawn no larger, which only happens right before the camera
-CONE = 0.04  # of the depth; a disc is that much farther at its rim, so that on a slope the nearest centre wins
+CONE = 0.04  # of the depth; a disc is that much farther one pixel off its centre: on a slope the nearest centre wins
 SPLAT = 1.35  # radius in units of the point's own radius: discs of neighbours blend instead of forming steps
 
 
@@ -117,15 +117,14 @@ class Splatter:
         """Linear picture (H, W, 3) and coverage (H, W): the discs nearest at a pixel, blended by weight."""
         pixels = self.camera.height * self.camera.width
         nearest = torch.full((pixels,), float("inf"), device=self.device)
-        for pixel, share, rows in self._fragments(discs):
-            nearest.scatter_reduce_(0, pixel, discs.depth[rows] * (1 + CONE * (1 - share)), "amin")
+        for pixel, away, rows in self._fragments(discs):
+            nearest.scatter_reduce_(0, pixel, discs.depth[rows] * (1 + CONE * away), "amin")
         total = torch.zeros(pixels, 3, device=self.device)
         weights = torch.zeros(pixels, device=self.device)
-        for pixel, share, rows in self._fragments(discs):
-            depth = discs.depth[rows] * (1 + CONE * (1 - share))
-            front = torch.nonzero(depth <= nearest[pixel] * (1 + SOFT)).flatten()
-            pixel, share, rows = pixel[front], share[front], rows[front]
-            share = share.clamp(min=1e-2) ** 4
+        for pixel, away, rows in self._fragments(discs):
+            front = torch.nonzero(discs.depth[rows] * (1 + CONE * away) <= nearest[pixel] * (1 + SOFT)).flatten()
+            pixel, away, rows = pixel[front], away[front], rows[front]
+            share = (1 - away / discs.size[rows] ** 2).clamp(min=1e-2) ** 4
             weights.index_add_(0, pixel, share)
             total.index_add_(0, pixel, color[discs.point[rows]] * share[:, None])
         picture = total / weights.clamp(min=1e-12)[:, None]
@@ -146,7 +145,7 @@ class Splatter:
         return _Discs(point, place[point], depth[point], size[point].clamp(max=WIDEST))
 
     def _fragments(self, discs: "_Discs"):
-        """For every offset within reach: pixels that discs cover, their weights, and which discs."""
+        """For every offset within reach: pixels that discs cover, squared px from their centres, and which discs."""
         height, width = self.camera.height, self.camera.width
         for low, high in ((0, 1), (1, 2), (2, 4), (4, WIDEST)):
             rows = torch.nonzero((discs.size > low) & (discs.size <= high)).flatten()
@@ -157,11 +156,11 @@ class Splatter:
             part, corner = place - corner, corner.long()
             for down in range(1 - high, high + 1):
                 for right in range(1 - high, high + 1):
-                    share = 1 - ((part[:, 0] - right) ** 2 + (part[:, 1] - down) ** 2) / area
+                    away = (part[:, 0] - right) ** 2 + (part[:, 1] - down) ** 2
                     column, row = corner[:, 0] + right, corner[:, 1] + down
-                    hit = (share > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+                    hit = (away < area) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
                     kept = torch.nonzero(hit).flatten()
-                    yield row[kept] * width + column[kept], share[kept], rows[kept]
+                    yield row[kept] * width + column[kept], away[kept], rows[kept]
 
 
 @dataclass(frozen=True, eq=False)
