@@ -17,6 +17,7 @@ from .grid import nearest_index
 
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
 GROUND_AT_TOP = 0.3  # disparity at the upper border of a photo without a horizon, where the bottom is at 1
+FLANK = 0.06  # of the width; how far what rises above the horizon may reach sideways below it
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture
 
 
@@ -138,7 +139,7 @@ def snap_edges(disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
 
     A soft edge is a ramp of a few pixels between two surfaces; unprojected, its points fly between them. Where the
     local range is large, every pixel takes the value of the side whose colour (mean over the side within the window)
-    is closer to its own. One pixel of the farther side then joins the nearer one: it mixes both colours, and a
+    is closer to its own. A rim of the farther side then joins the nearer one: its pixels mix both colours, and a
     rim that moves with the foreground is what a photo shows.
 
     Args:
@@ -161,7 +162,8 @@ def snap_edges(disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
     far = (disparity <= middle) & edge
     toward_near = _closer_to_near(color, near, far, 2 * radius + 1)
     snapped = np.where(edge, np.where(toward_near, high, low), disparity)
-    grown = cv2.dilate(snapped, np.ones((3, 3), np.uint8))
+    rim = max(1, round(max(disparity.shape) / 500))
+    grown = cv2.dilate(snapped, np.ones((2 * rim + 1,) * 2, np.uint8))
     return np.where(grown - snapped > 0.5 * np.maximum(span, 0.02), grown, snapped).astype(np.float32)
 
 
@@ -244,13 +246,18 @@ def _uprights(small: np.ndarray, sky: np.ndarray, horizon: float) -> tuple[np.nd
     labels = np.where(above, cv2.GC_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[sky | (np.arange(height)[:, None] > 0.9 * height)] = cv2.GC_BGD
     upright = np.isin(_grab_cut(small, labels), (cv2.GC_FGD, cv2.GC_PR_FGD)) & ~sky
-    upright = cv2.morphologyEx(upright.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool)
-    for column in np.flatnonzero(above.any(0)):
-        start = int(np.argmax(above[:, column]))
+    upright = cv2.morphologyEx((upright | above).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, parts = cv2.connectedComponents(upright)
+    upright = np.isin(parts, np.setdiff1d(np.unique(parts[above]), (0,))) & ~sky
+    # what rises above the horizon has flanks below it: they stand on the same line
+    flank = np.ones((1, 2 * round(FLANK * width) + 1), np.uint8)
+    standing = upright.any(0) & (cv2.dilate(above.any(0)[None].astype(np.uint8), flank)[0] > 0)
+    for column in np.flatnonzero(standing):
+        start = int(np.argmax(upright[:, column]))
         run = upright[start:, column]
         foot[column] = max(horizon, start + (len(run) if run.all() else int(np.argmin(run))))
-    foot = _smooth_feet(foot, above.any(0), width / 20)
-    return foot, upright & above.any(0) & (np.arange(height)[:, None] < foot) & ~sky
+    foot = _smooth_feet(foot, standing, width / 20)
+    return foot, upright & standing & (np.arange(height)[:, None] < foot)
 
 
 def _smooth_feet(foot: np.ndarray, standing: np.ndarray, sigma: float) -> np.ndarray:
