@@ -15,13 +15,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .grid import nearest_index
+from .grid import extend, masked_blur, nearest_index
 
 WORK_SIDE = 480  # px; finer levels copy with upsampled offsets
 COARSEST_SIDE = 60  # px
 PATCH = 5  # px
 ITERATIONS = 5
 FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
+JOIN_BLUR = 1.5  # px along the rim
+JOIN_SIDE = 1 / 60  # of the longer side; how far into the fill its colours are shifted
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 
 
@@ -50,7 +52,22 @@ def inpaint(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.n
     field = None
     for level in pyramid:
         field = _Search(level, generator).run(field)
-    return _copy(color, hole, source, pyramid[-1], field, factor)
+    return _join(_copy(color, hole, source, pyramid[-1], field, factor), hole, source)
+
+
+def _join(filled: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Shift the fill's colours to those beside its rim, less and less inward, so that no line shows where it begins."""
+    beside = cv2.dilate(source.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    rim = hole & beside
+    if not rim.any():
+        return filled
+    step = np.zeros_like(filled)
+    known = masked_blur(filled, source, 1.0)
+    step[rim] = known[rim] - filled[rim]
+    step = extend(masked_blur(step, rim, JOIN_BLUR), rim)
+    distance = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    fade = np.exp(-distance / (JOIN_SIDE * max(hole.shape)))[..., None]
+    return np.where(hole[..., None], np.clip(filled + step * fade, 0, 1), filled).astype(np.float32)
 
 
 def _pyramid(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int) -> list[dict]:
