@@ -73,7 +73,9 @@ def read_depth(path: str | Path, photo: Photo) -> np.ndarray:
             f"The depth map {path.name} is {width} x {height}, which is not the photo's shape",
             f"Give a depth map of the whole photo ({photo.width} x {photo.height} or a multiple)",
         )
-    disparity = _fill_not_finite(1 / np.maximum(values, 1e-6) if is_depth else values, path)
+    if is_depth:  # 0 is what scanners and renderers write where they know nothing
+        values = 1 / np.where(values > 0, values, np.nan)
+    disparity = _fill_not_finite(values, path)
     disparity = _resize_disparity(disparity, photo.width, photo.height)
     low, high = np.percentile(disparity, (0.1, 99.9))
     if high - low <= 1e-6 * max(abs(high), 1e-6):
@@ -94,6 +96,8 @@ def _read_values(path: Path) -> tuple[np.ndarray, bool]:
             raise CinemaError(f"{path.name} is not a readable .npy array", "Save it with numpy.save") from error
         if values.ndim != 2:
             raise CinemaError(f"{path.name} has {values.ndim} dimensions", "Give an array of height x width")
+        if not values.size:
+            raise CinemaError(f"{path.name} is empty", "Give an array of height x width")
         return values, not _lower_is_larger(values)
     values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
     if values is None:
