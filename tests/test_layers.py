@@ -1,0 +1,221 @@
+"""Layers, what is invented behind and beyond them, and the surface that moves."""
+
+import numpy as np
+import pytest
+from conftest import landscape
+
+from cinema_core.camera import SIDE, Camera
+from cinema_core.inpaint import inpaint
+from cinema_core.layers import CUT, Layers, split_layers
+from cinema_core.points import still_points
+from cinema_core.surface import find_surface
+
+WIDTH, HEIGHT, FOCAL = 160, 120, 160.0
+NEAR, FAR = 0.9, 0.3  # disparities of the two cards
+POST = slice(60, 90)  # columns of the near card
+
+
+def noise(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.random.default_rng(0).random((height, width, 3)).astype(np.float32)
+
+
+def split(disparity: np.ndarray, color: np.ndarray | None = None) -> Layers:
+    height, width = disparity.shape
+    camera = Camera(width, height, float(width))
+    return split_layers(noise(height, width) if color is None else color, (1 / disparity).astype(np.float32), camera)
+
+
+@pytest.fixture(scope="module")
+def cards() -> Layers:
+    """A red post before a green wall, their colours a little uneven."""
+    disparity = np.full((HEIGHT, WIDTH), FAR)
+    disparity[:, POST] = NEAR
+    color = np.full((HEIGHT, WIDTH, 3), (0.1, 0.7, 0.2), np.float32)
+    color[:, POST] = (0.9, 0.1, 0.1)
+    return split(disparity, np.clip(color + 0.05 * (noise() - 0.5), 0, 1))
+
+
+def seen(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
+    """Label and disparity of the photo's own pixels."""
+    return layers.label[layers.photo], layers.disparity[layers.photo]
+
+
+# split
+
+
+@pytest.mark.parametrize("rows", [HEIGHT, 36], ids=["gentle", "steep"])
+def test_on_a_slope_nothing_is_cut_and_nothing_invented(rows):
+    """Also where the slope is so steep that neighbours differ by more than a cut does."""
+    down = np.clip((np.arange(HEIGHT) - 20) / rows, 0, 1)
+    disparity = np.repeat((0.6 - 0.4 * np.cos(np.pi * down))[:, None], WIDTH, 1)
+    assert rows == HEIGHT or np.diff(disparity, axis=0).max() > CUT
+    layers = split(disparity)
+    assert layers.label.max() >= 2  # layers there are
+    assert not layers.bands
+    nothing = find_surface(np.zeros((HEIGHT, WIDTH), bool), layers)
+    points, names = still_points(layers, nothing)
+    assert (points.layer != names.index("Bed")).sum() == layers.shown.sum()
+
+
+def test_each_flat_card_is_a_layer_and_they_are_cut_where_they_meet():
+    disparity = np.full((HEIGHT, WIDTH), 0.2)
+    disparity[40:, 20:] = 0.5
+    disparity[70:, 60:110] = 1.0
+    layers = split(disparity)
+    label, _ = seen(layers)
+    for value, number in ((1.0, 0), (0.5, 1), (0.2, 2)):
+        assert (label[disparity == value] == number).all()
+    assert {band.layer for band in layers.bands} == {1, 2}
+    hidden = {band.layer: band.mask[layers.photo] for band in layers.bands}
+    assert hidden[1][70, 60:110].all() and hidden[1][70:, 60].all() and hidden[1][70:, 109].all()
+    assert hidden[2][40, 20:].all() and hidden[2][40:, 20].all()
+    assert not hidden[1][:70].any() and not hidden[2][:40].any() and not hidden[2][:, :20].any()
+
+
+def test_there_are_as_many_layers_at_any_size():
+    counts = []
+    for width, height in ((96, 60), (192, 120), (384, 240)):
+        y, x = np.mgrid[:height, :width] / height
+        disparity = np.clip((y - 0.4) / 0.6, 0.01, 1)
+        disparity[np.hypot(x - 1, 1.2 * (y - 0.6)) < 0.2] = 0.7
+        layers = split(disparity, landscape(width, height).astype(np.float32) / 255)
+        counts.append(int(seen(layers)[0].max()) + 1)
+    assert 3 <= counts[0] <= 8 and np.ptp(counts) <= 1
+
+
+def test_a_band_lies_behind_its_occluder_as_wide_as_the_presets_reveal(cards):
+    (band,) = cards.bands
+    _, disparity = seen(cards)
+    mask = band.mask[cards.photo]
+    assert (disparity[mask] == np.float32(NEAR)).all() and not mask[:, : POST.start].any() and not mask[:, POST.stop :].any()
+    revealed = SIDE * FOCAL * (NEAR - FAR)  # px, at the end of the sideways path
+    width = mask[HEIGHT // 2, POST].sum() / 2
+    assert revealed <= width <= 1.2 * revealed + 4
+    assert np.abs(band.disparity[band.mask] - FAR).max() < 0.01
+
+
+def test_a_band_continues_the_farther_surface_only(cards):
+    (band,) = cards.bands
+    found = band.color[band.mask]
+    assert np.abs(found - (0.1, 0.7, 0.2)).max() < 0.1  # none of the post's red
+    assert cards.label.ravel()[band.source[band.mask]].min() == band.layer
+
+
+def test_the_photo_goes_on_beyond_its_border_by_the_reach(cards):
+    pad_x, pad_y = cards.pad
+    row, column = pad_y + HEIGHT // 2, pad_x + (POST.start + POST.stop) // 2
+    left = cards.shown[row, :pad_x].sum()
+    above = cards.shown[:pad_y, column].sum()
+    assert left >= SIDE * FOCAL * FAR and above >= SIDE * FOCAL * NEAR  # the nearer, the farther it moves
+    assert cards.shown[cards.photo].all() and np.isfinite(cards.color).all()
+    assert np.abs(cards.color[pad_y - 3, column] - (0.9, 0.1, 0.1)).max() < 0.15
+    assert np.abs(cards.color[row, pad_x - 3] - (0.1, 0.7, 0.2)).max() < 0.15
+
+
+def test_the_photo_itself_stays_as_it_is():
+    color = noise()
+    disparity = np.full((HEIGHT, WIDTH), FAR)
+    disparity[:, POST] = NEAR
+    layers = split(disparity, color)
+    assert np.array_equal(layers.color[layers.photo], color)
+    assert np.abs(layers.disparity[layers.photo] - disparity).max() < 1e-6
+
+
+# inpaint
+
+
+@pytest.fixture(scope="module")
+def holed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Green and blue stripes to copy, pure red that must not be, and a hole with rubbish in it."""
+    color = noise(96, 128) * (0, 0.5, 0.5)
+    source, hole = np.ones((96, 128), bool), np.zeros((96, 128), bool)
+    hole[30:60, 40:70] = True
+    hole[70:73, 5:8] = True
+    source[:, 70:] = False
+    color[:, 70:] = (1, 0, 0)
+    color[hole] = (1, 1, 0)
+    return color.astype(np.float32), hole, source & ~hole
+
+
+def test_only_what_may_be_copied_is_copied_and_the_whole_hole_filled(holed):
+    color, hole, source = holed
+    filled = inpaint(color, hole, source, np.zeros(hole.shape, np.float32))
+    assert filled.dtype == np.float32 and np.isfinite(filled).all()
+    assert filled[hole][:, 0].max() < 0.01  # neither the red outside nor the rubbish inside
+    assert filled[hole].sum(1).min() > 0
+    assert np.array_equal(filled[~hole], color[~hole])
+
+
+def test_the_hole_is_filled_with_texture_not_with_a_blur(holed):
+    color, hole, source = holed
+    filled = inpaint(color, hole, source, np.zeros(hole.shape, np.float32))
+    assert filled[40:50, 48:62, 1].std() > 0.4 * color[source][:, 1].std()
+
+
+def test_stripes_go_on_through_a_hole():
+    stripes = np.repeat((np.arange(96) // 12 % 2)[None, :, None] * np.float32(0.8), 96, 0).repeat(3, 2) + np.float32(0.1)
+    hole = np.zeros((96, 96), bool)
+    hole[36:60, 30:66] = True
+    filled = inpaint(np.where(hole[..., None], 0, stripes), hole, ~hole, np.zeros((96, 96), np.float32))
+    assert (np.abs(filled - stripes)[hole].max(-1) < 0.3).mean() > 0.85
+
+
+def test_like_is_filled_with_like():
+    """Two surfaces of different depth beside a hole; the guide says which of them stands in it."""
+    color, guide = np.zeros((64, 96, 3), np.float32), np.zeros((64, 96), np.float32)
+    color[:, :48, 1], color[:, 48:, 2] = 0.8, 0.8
+    guide[:, 48:] = 0.6
+    hole = np.zeros((64, 96), bool)
+    hole[20:44, 34:62] = True
+    guide[hole] = 0.6
+    filled = inpaint(color, hole, ~hole, guide)[24:40, 38:58]
+    assert filled[..., 2].mean() > 5 * filled[..., 1].mean()
+
+
+def test_the_same_input_is_filled_in_the_same_way(holed):
+    color, hole, source = holed
+    guide = np.zeros(hole.shape, np.float32)
+    assert np.array_equal(inpaint(color, hole, source, guide, 3), inpaint(color, hole, source, guide, 3))
+
+
+@pytest.mark.parametrize("case", ["no hole", "no source", "one source pixel", "larger than the search"])
+def test_holes_of_all_kinds(case):
+    shape = (40, 1100) if case == "larger than the search" else (20, 30)
+    color, hole = np.full((*shape, 3), 0.4, np.float32), np.zeros(shape, bool)
+    hole[5:15, 5:25] = case != "no hole"
+    source = np.zeros(shape, bool) if case == "no source" else ~hole
+    if case == "one source pixel":
+        source = np.zeros(shape, bool)
+        source[0, 0] = True
+    filled = inpaint(np.where(hole[..., None], 0.9, color).astype(np.float32), hole, source, np.zeros(shape, np.float32))
+    assert np.allclose(filled[hole], 0.9 if case == "no source" else 0.4, atol=1e-3)
+
+
+# the surface that moves
+
+
+def test_the_surface_goes_on_beyond_the_border_and_behind_what_stands_before_it(cards):
+    region = np.ones((HEIGHT, WIDTH), bool)
+    region[:, POST] = False
+    surface = find_surface(region, cards)
+    (band,) = cards.bands
+    row = cards.pad[1] + HEIGHT // 2
+    assert surface.region[row, cards.pad[0] - 3] and surface.visible[row, cards.pad[0] - 3]
+    assert surface.region[band.mask].all() and not surface.visible[band.mask].any()
+    assert np.abs(surface.disparity[surface.region] - FAR).max() < 0.01
+    assert np.abs(surface.color[band.mask] - (0.1, 0.7, 0.2)).max() < 0.1
+    assert np.array_equal(surface.visible[cards.photo], region)
+
+
+def test_what_is_hidden_beside_what_rests_rests(cards):
+    """Only the wall left of the post moves, so only the left part of what the post hides does."""
+    region = np.zeros((HEIGHT, WIDTH), bool)
+    region[:, : POST.start] = True
+    hidden = find_surface(region, cards).region & cards.bands[0].mask
+    columns = np.flatnonzero(hidden[cards.photo].any(0))
+    assert len(columns) and columns.min() == POST.start and columns.max() < (POST.start + POST.stop) / 2
+
+
+def test_an_empty_region_has_no_surface(cards):
+    surface = find_surface(np.zeros((HEIGHT, WIDTH), bool), cards)
+    assert not surface.region.any() and not surface.visible.any()
