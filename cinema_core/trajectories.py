@@ -79,5 +79,6 @@ def follow(
     never = np.isinf(leaves)
     zero = np.zeros(len(leaves), np.float32)
     if backward:
-        return Trajectories(path[::-1].copy(), np.where(never, zero, 1 - leaves), np.full_like(zero, 2), edge)
+        born = 1 - leaves + np.float32(1 / (keys * steps))  # a step later than outside: at its birth it is inside
+        return Trajectories(path[::-1].copy(), np.where(never, zero, born), np.full_like(zero, 2), edge)
     return Trajectories(path, zero, np.where(never, np.float32(2), leaves), edge)
