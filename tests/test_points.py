@@ -1,0 +1,267 @@
+"""Points of a small scene, and the preview that draws them."""
+
+import numpy as np
+import pytest
+
+from cinema_core.camera import PATHS, Camera, camera_path
+from cinema_core.grid import sample
+from cinema_core.layers import Layers, split_layers
+from cinema_core.points import moving_points, still_points
+from cinema_core.preview import Splatter
+from cinema_core.surface import Surface, find_surface
+
+WIDTH, HEIGHT, FOCAL = 160, 100, 160.0
+FRAMES, KEYS, POINT_SIZE = 10, 5, 1.4
+HORIZON, POST = 30, slice(64, 88)
+STILL = np.eye(4)
+
+
+class Scene:
+    """Water on a tilted plane that flows to the right and towards the viewer, a post before it, sky behind."""
+
+    def __init__(self) -> None:
+        self.camera = Camera(WIDTH, HEIGHT, FOCAL)
+        y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
+        grain = np.random.default_rng(0).normal(0, 0.04, (HEIGHT, WIDTH, 3))
+        ripple = 0.1 * np.sin(x / 3 + 2 * np.sin(y / 4))
+        disparity = np.where(y < HORIZON, 0.01, np.clip((y - HORIZON + 20) / (HEIGHT - HORIZON + 20), 0, 1))
+        color = np.where((y < HORIZON)[..., None], (0.6, 0.7, 0.9), (0.2, 0.4, 0.5) + ripple[..., None]) + grain
+        post = (x >= POST.start) & (x < POST.stop) & (y > 15) & (y < 85)
+        disparity[post] = 0.8
+        color[post] = (0.6, 0.3, 0.2) + grain[post]
+        self.photo = np.clip(color, 0, 1).astype(np.float32)
+        self.region = (y > HORIZON + 6) & ~post & (x > 12) & (x < WIDTH - 12)
+        self.layers: Layers = split_layers(self.photo, (1 / disparity).astype(np.float32), self.camera)
+        self.surface: Surface = find_surface(self.region, self.layers)
+        self.motion = np.full((*self.surface.region.shape, 2), (1, 0.5), np.float32)
+        self.still, self.names = still_points(self.layers, self.surface)
+        self.moving = moving_points(self.layers, self.surface, self.motion, FRAMES, KEYS, "cpu")
+        self.arrays = arrays(self.still, self.moving)
+        self.splatter = Splatter(self.arrays, self.camera, POINT_SIZE)
+
+
+def arrays(still, moving) -> dict[str, np.ndarray]:
+    """As in points.npz."""
+    return {f"still_{name}": getattr(still, name) for name in still.__dataclass_fields__} | {
+        f"moving_{name}": getattr(moving, name) for name in moving.__dataclass_fields__
+    }
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene()
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(1 / max(np.square(a - b).mean(), 1e-12)))
+
+
+def eight_bit(picture: np.ndarray) -> np.ndarray:
+    return np.rint(picture * 255).astype(int)
+
+
+# through the photo's camera
+
+
+def test_phase_0_is_the_photo(scene):
+    picture, covered = scene.splatter.render(0.0, STILL)
+    assert covered.all()
+    wrong = np.abs(eight_bit(picture) - eight_bit(scene.photo)).max(-1)
+    assert (wrong[~scene.region] == 0).mean() > 0.998
+    assert psnr(picture[scene.region], scene.photo[scene.region]) > 38
+
+
+def test_the_last_phase_is_the_photo_too(scene):
+    first, last = (scene.splatter.render(phase, STILL)[0] for phase in (0.0, 1 - 1e-6))
+    assert psnr(first[scene.region], last[scene.region]) > 34
+    assert np.array_equal(first[:HORIZON], last[:HORIZON])
+
+
+def test_in_between_the_water_moves_and_nothing_else(scene):
+    first, middle = (scene.splatter.render(phase, STILL)[0] for phase in (0.0, 0.5))
+    inside, outside = np.zeros((2, HEIGHT, WIDTH), bool)
+    inside[50:90, 30:60] = True
+    outside[: HORIZON + 4] = True
+    outside[20:65, POST.start + 2 : POST.stop - 2] = True
+    assert np.array_equal(first[outside], middle[outside])
+    assert np.abs(first - middle)[inside].mean() > 0.02
+
+
+def test_the_waters_contrast_stays(scene):
+    inside = (slice(55, 95), slice(100, 140))
+    sharp = [scene.splatter.render(phase, STILL)[0][inside].std() for phase in (0.0, 0.25, 0.5, 0.75)]
+    assert min(sharp) > 0.85 * sharp[0] and max(sharp) < 1.15 * sharp[0]
+
+
+def test_the_bed_is_behind_everything(scene):
+    magenta = scene.arrays | {"still_color": scene.still.color.copy()}
+    bed = scene.still.layer == scene.names.index("Bed")
+    magenta["still_color"][bed] = (1, 0, 1)
+    picture = Splatter(magenta, scene.camera, POINT_SIZE).render(0.0, STILL)[0]
+    assert np.array_equal(picture, scene.splatter.render(0.0, STILL)[0])
+    assert bed.any() and (bed == (scene.still.spread > 1)).all()
+
+
+# moving points
+
+
+def test_a_moved_point_stays_on_the_waters_surface(scene):
+    """At every phase its depth is that of the place where it is, not of the one it came from."""
+    came = 0
+    for key in range(KEYS + 1):
+        place = scene.moving.position + scene.moving.displacement[key]
+        pixel = scene.camera.project(place) + scene.layers.pad
+        alive = (scene.moving.birth <= key / KEYS) & (scene.moving.death > key / KEYS)
+        inside = alive & (pixel > 1).all(1) & (pixel < np.array(scene.surface.region.shape[::-1]) - 1).all(1)
+        there = sample(scene.surface.disparity, pixel[inside]) * place[inside, 2]
+        assert np.quantile(np.abs(there - 1), 0.99) < 0.07 and np.abs(np.median(there) - 1) < 0.02
+        source = sample(scene.surface.disparity, (scene.camera.project(scene.moving.position) + scene.layers.pad)[inside])
+        came = max(came, np.quantile(np.abs(source * place[inside, 2] - 1), 0.9))
+    assert came > 0.12  # so that keeping the source's depth would be seen here
+
+
+def test_both_families_agree_on_a_trajectory(scene):
+    """Under a uniform flow, the forward point of pixel p and the backward point of p + flow are on one trajectory."""
+    half = len(scene.moving.position) // 2
+    start = np.rint(scene.camera.project(scene.moving.position[:half]) + scene.layers.pad - 0.5).astype(int)
+    flow = np.array((FRAMES, FRAMES // 2))
+    where = {tuple(pixel): index for index, pixel in enumerate(start)}
+    pairs = np.array([(index, half + where[tuple(pixel + flow)]) for pixel, index in where.items() if tuple(pixel + flow) in where])
+    whole = (scene.moving.birth <= 0) & (scene.moving.death > 1)
+    pairs = pairs[whole[pairs].all(1)]
+    assert len(pairs) > 500
+    ahead, back = pairs.T
+    for name in ("color0", "color1", "mean0", "mean1"):
+        ends = getattr(scene.moving, name)
+        assert np.abs(ends[ahead] - ends[back]).max() < 0.01, name
+    travelled = scene.moving.position + scene.moving.displacement
+    for key in range(KEYS + 1):
+        ends = scene.camera.project(travelled[key])
+        assert np.abs(ends[ahead] - ends[back]).max() < 0.25  # but for the lean
+
+
+def test_colours_are_the_photos_at_both_ends(scene):
+    half = len(scene.moving.position) // 2
+    pixel = np.floor(scene.camera.project(scene.moving.position)).astype(int)
+    seen = (scene.moving.birth <= 0) & (scene.moving.death > 1) & (pixel >= 0).all(1) & (pixel < (WIDTH, HEIGHT)).all(1)
+    seen[seen] = scene.region[pixel[seen, 1], pixel[seen, 0]]
+    photo = scene.photo[np.clip(pixel[:, 1], 0, HEIGHT - 1), np.clip(pixel[:, 0], 0, WIDTH - 1)]
+    ahead, back = np.flatnonzero(seen[:half]), half + np.flatnonzero(seen[half:])
+    assert np.abs(scene.moving.color0[ahead] - photo[ahead]).max() < 0.01
+    assert np.abs(scene.moving.color1[back] - photo[back]).max() < 0.01
+
+
+def test_fast_water_runs_through_several_short_paths(scene):
+    still = scene.motion * 6
+    moving = moving_points(scene.layers, scene.surface, still, FRAMES, KEYS, "cpu")
+    cycles = np.unique(moving.cycles)
+    assert (cycles > 1).all() and moving.cycles.dtype == np.int16
+    reach = np.linalg.norm(np.diff(scene.camera.project(moving.position + moving.displacement[[0, -1]]), axis=0)[0], axis=1)
+    assert np.median(reach) < WIDTH / 10
+    assert (scene.moving.cycles == 1).all()
+
+
+def test_a_region_of_nothing_makes_no_moving_points(scene):
+    empty = find_surface(np.zeros((HEIGHT, WIDTH), bool), scene.layers)
+    moving = moving_points(scene.layers, empty, scene.motion, FRAMES, KEYS, "cpu")
+    assert moving.position.shape == (0, 3) and moving.displacement.shape == (KEYS + 1, 0, 3)
+    still, _ = still_points(scene.layers, empty)
+    picture, covered = Splatter(arrays(still, moving), scene.camera, POINT_SIZE).render(0.3, STILL)
+    assert covered.all() and (np.abs(eight_bit(picture) - eight_bit(scene.photo)).max(-1) == 0).mean() > 0.998
+
+
+# along the camera paths
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_is_uncovered_along_the_paths(scene, path):
+    poses = camera_path(path)
+    for pose in (poses[0], poses[len(poses) // 4], poses[-1]):
+        assert scene.splatter.uncovered(0.5, pose) <= 0.0005
+
+
+def test_without_what_lies_behind_the_post_there_would_be_holes(scene):
+    """That the test above can fail: on the canvas alone, what the post hid is empty."""
+    bare = Layers(*(getattr(scene.layers, n) for n in ("camera", "pad", "color", "disparity", "shown", "label")), [])
+    surface = find_surface(np.zeros((HEIGHT, WIDTH), bool), bare)
+    still, _ = still_points(bare, surface)
+    splatter = Splatter(arrays(still, moving_points(bare, surface, scene.motion, FRAMES, KEYS, "cpu")), scene.camera, POINT_SIZE)
+    assert max(splatter.uncovered(0.5, pose) for pose in camera_path("side", 2)) > 0.005
+
+
+def test_near_things_move_more_than_far_ones(scene):
+    moved = STILL.copy()
+    moved[0, 3] = 0.05
+    picture = scene.splatter.render(0.0, moved)[0]
+    shift = 0.05 * FOCAL * 0.8  # px by which the post goes to the left; the sky stays
+    red = picture[40:60, :, 0] - picture[40:60, :, 2] > 0.2
+    assert np.flatnonzero(red.mean(0) > 0.5).min() == pytest.approx(POST.start - shift, abs=1.5)
+    sky = np.abs(eight_bit(picture[:10, 20:140]) - eight_bit(scene.photo[:10, 20:140]))
+    assert np.median(sky) <= 6
+
+
+# the splatter itself, on points that one can count
+
+
+def points(still=(), **moving) -> dict[str, np.ndarray]:
+    """Still points (x, y, z, r, g, b), and moving points with what is given."""
+    table = np.array(still, np.float32).reshape(-1, 6)
+    count = len(moving.get("position", ()))
+    defaults = {
+        "position": np.zeros((0, 3)), "displacement": np.zeros((2, count, 3)), "birth": np.zeros(count),
+        "death": np.full(count, 2), "spread": np.full(count, 8), "cycles": np.ones(count, np.int16),
+    } | {name: np.full((count, 3), 0.5) for name in ("color0", "color1", "mean0", "mean1")}  # fmt: skip
+    filled = {f"moving_{name}": np.asarray(moving.get(name, value)) for name, value in defaults.items()}
+    filled = {name: a if name == "moving_cycles" else a.astype(np.float32) for name, a in filled.items()}
+    return filled | {
+        "still_position": table[:, :3], "still_color": table[:, 3:],
+        "still_spread": np.full(len(table), 8, np.float32), "still_layer": np.zeros(len(table), np.int16),
+    }  # fmt: skip
+
+
+CAMERA = Camera(40, 40, 40.0)
+
+
+def drawn(table: dict[str, np.ndarray], phase: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    return Splatter(table, CAMERA, POINT_SIZE).render(phase, STILL)
+
+
+def test_the_nearer_point_hides_the_farther():
+    for order in (1, -1):
+        picture, _ = drawn(points([(0, 0, 1, 1, 0, 0), (0, 0, 2, 0, 1, 0)][::order]))
+        assert np.allclose(picture[20, 20], (1, 0, 0), atol=1e-3)
+
+
+def test_what_is_behind_the_camera_is_not_drawn():
+    assert not drawn(points([(0, 0, -1, 1, 0, 0), (0, 0, 0, 1, 0, 0)]))[1].any()
+
+
+def test_a_point_lives_from_birth_to_death():
+    table = points(position=[(0, 0, 1)], birth=[0.25], death=[0.75])
+    alive = [drawn(table, phase)[1].any() for phase in (0.0, 0.2, 0.25, 0.5, 0.74, 0.75, 0.9)]
+    assert alive == [False, False, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(("cycles", "phase", "share"), [(1, 0.25, 0.25), (1, 0.75, 0.75), (2, 0.25, 0.5), (3, 0.5, 0.5), (2, 0.6, 0.2)])
+def test_a_point_moves_with_its_own_phase(cycles, phase, share):
+    table = points(position=[(-0.25, 0, 1)], displacement=[[(0, 0, 0)], [(0.25, 0, 0)], [(0.5, 0, 0)]], cycles=np.array([cycles], np.int16))
+    columns = np.flatnonzero(drawn(table, phase)[1].any(0))
+    assert (columns.min() + columns.max() + 1) / 2 == pytest.approx(10 + 20 * share, abs=0.6)
+
+
+def test_colours_mix_in_linear_light_and_keep_their_variance():
+    """The formula of the design: means mixed plainly, what differs from them divided by the weights' length."""
+
+    def middle(phase: float, **ends: float) -> float:
+        colors = {name: [(value,) * 3] for name, value in ends.items()}
+        return float(drawn(points(position=[(0, 0, 1)], **colors), phase)[0][20, 20, 0])
+
+    def linear(value: float) -> float:
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    plain = middle(0.5, color0=0.2, mean0=0.2, color1=0.8, mean1=0.8)
+    assert linear(plain) == pytest.approx((linear(0.2) + linear(0.8)) / 2, abs=1e-3)
+    kept = middle(0.5, color0=0.8, mean0=0.5, color1=0.8, mean1=0.5)
+    assert linear(kept) == pytest.approx(linear(0.5) + (linear(0.8) - linear(0.5)) * 2**0.5, abs=2e-3)
+    ends = {"color0": 0.8, "mean0": 0.5, "color1": 0.3, "mean1": 0.6}
+    assert middle(0.0, **ends) == pytest.approx(0.8, abs=1e-3) and middle(0.99999, **ends) == pytest.approx(0.3, abs=1e-3)
