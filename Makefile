@@ -1,5 +1,6 @@
 # make demo    the main job on the sample photo, or on PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
 # make test    all tests
+# make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
 # Both set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
 
 PHOTO ?= demo/sea3.jpg
@@ -14,7 +15,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own extension tool, shipped in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test environment extension clean
+.PHONY: demo test bench environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -22,6 +23,10 @@ demo: extension
 
 test: environment
 	@.ci/test
+
+CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
+bench: extension
+	$(PYTHON) tests/benchmark/figures.py --zip $(EXTENSION) $(CASES)
 
 extension: environment
 	@mkdir -p dist

@@ -17,7 +17,6 @@ from .grid import nearest_index
 
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
 GROUND_AT_TOP = 0.3  # disparity at the upper border of a photo without a horizon, where the bottom is at 1
-FLANK = 0.06  # of the width; how far what rises above the horizon may reach sideways below it
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture
 
 
@@ -253,15 +252,13 @@ def _uprights(small: np.ndarray, sky: np.ndarray, horizon: float) -> tuple[np.nd
     upright = cv2.morphologyEx((upright | above).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, parts = cv2.connectedComponents(upright)
     upright = np.isin(parts, np.setdiff1d(np.unique(parts[above]), (0,))) & ~sky
-    # what rises above the horizon has flanks below it: they stand on the same line
-    flank = np.ones((1, 2 * round(FLANK * width) + 1), np.uint8)
-    standing = upright.any(0) & (cv2.dilate(above.any(0)[None].astype(np.uint8), flank)[0] > 0)
+    standing = upright.any(0)  # wherever it has flanks below the horizon too
     for column in np.flatnonzero(standing):
         start = int(np.argmax(upright[:, column]))
         run = upright[start:, column]
         foot[column] = max(horizon, start + (len(run) if run.all() else int(np.argmin(run))))
     foot = _smooth_feet(foot, standing, width / 20)
-    return foot, upright & standing & (np.arange(height)[:, None] < foot)
+    return foot, upright & (np.arange(height)[:, None] < foot)
 
 
 def _smooth_feet(foot: np.ndarray, standing: np.ndarray, sigma: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from .hints import Hints
 from .preview import Splatter
 
 LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 22, 45, 67)}  # where paths reach farthest
-SEAM_PHASES = (0.09, 0.23, 0.37, 0.5, 0.67, 0.86)  # at no multiple of one another: fast water repeats within the loop
+SEAM_PHASES = (0.12, 0.31, 0.5, 0.77)  # at no multiple of one another: fast water repeats within the loop
 
 
 def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndarray, splatter: Splatter, frames: int) -> dict:
