@@ -146,6 +146,15 @@ def test_only_what_may_be_copied_is_copied_and_the_whole_hole_filled(holed):
     assert np.array_equal(filled[~hole], color[~hole])
 
 
+def test_large_pictures_copy_only_what_may_be_copied_too(holed):
+    """There whole blocks are matched, of which single pixels may not be copied."""
+    color, hole, source = (array.repeat(6, 0).repeat(6, 1) for array in holed)
+    poison = np.random.default_rng(1).random(hole.shape) < 0.02
+    color[poison & source] = (1, 0, 0)
+    filled = inpaint(color, hole, source & ~poison, np.zeros(hole.shape, np.float32))
+    assert filled[hole][:, 0].max() < 0.01 and filled[hole][:, 1].mean() > 0.1
+
+
 def test_the_hole_is_filled_with_texture_not_with_a_blur(holed):
     color, hole, source = holed
     filled = inpaint(color, hole, source, np.zeros(hole.shape, np.float32))
