@@ -23,8 +23,8 @@ from .layers import Layers, split_layers
 from .motion import solve_motion
 from .photo import read_photo, write_png
 from .points import moving_points, still_points
-from .preview import Splatter
 from .report import measure
+from .splatting import Splatter
 from .strokes import read_strokes, write_strokes
 from .surface import find_surface
 

@@ -11,7 +11,7 @@ import numpy as np
 from .camera import PATHS, camera_path
 from .grid import sample
 from .hints import Hints
-from .preview import Splatter
+from .splatting import Splatter
 
 LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 22, 45, 67)}  # where paths reach farthest
 SEAM_PHASES = (0.12, 0.31, 0.5, 0.77)  # at no multiple of one another: fast water repeats within the loop

@@ -7,7 +7,7 @@ from cinema_core.camera import PATHS, Camera, camera_path
 from cinema_core.grid import sample
 from cinema_core.layers import Layers, split_layers
 from cinema_core.points import moving_points, still_points
-from cinema_core.preview import Splatter
+from cinema_core.splatting import Splatter
 from cinema_core.surface import Surface, find_surface
 
 WIDTH, HEIGHT, FOCAL = 160, 100, 160.0

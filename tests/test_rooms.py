@@ -33,8 +33,8 @@ STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
     "surface": {"layers"},
     "points": {"layers", "surface", "trajectories"},
-    "preview": {"storage", "poses"},
-    "report": {"preview", "hints"},  # measures what the preview shows against the hints
+    "preview": {"storage", "splatting"},
+    "report": {"splatting", "hints"},  # measures what is seen, and the motion against the hints
     "photo": set(),
 }
 FREE = {"pipeline", "__main__"}

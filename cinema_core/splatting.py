@@ -1,0 +1,175 @@
+"""Splatting: draws points with torch as opaque discs in depth order, colours mixed in linear light.
+
+Input: the arrays of points.npz, a phase and a camera pose. Output: a picture, and which pixels are covered. It is close
+to what Blender shows of the same points; previews and the quality report stand on it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from .camera import Camera
+
+NEAREST = 0.02  # scene units; what is nearer to the camera is not drawn
+SOFT = 0.01  # of the depth; discs within it of the nearest one share the pixel, by how close their centres are
+WIDEST = 8  # px; larger discs are drawn no larger, which only happens right before the camera
+CONE = 0.04  # of the depth; a disc is that much farther one pixel off its centre: on a slope the nearest centre wins
+SPLAT = 1.35  # radius in units of the point's own radius: discs of neighbours blend instead of forming steps
+
+
+class Splatter:
+    """Renders the points of a job.
+
+    Args:
+        points: Arrays as in points.npz.
+        camera: The photo's camera, whose size and focal length the picture takes.
+        point_size: Diameter of a point in its own pixel footprints.
+        device: torch device.
+    """
+
+    def __init__(self, points: dict[str, np.ndarray], camera: Camera, point_size: float, device: str = "cpu") -> None:
+        self.camera, self.device = camera, device
+        self.points = {name: torch.from_numpy(np.ascontiguousarray(a)).to(device) for name, a in points.items()}
+        self.still = _linear(self.points["still_color"])
+        self.ends = [_linear(self.points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1")]
+        self.radius = point_size / (2 * camera.focal)
+
+    def render(self, phase: float, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One frame.
+
+        Args:
+            phase: 0..1 of the loop.
+            pose: (4, 4) camera-to-world, core axes.
+
+        Returns:
+            (H, W, 3) float32 sRGB, and (H, W) bool: some point covers the pixel.
+        """
+        position, radius, color = self._points(phase)
+        picture, covered = self._splat(self._project(position, SPLAT * radius, pose), color)
+        return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
+
+    def uncovered(self, phase: float, pose: np.ndarray) -> float:
+        """Share of the picture's pixels whose centre no point covers, at the points' own size."""
+        position, radius, _ = self._points(phase)
+        covered = torch.zeros(self.camera.height * self.camera.width, dtype=torch.bool, device=self.device)
+        for pixel, _, _ in self._fragments(self._project(position, radius, pose)):
+            covered[pixel] = True
+        return float(1 - covered.float().mean())
+
+    def around(self, region: np.ndarray) -> "Splatter":
+        """A splatter of the moving points and the still ones seen in and beside a region only: quicker.
+
+        Args:
+            region: (H, W) bool, of the photo.
+        """
+        wide = cv2.dilate(region.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+        place = self.camera.project(self.points["still_position"].cpu().numpy()).astype(np.int64)
+        inside = ((place >= 0) & (place < (self.camera.width, self.camera.height))).all(1)
+        keep = torch.zeros(len(place), dtype=torch.bool)
+        keep[torch.from_numpy(np.flatnonzero(inside)[wide[place[inside, 1], place[inside, 0]]])] = True
+        part = copy.copy(self)
+        part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
+        part.still = self.still[keep.to(self.device)]
+        return part
+
+    def _points(self, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Position, radius in scene units and linear colour of all points alive at a phase."""
+        moved, color, spread = self._moving(phase)
+        position = torch.cat([self.points["still_position"], moved])
+        radius = torch.cat([self.points["still_spread"], spread]) * position[:, 2] * self.radius
+        return position, radius, torch.cat([self.still, color])
+
+    def _moving(self, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Position, linear colour and spread of the moving points alive at a phase."""
+        keys = len(self.points["moving_displacement"]) - 1
+        parts = []
+        for cycles in torch.unique(self.points["moving_cycles"]).tolist():
+            own = phase * cycles % 1.0
+            alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
+            rows = torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()
+            key = min(int(own * keys), keys - 1)
+            part, steps = own * keys - key, self.points["moving_displacement"]
+            moved = self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part
+            parts.append((moved, self._mixed(own, rows), self.points["moving_spread"][rows]))
+        empty = torch.zeros(0, 3, device=self.device)
+        return tuple(torch.cat(arrays) for arrays in zip(*parts)) if parts else (empty, empty, empty[:, 0])
+
+    def _mixed(self, phase: float, rows: torch.Tensor) -> torch.Tensor:
+        """(R, 3) linear colour of moving points: local means mixed plainly, detail so that its variance stays."""
+        color0, color1, mean0, mean1 = (end[rows] for end in self.ends)
+        weight = ((1 - phase) ** 2 + phase**2) ** 0.5
+        detail = ((1 - phase) * (color0 - mean0) + phase * (color1 - mean1)) / weight
+        return ((1 - phase) * mean0 + phase * mean1 + detail).clamp(min=0)
+
+    def _splat(self, discs: "_Discs", color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Linear picture (H, W, 3) and coverage (H, W): the discs nearest at a pixel, blended by weight."""
+        pixels = self.camera.height * self.camera.width
+        nearest = torch.full((pixels,), float("inf"), device=self.device)
+        for pixel, away, rows in self._fragments(discs):
+            nearest.scatter_reduce_(0, pixel, discs.depth[rows] * (1 + CONE * away), "amin")
+        total = torch.zeros(pixels, 3, device=self.device)
+        weights = torch.zeros(pixels, device=self.device)
+        for pixel, away, rows in self._fragments(discs):
+            front = torch.nonzero(discs.depth[rows] * (1 + CONE * away) <= nearest[pixel] * (1 + SOFT)).flatten()
+            pixel, away, rows = pixel[front], away[front], rows[front]
+            share = (1 - away / discs.size[rows] ** 2).clamp(min=1e-2) ** 4
+            weights.index_add_(0, pixel, share)
+            total.index_add_(0, pixel, color[discs.point[rows]] * share[:, None])
+        picture = total / weights.clamp(min=1e-12)[:, None]
+        shape = (self.camera.height, self.camera.width)
+        return picture.view(*shape, 3), (weights > 0).view(shape)
+
+    def _project(self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray) -> "_Discs":
+        """The discs that a camera sees of the points."""
+        rotation = torch.tensor(pose[:3, :3], dtype=torch.float32, device=self.device)
+        local = (position - torch.tensor(pose[:3, 3], dtype=torch.float32, device=self.device)) @ rotation
+        limit = torch.tensor([self.camera.width, self.camera.height], device=self.device)
+        depth = local[:, 2].clamp(min=NEAREST)
+        place = local[:, :2] * (self.camera.focal / depth)[:, None] + limit / 2
+        size = radius * self.camera.focal / depth
+        margin = size[:, None]
+        seen = (local[:, 2] > NEAREST) & (place > -margin).all(1) & (place < limit + margin).all(1)
+        point = torch.nonzero(seen).flatten()
+        return _Discs(point, place[point], depth[point], size[point].clamp(max=WIDEST))
+
+    def _fragments(self, discs: "_Discs"):
+        """For every offset within reach: pixels that discs cover, squared px from their centres, and which discs."""
+        height, width = self.camera.height, self.camera.width
+        for low, high in ((0, 1), (1, 2), (2, 4), (4, WIDEST)):
+            rows = torch.nonzero((discs.size > low) & (discs.size <= high)).flatten()
+            if not len(rows):
+                continue
+            place, area = discs.place[rows] - 0.5, discs.size[rows] ** 2
+            corner = place.floor()
+            part, corner = place - corner, corner.long()
+            for down in range(1 - high, high + 1):
+                for right in range(1 - high, high + 1):
+                    away = (part[:, 0] - right) ** 2 + (part[:, 1] - down) ** 2
+                    column, row = corner[:, 0] + right, corner[:, 1] + down
+                    hit = (away < area) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+                    kept = torch.nonzero(hit).flatten()
+                    yield row[kept] * width + column[kept], away[kept], rows[kept]
+
+
+@dataclass(frozen=True, eq=False)
+class _Discs:
+    """What the camera sees of the points: point (D,) their index, place (D, 2) px, depth (D,), size (D,) radius in px."""
+
+    point: torch.Tensor
+    place: torch.Tensor
+    depth: torch.Tensor
+    size: torch.Tensor
+
+
+def _linear(color: torch.Tensor) -> torch.Tensor:
+    return torch.where(color <= 0.04045, color / 12.92, ((color.clamp(min=0) + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb(color: torch.Tensor) -> torch.Tensor:
+    color = color.clamp(0, 1)
+    return torch.where(color <= 0.0031308, color * 12.92, 1.055 * color.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
