@@ -152,22 +152,37 @@ def snap_edges(disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32.
     """
-    radius = max(2, round(max(disparity.shape) / 240))
+    longest = max(disparity.shape)
+    for radius, only_soft in ((round(longest / 90), True), (round(longest / 90), True), (round(longest / 240), False)):
+        disparity = _snap(disparity, color, max(2, radius), only_soft)
+    high, _, span = _span(disparity, 1)
+    step = (span > 0.06 * high) & (span > 0.02) & (span > 0.6 * _span(disparity, 3)[2])
+    window = np.ones((2 * max(1, round(longest / 500)) + 1,) * 2, np.uint8)
+    beside = cv2.dilate(step.astype(np.uint8), window).astype(bool)
+    return np.where(beside, cv2.dilate(disparity, window), disparity).astype(np.float32)
+
+
+def _span(disparity: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Highest and lowest disparity within a square window, and their difference, (H, W) each."""
     window = np.ones((2 * radius + 1,) * 2, np.uint8)
     high, low = cv2.dilate(disparity, window), cv2.erode(disparity, window)
-    span = high - low
-    step = cv2.dilate(np.abs(disparity - cv2.blur(disparity, (3, 3))), np.ones((3, 3), np.uint8))
-    edge = (span > 0.06 * high) & (span > 0.02) & (step > 0.08 * span)
+    return high, low, high - low
+
+
+def _snap(disparity: np.ndarray, color: np.ndarray, radius: int, only_soft: bool) -> np.ndarray:
+    """One pass of `snap_edges` with a window of this radius; `only_soft` leaves edges that are steps already.
+
+    An edge is where disparity changes by much within the window and by little beyond it; a slope goes on.
+    """
+    high, low, span = _span(disparity, radius)
+    edge = (span > 0.06 * high) & (span > 0.02) & (span > 0.6 * _span(disparity, 3 * radius)[2])
+    if only_soft:
+        edge &= cv2.dilate(_span(disparity, 1)[2], np.ones((2 * radius + 1,) * 2, np.uint8)) < 0.6 * span
     if not edge.any():
         return disparity
     middle = (high + low) / 2
-    near = (disparity > middle) & edge
-    far = (disparity <= middle) & edge
-    toward_near = _closer_to_near(color, near, far, 2 * radius + 1)
-    snapped = np.where(edge, np.where(toward_near, high, low), disparity)
-    rim = max(1, round(max(disparity.shape) / 500))
-    grown = cv2.dilate(snapped, np.ones((2 * rim + 1,) * 2, np.uint8))
-    return np.where(grown - snapped > 0.5 * np.maximum(span, 0.02), grown, snapped).astype(np.float32)
+    near, far = (disparity > middle) & edge, (disparity <= middle) & edge
+    return np.where(edge, np.where(_closer_to_near(color, near, far, 2 * radius + 1), high, low), disparity)
 
 
 def _closer_to_near(color: np.ndarray, near: np.ndarray, far: np.ndarray, side: int) -> np.ndarray:

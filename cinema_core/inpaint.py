@@ -22,8 +22,7 @@ COARSEST_SIDE = 60  # px
 PATCH = 5  # px
 ITERATIONS = 5
 FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
-JOIN_BLUR = 1.5  # px along the rim
-JOIN_SIDE = 1 / 60  # of the longer side; how far into the fill its colours are shifted
+JOIN_SIDES = (1 / 60, 1 / 250, 1 / 1000)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 
 
@@ -62,12 +61,15 @@ def _join(filled: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.ndarra
     if not rim.any():
         return filled
     step = np.zeros_like(filled)
-    known = masked_blur(filled, source, 1.0)
-    step[rim] = known[rim] - filled[rim]
-    step = extend(masked_blur(step, rim, JOIN_BLUR), rim)
-    distance = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    fade = np.exp(-distance / (JOIN_SIDE * max(hole.shape)))[..., None]
-    return np.where(hole[..., None], np.clip(filled + step * fade, 0, 1), filled).astype(np.float32)
+    step[rim] = (masked_blur(filled, source, 1.0) - filled)[rim]
+    distance = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)[..., None]
+    joined, rest = filled.copy(), step
+    for side in JOIN_SIDES:  # what differs along much of the rim reaches far in, what differs in a spot does not
+        reach = max(1.5, side * max(hole.shape))
+        smooth = masked_blur(rest, rim, reach)
+        joined += extend(smooth, rim) * np.exp(-distance / reach)
+        rest = np.where(rim[..., None], rest - smooth, 0)
+    return np.where(hole[..., None], np.clip(joined, 0, 1), filled).astype(np.float32)
 
 
 def _pyramid(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int) -> list[dict]:

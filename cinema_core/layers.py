@@ -241,7 +241,10 @@ def _fill_band(
     hidden[mask] = disparity.ravel()[source[mask]]
     context = shown & (label >= layer) & ~mask
     context &= ~cv2.dilate((disparity > hidden + CUT / 2).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    if not context.any():
+    like = context & (disparity > 0.8 * np.quantile(hidden[mask], 0.05))  # not the sky for the sea behind a rock
+    if like.sum() > 0.5 * mask.sum():
+        context = like
+    elif not context.any():
         context = shown & (label >= layer) & ~mask
     rows, columns = np.nonzero(mask | cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool))
     grow = int(2 * reach) + 60  # texture to copy is looked for around the band only

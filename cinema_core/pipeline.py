@@ -28,6 +28,7 @@ from .splatting import Splatter
 from .strokes import read_strokes, write_strokes
 from .surface import find_surface
 
+CONTRADICTING = 25.0  # degrees between strokes and motion on average, from which the user is told
 POINT_SIZE = 1.4  # diameter of a point in its pixel's footprint; sqrt(2) is where a lattice of discs closes
 STAGES = {"photo": 1, "depth": 2, "layers": 12, "motion": 4, "points": 4, "report": 8, "save": 2}  # rough seconds
 
@@ -73,6 +74,8 @@ def build(
         with clock.stage("photo"):
             photo = read_photo(photo_path, options.max_side, options.focal)
             strokes = read_strokes(annotations, (photo.width, photo.height)) if annotations else []
+        if photo.alpha is not None and (photo.alpha < 0.5).any():
+            tell("The transparent parts of the photo are built as if they were opaque")
         hints = read_hints(strokes, photo, options.speed, tell)
         if not strokes:
             tell("There are no strokes, so this is a still 3D photo")
@@ -91,6 +94,8 @@ def build(
             points = {f"still_{k}": v for k, v in _arrays(still).items()} | {f"moving_{k}": v for k, v in _arrays(moving).items()}
             splatter = Splatter(points, layers.camera, POINT_SIZE, device)
             quality = measure(photo.color, hints.region, hints, seen, splatter, options.frames)
+            if (quality["hint_angle_deg"] or 0) > CONTRADICTING:
+                tell("Some motion strokes contradict each other; the water stalls between them")
         report = _report(photo, options, layers, names, still, moving, quality, warnings, bool(depth))
         with clock.stage("save"):
             _save(folder, photo, distance, seen, hints.region, layers, strokes, points, report)

@@ -20,8 +20,9 @@ from .surface import Surface
 from .trajectories import Trajectories, follow
 
 OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixel
-BED_CELL = 2  # px; the bed has one point per cell
-BED_BEHIND = 0.008  # of the depth; beyond the reach of its spheres, well below what parallax shows
+# Cell of a bed in px -> how far behind it lies, of the depth: beyond the reach of its spheres. The fine one closes
+# cracks unseen, the coarse one what would else be a hole.
+BEDS = {2: 0.008, 8: 0.04}
 BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
 FAMILY_BEHIND = 0.002  # of the depth, and one pixel's slope; the family whose photo the phase is near lies in front
 STEEPEST = 0.05  # of the depth per pixel; steeper slopes are not followed by what lies behind
@@ -52,7 +53,8 @@ def still_points(layers: Layers, surface: Surface) -> tuple[StillPoints, list[st
         if len(position):
             pieces.append((position, color, np.ones(len(position), np.float32)))
             names.append(f"Layer {len(names) + 1}")
-    pieces.append(_bed(layers, surface))
+    beds = [_bed(layers, surface, cell, behind) for cell, behind in BEDS.items()]
+    pieces.append(tuple(np.concatenate(arrays) for arrays in zip(*beds)))
     names.append("Bed")
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
     position, color, spread = (np.concatenate(arrays) for arrays in zip(*pieces))
@@ -132,7 +134,7 @@ def _local_mean(surface: Surface) -> np.ndarray:
     return masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
 
 
-def _bed(layers: Layers, surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bed(layers: Layers, surface: Surface, cell: int, behind: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position, colour and spread of coarse still points a hair behind everything that is shown.
 
     They close the cracks that open between points when the camera moves or the water streams apart. A bed point
@@ -141,24 +143,23 @@ def _bed(layers: Layers, surface: Surface) -> tuple[np.ndarray, np.ndarray, np.n
     """
     water = surface.visible[..., None]
     bottom = np.where(water, _local_mean(surface), layers.color) if water.any() else layers.color
-    gap = np.where(surface.visible, BED_BEHIND_WATER, BED_BEHIND).astype(np.float32)
-    height, width = (n // BED_CELL for n in layers.shown.shape)
+    gap = np.where(surface.visible, np.maximum(behind, BED_BEHIND_WATER), behind).astype(np.float32)
+    height, width = (n // cell for n in layers.shown.shape)
 
     def cells(values: np.ndarray) -> np.ndarray:
-        cut = values[: height * BED_CELL, : width * BED_CELL]
-        parts = cut.reshape(height, BED_CELL, width, BED_CELL, *values.shape[2:])
-        return np.moveaxis(parts, 2, 1).reshape(height, width, BED_CELL**2, *values.shape[2:])
+        parts = values[: height * cell, : width * cell].reshape(height, cell, width, cell, *values.shape[2:])
+        return np.moveaxis(parts, 2, 1).reshape(height, width, cell**2, *values.shape[2:])
 
     seen, disparity, color = cells(layers.shown), cells(layers.disparity * (1 - gap)), cells(bottom)
     shown = seen.any(-1)
     farthest = np.where(seen, disparity, np.inf).min(-1)
     same = seen & (disparity <= farthest[..., None] * 1.05)
     mean = (color * same[..., None]).sum(2) / np.maximum(same.sum(-1), 1)[..., None]
-    behind = _window_min(np.where(shown, farthest, np.inf))
+    lowest = _window_min(np.where(shown, farthest, np.inf))
     row, column = np.nonzero(shown)
-    pixels = (np.stack([column, row], 1) + 0.5) * BED_CELL - np.array(layers.pad)
-    position = layers.camera.unproject(pixels, 1 / behind[shown])
-    return position, mean[shown].astype(np.float32), np.full(len(position), BED_CELL, np.float32)
+    pixels = (np.stack([column, row], 1) + 0.5) * cell - np.array(layers.pad)
+    position = layers.camera.unproject(pixels, 1 / lowest[shown])
+    return position, mean[shown].astype(np.float32), np.full(len(position), cell, np.float32)
 
 
 def _window_min(values: np.ndarray) -> np.ndarray:

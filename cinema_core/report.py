@@ -47,7 +47,8 @@ def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndar
     }
     if region.any():
         quality["seam"], middle = _seam(splatter.around(region), region, frames)
-        quality["contrast"] = _contrast(middle, region) / max(_contrast(first, region), 1e-6)
+        detail = _contrast(first, region)
+        quality["contrast"] = _contrast(middle, region) / detail if detail > 1 / 255 else None
     if len(hints.pixels):
         quality["hint_angle_deg"], quality["hint_speed"] = _hint_error(hints, motion)
     return {name: _rounded(value) for name, value in quality.items()}
@@ -62,7 +63,7 @@ def _rounded(value):
 def _psnr(picture: np.ndarray, photo: np.ndarray) -> float:
     """dB of 8-bit pictures; identical ones count as 99."""
     error = np.square(np.rint(picture * 255) - np.rint(photo * 255)).mean()
-    return 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
+    return min(99.0, float(10 * np.log10(255**2 / max(error, 1e-9))))
 
 
 def _holes(splatter: Splatter) -> dict[str, float]:
