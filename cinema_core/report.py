@@ -13,8 +13,8 @@ from .grid import sample
 from .hints import Hints
 from .splatting import Splatter
 
-LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 22, 45, 67)}  # where paths reach farthest
-SEAM_PHASES = (0.12, 0.31, 0.5, 0.77)  # at no multiple of one another: fast water repeats within the loop
+LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 45)}  # where paths reach farthest
+SEAM_PHASES = (0.12, 0.5, 0.77)  # at no multiple of one another: fast water repeats within the loop
 
 
 def measure(photo: np.ndarray, region: np.ndarray, hints: Hints, motion: np.ndarray, splatter: Splatter, frames: int) -> dict:

@@ -49,20 +49,21 @@ class Splatter:
         Returns:
             (H, W, 3) float32 sRGB, and (H, W) bool: some point covers the pixel.
         """
-        position, radius, color = self._points(phase)
+        position, radius = self._points(phase)
+        color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in self._alive(phase))])
         picture, covered = self._splat(self._project(position, SPLAT * radius, pose), color)
         return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
 
     def uncovered(self, phase: float, pose: np.ndarray) -> float:
         """Share of the picture's pixels whose centre no point covers, at the points' own size."""
-        position, radius, _ = self._points(phase)
+        position, radius = self._points(phase)
         covered = torch.zeros(self.camera.height * self.camera.width, dtype=torch.bool, device=self.device)
         for pixel, _, _ in self._fragments(self._project(position, radius, pose)):
             covered[pixel] = True
         return float(1 - covered.float().mean())
 
     def around(self, region: np.ndarray) -> "Splatter":
-        """A splatter of the moving points and the still ones seen in and beside a region only: quicker.
+        """A splatter of the moving points and the small still ones seen in and beside a region only: quicker.
 
         Args:
             region: (H, W) bool, of the photo.
@@ -72,32 +73,32 @@ class Splatter:
         inside = ((place >= 0) & (place < (self.camera.width, self.camera.height))).all(1)
         keep = torch.zeros(len(place), dtype=torch.bool)
         keep[torch.from_numpy(np.flatnonzero(inside)[wide[place[inside, 1], place[inside, 0]]])] = True
+        keep &= (self.points["still_spread"] <= 2).cpu()
         part = copy.copy(self)
         part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
         part.still = self.still[keep.to(self.device)]
         return part
 
-    def _points(self, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Position, radius in scene units and linear colour of all points alive at a phase."""
-        moved, color, spread = self._moving(phase)
-        position = torch.cat([self.points["still_position"], moved])
-        radius = torch.cat([self.points["still_spread"], spread]) * position[:, 2] * self.radius
-        return position, radius, torch.cat([self.still, color])
+    def _points(self, phase: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Position and radius in scene units of all points alive at a phase, the still ones first."""
+        keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
+        positions, spreads = [self.points["still_position"]], [self.points["still_spread"]]
+        for own, rows in self._alive(phase):
+            key = min(int(own * keys), keys - 1)
+            part = own * keys - key
+            positions.append(self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part)
+            spreads.append(self.points["moving_spread"][rows])
+        position = torch.cat(positions)
+        return position, torch.cat(spreads) * position[:, 2] * self.radius
 
-    def _moving(self, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Position, linear colour and spread of the moving points alive at a phase."""
-        keys = len(self.points["moving_displacement"]) - 1
-        parts = []
+    def _alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
+        """For each number of cycles, the phase of its points and which of them are shown."""
+        found = []
         for cycles in torch.unique(self.points["moving_cycles"]).tolist():
             own = phase * cycles % 1.0
             alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
-            rows = torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()
-            key = min(int(own * keys), keys - 1)
-            part, steps = own * keys - key, self.points["moving_displacement"]
-            moved = self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part
-            parts.append((moved, self._mixed(own, rows), self.points["moving_spread"][rows]))
-        empty = torch.zeros(0, 3, device=self.device)
-        return tuple(torch.cat(arrays) for arrays in zip(*parts)) if parts else (empty, empty, empty[:, 0])
+            found.append((own, torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()))
+        return found
 
     def _mixed(self, phase: float, rows: torch.Tensor) -> torch.Tensor:
         """(R, 3) linear colour of moving points: local means mixed plainly, detail so that its variance stays."""
