@@ -53,7 +53,8 @@ def still_points(layers: Layers, surface: Surface) -> tuple[StillPoints, list[st
         if len(position):
             pieces.append((position, color, np.ones(len(position), np.float32)))
             names.append(f"Layer {len(names) + 1}")
-    beds = [_bed(layers, surface, cell, behind) for cell, behind in BEDS.items()]
+    bottom = np.where(surface.visible[..., None], _local_mean(surface), layers.color)
+    beds = [_bed(layers, surface.visible, bottom, cell, behind) for cell, behind in BEDS.items()]
     pieces.append(tuple(np.concatenate(arrays) for arrays in zip(*beds)))
     names.append("Bed")
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
@@ -134,16 +135,16 @@ def _local_mean(surface: Surface) -> np.ndarray:
     return masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
 
 
-def _bed(layers: Layers, surface: Surface, cell: int, behind: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bed(
+    layers: Layers, water: np.ndarray, bottom: np.ndarray, cell: int, behind: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position, colour and spread of coarse still points a hair behind everything that is shown.
 
     They close the cracks that open between points when the camera moves or the water streams apart. A bed point
     lies behind all that its sphere could otherwise pierce, and takes the colour of the farthest surface in its cell;
-    under moving water the local mean, since the photo's detail would stand still there.
+    `bottom` is the picture, but under moving `water` its local mean, since the photo's detail would stand still there.
     """
-    water = surface.visible[..., None]
-    bottom = np.where(water, _local_mean(surface), layers.color) if water.any() else layers.color
-    gap = np.where(surface.visible, np.maximum(behind, BED_BEHIND_WATER), behind).astype(np.float32)
+    gap = np.where(water, np.maximum(behind, BED_BEHIND_WATER), behind).astype(np.float32)
     height, width = (n // cell for n in layers.shown.shape)
 
     def cells(values: np.ndarray) -> np.ndarray:

@@ -141,7 +141,7 @@ class Splatter:
     def _fragments(self, discs: "_Discs"):
         """For every offset within reach: pixels that discs cover, squared px from their centres, and which discs."""
         height, width = self.camera.height, self.camera.width
-        for low, high in ((0, 1), (1, 2), (2, 4), (4, WIDEST)):
+        for low, high in ((0, 1), (1, 2), (2, 4), (4, 6), (6, WIDEST)):
             rows = torch.nonzero((discs.size > low) & (discs.size <= high)).flatten()
             if not len(rows):
                 continue
