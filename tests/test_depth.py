@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import landscape
+from pictures import landscape
 
 from cinema_core.data import Photo
 from cinema_core.depth import FARTHEST, estimate_depth, read_depth, snap_edges

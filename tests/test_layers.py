@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import landscape
+from pictures import landscape
 
 from cinema_core.camera import SIDE, Camera
 from cinema_core.inpaint import inpaint
