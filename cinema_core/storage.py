@@ -16,8 +16,9 @@ Files of a finished job (sizes H x W are the working photo's)::
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
 when the journal ``.commit.json`` appears, in one step; from then on the new state is complete, and whoever comes next
 (`recover`, called by every reader and writer) finishes the moves. Before that, the old state is untouched, and a
-staging folder whose writer died is removed by the next writer. One writer at a time holds ``.lock``, which the system gives back when the process dies. ``.cinemagraph.json`` lists the files
-that are the job's own; files of the user in the same folder are never touched.
+staging folder whose writer died is removed by the next writer. One writer at a time holds ``.lock``, which the system
+gives back when the process dies. ``.cinemagraph.json`` lists the files that are the job's own; files of the user in
+the same folder are never touched.
 """
 
 from __future__ import annotations
