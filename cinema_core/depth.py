@@ -13,7 +13,7 @@ import numpy as np
 
 from .data import Photo
 from .errors import CinemaError
-from .grid import nearest_index
+from .grid import grab_cut, nearest_index
 
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
 GROUND_AT_TOP = 0.3  # disparity at the upper border of a photo without a horizon, where the bottom is at 1
@@ -204,7 +204,7 @@ def _find_sky(small: np.ndarray) -> np.ndarray:
     labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     labels[: height // 6] = cv2.GC_PR_FGD
     labels[-height // 3 :] = cv2.GC_BGD
-    sky = np.isin(_grab_cut(small, labels), (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    sky = grab_cut(small, labels, 4).astype(np.uint8)
     sky = cv2.morphologyEx(sky, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, parts = cv2.connectedComponents(sky)
     sky = np.isin(parts, np.setdiff1d(np.unique(parts[:2]), (0,)))
@@ -263,7 +263,7 @@ def _uprights(small: np.ndarray, sky: np.ndarray, horizon: float) -> tuple[np.nd
         return foot, above
     labels = np.where(above, cv2.GC_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[sky | (np.arange(height)[:, None] > 0.9 * height)] = cv2.GC_BGD
-    upright = np.isin(_grab_cut(small, labels), (cv2.GC_FGD, cv2.GC_PR_FGD)) & ~sky
+    upright = grab_cut(small, labels, 4) & ~sky
     upright = cv2.morphologyEx((upright | above).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, parts = cv2.connectedComponents(upright)
     upright = np.isin(parts, np.setdiff1d(np.unique(parts[above]), (0,))) & ~sky
@@ -283,15 +283,6 @@ def _smooth_feet(foot: np.ndarray, standing: np.ndarray, sigma: float) -> np.nda
         line = cv2.medianBlur(foot[run][None].repeat(3, 0), 5)[1:2] if len(run) > 2 else foot[run][None]
         smooth[run] = cv2.GaussianBlur(line, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)[0]
     return smooth
-
-
-def _grab_cut(small: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 GrabCut labels (Rother et al. 2004), seeded."""
-    image = np.ascontiguousarray(np.rint(small * 255), np.uint8)
-    cv2.setRNGSeed(0)
-    background, foreground = np.zeros((2, 1, 65))
-    cv2.grabCut(image, labels, None, background, foreground, 4, cv2.GC_INIT_WITH_MASK)
-    return labels
 
 
 def _refine_mask(mask: np.ndarray, color: np.ndarray) -> np.ndarray:

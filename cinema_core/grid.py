@@ -1,4 +1,4 @@
-"""Operations on pixel grids that several stages share: nearest known pixel, smooth continuation, bilinear look-up."""
+"""Operations on pixel grids that several stages share: nearest known pixel, smooth continuation, look-up, GrabCut."""
 
 from __future__ import annotations
 
@@ -94,3 +94,39 @@ def sample(values: np.ndarray, places: np.ndarray, sharp: bool = False) -> np.nd
         for start in range(0, rows, REMAP_WIDTH)
     ]
     return np.concatenate(pieces).reshape(-1, *values.shape[2:])[: len(places)]
+
+
+def pool(values: np.ndarray, size: int) -> np.ndarray:
+    """Mean over cells of size x size; what is missing at the lower and right end counts as zero.
+
+    Args:
+        values: (H, W) or (H, W, C).
+        size: px.
+
+    Returns:
+        (ceil(H / size), ceil(W / size)) or with C.
+    """
+    height, width = (-(-n // size) for n in values.shape[:2])
+    pad = ((0, height * size - values.shape[0]), (0, width * size - values.shape[1])) + ((0, 0),) * (values.ndim - 2)
+    padded = np.pad(values, pad)
+    return padded.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
+
+
+def grab_cut(color: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:
+    """Tell a foreground from its background by colour, seeded.
+
+    Args:
+        color: (H, W, 3) float32, sRGB 0..1.
+        labels: (H, W) uint8, OpenCV's GC_ labels; both sides must have some pixels.
+        rounds: Iterations.
+
+    Returns:
+        (H, W) bool, the foreground.
+
+    Source: Rother et al., "GrabCut", 2004.
+    """
+    image, labels = np.ascontiguousarray(np.rint(color * 255), np.uint8), labels.copy()
+    cv2.setRNGSeed(0)
+    background, foreground = np.zeros((2, 1, 65))
+    cv2.grabCut(image, labels, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))

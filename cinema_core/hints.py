@@ -14,6 +14,7 @@ import numpy as np
 
 from .data import Photo, Stroke
 from .errors import CinemaError
+from .grid import grab_cut
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
@@ -150,12 +151,9 @@ def _grown_region(motion: Sequence[Stroke], still: np.ndarray, photo: Photo) -> 
     labels[distance > GROW_REACH * max(size)] = cv2.GC_BGD
     labels[cv2.resize(still.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
     labels[seeds > 0] = cv2.GC_FGD
-    cv2.setRNGSeed(0)
-    background, foreground = np.zeros((2, 1, 65))
-    image = np.ascontiguousarray(np.rint(cv2.GaussianBlur(small, (0, 0), 1.5) * 255), np.uint8)
-    if (labels != cv2.GC_FGD).any():
-        cv2.grabCut(image, labels, None, background, foreground, 5, cv2.GC_INIT_WITH_MASK)
-    grown = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    if (labels == cv2.GC_FGD).all():
+        return np.ones((photo.height, photo.width), bool)
+    grown = grab_cut(cv2.GaussianBlur(small, (0, 0), 1.5), labels, 5).astype(np.uint8)
     grown = cv2.morphologyEx(grown, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) | seeds
     grown = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, parts = cv2.connectedComponents(grown)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .grid import extend, masked_blur, nearest_index
+from .grid import extend, masked_blur, nearest_index, pool
 
 WORK_SIDE = 480  # px; finer levels copy with upsampled offsets
 COARSEST_SIDE = 60  # px
@@ -83,18 +83,11 @@ def _pyramid(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.
 
 
 def _level(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int) -> dict:
-    height, width = (max(1, -(-n // factor)) for n in hole.shape)
-    pad = ((0, height * factor - hole.shape[0]), (0, width * factor - hole.shape[1]))
-
-    def pool(values: np.ndarray) -> np.ndarray:
-        padded = np.pad(values, pad + ((0, 0),) * (values.ndim - 2))
-        return padded.reshape(height, factor, width, factor, *values.shape[2:]).mean((1, 3))
-
-    share = pool(source.astype(np.float32))
-    mean = pool(color * source[..., None]) / np.maximum(share, 1e-6)[..., None]
-    used = pool((hole | source).astype(np.float32))
-    near = pool(guide * (hole | source)) / np.maximum(used, 1e-6)
-    target = pool(hole.astype(np.float32)) > 0
+    share = pool(source.astype(np.float32), factor)
+    mean = pool(color * source[..., None], factor) / np.maximum(share, 1e-6)[..., None]
+    used = pool((hole | source).astype(np.float32), factor)
+    near = pool(guide * (hole | source), factor) / np.maximum(used, 1e-6)
+    target = pool(hole.astype(np.float32), factor) > 0
     return {"color": mean.astype(np.float32), "guide": near.astype(np.float32), "hole": target, "source": (share > 0.5) & ~target}
 
 

@@ -116,10 +116,21 @@ def _border_reach(disparity: np.ndarray, camera: Camera) -> tuple[int, int]:
     down = max(disparity[0].max(), disparity[-1].max())
 
     def reach(near: float, half: float) -> int:
-        back = CIRCLE[2] * near / (1 + CIRCLE[2] * near) * half + CIRCLE[0] * camera.focal * near
-        return int(np.ceil(MARGIN * max(_lateral(camera) * near, back))) + 4
+        return int(np.ceil(_border_shift(near, half, camera))) + 4
 
     return reach(across, camera.width / 2), reach(down, camera.height / 2)
+
+
+def _border_shift(disparity: np.ndarray, from_middle: np.ndarray, camera: Camera) -> np.ndarray:
+    """px by which the presets move content inward: sideways, or back along the circle."""
+    back = CIRCLE[2] * disparity / (1 + CIRCLE[2] * disparity) * from_middle + CIRCLE[0] * camera.focal * disparity
+    return MARGIN * np.maximum(_lateral(camera) * disparity, back)
+
+
+def _from_middle(shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) px, the larger of a pixel's distances from the middle across and down."""
+    rows, columns = (np.abs(np.arange(n) + 0.5 - n / 2) for n in shape)
+    return np.maximum(rows[:, None], columns[None])
 
 
 def continue_outward(disparity: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
@@ -154,10 +165,7 @@ def _shown(disparity: np.ndarray, window: tuple[slice, slice], camera: Camera) -
     outside = np.ones(disparity.shape, np.uint8)
     outside[window] = 0
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_5)
-    rows, columns = (np.abs(np.arange(n) + 0.5 - n / 2) for n in disparity.shape)
-    from_middle = np.maximum(rows[:, None], columns[None])
-    shrink = CIRCLE[2] * disparity / (1 + CIRCLE[2] * disparity) * from_middle + CIRCLE[0] * camera.focal * disparity
-    return distance <= MARGIN * np.maximum(_lateral(camera) * disparity, shrink) + 3
+    return distance <= _border_shift(disparity, _from_middle(disparity.shape), camera) + 3
 
 
 def _label(disparity: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -208,8 +216,7 @@ def _bands(
     color: np.ndarray, disparity: np.ndarray, shown: np.ndarray, label: np.ndarray, camera: Camera, seed: int
 ) -> list[Band]:
     near = _cuts(disparity, shown)
-    rows, columns = (np.abs(np.arange(n) + 0.5 - n / 2) for n in disparity.shape)
-    from_middle = np.maximum(rows[:, None], columns[None])
+    from_middle = _from_middle(disparity.shape)
     bands = []
     for layer in range(label.max() + 1):
         edge = (near > 0) & (label == layer)
@@ -246,8 +253,8 @@ def _fill_band(
         context = like
     elif not context.any():
         context = shown & (label >= layer) & ~mask
-    rows, columns = np.nonzero(mask | cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool))
-    grow = int(2 * reach) + 60  # texture to copy is looked for around the band only
+    rows, columns = np.nonzero(mask)
+    grow = int(2 * reach) + 61  # texture to copy is looked for around the band only
     window = (
         slice(max(0, rows.min() - grow), rows.max() + grow + 1),
         slice(max(0, columns.min() - grow), columns.max() + grow + 1),

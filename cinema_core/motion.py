@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from .grid import extend
+from .grid import extend, pool
 
 MOST_CELLS = 16000
 HINT, DIVERGENCE, BANK, REST = 100.0, 1.0, 4.0, 1e-5  # weights beside 1 for smoothness
@@ -63,14 +63,14 @@ def solve_motion(
 
 def _cells(region: np.ndarray, color: np.ndarray, disparity: np.ndarray) -> _Cells:
     size = max(1, int(np.ceil(np.sqrt(region.sum() / MOST_CELLS))))
-    mask = _pool(region.astype(np.float32), size) > (0.3 if size > 2 else 0)
+    mask = pool(region.astype(np.float32), size) > (0.3 if size > 2 else 0)
     if not mask.any():
-        mask = _pool(region.astype(np.float32), size) > 0
+        mask = pool(region.astype(np.float32), size) > 0
     index = np.full(mask.shape, -1, np.int64)
     index[mask] = np.arange(mask.sum())
-    weight = np.maximum(_pool(region.astype(np.float32), size), 1e-6)
-    look = cv2.GaussianBlur(_pool(color * region[..., None], size) / weight[..., None], (0, 0), 2)
-    far = _pool(disparity * region, size) / weight
+    weight = np.maximum(pool(region.astype(np.float32), size), 1e-6)
+    look = cv2.GaussianBlur(pool(color * region[..., None], size) / weight[..., None], (0, 0), 2)
+    far = pool(disparity * region, size) / weight
     links = []
     for axis in (0, 1):
         here, there = (np.take(index, range(n, index.shape[axis] - 1 + n), axis) for n in (0, 1))
@@ -80,14 +80,6 @@ def _cells(region: np.ndarray, color: np.ndarray, disparity: np.ndarray) -> _Cel
         links.append((here[both], there[both], np.maximum(np.exp(-contrast / 0.02), 0.1) * np.where(jump > 0.04, 0.05, 1)))
     link = tuple(np.concatenate(parts) for parts in zip(*links))
     return _Cells(size, index, int(mask.sum()), link, _normals(mask)[mask])
-
-
-def _pool(values: np.ndarray, size: int) -> np.ndarray:
-    """Mean over cells; what is missing at the lower and right end counts as zero."""
-    height, width = (-(-n // size) for n in values.shape[:2])
-    pad = ((0, height * size - values.shape[0]), (0, width * size - values.shape[1])) + ((0, 0),) * (values.ndim - 2)
-    padded = np.pad(values, pad)
-    return padded.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
 
 
 def _normals(mask: np.ndarray) -> np.ndarray:
@@ -161,7 +153,7 @@ def _default_hints(cells: _Cells, hinted: np.ndarray, color: np.ndarray, region:
         return np.zeros(0, np.int64), np.zeros((0, 2))
     luma = cv2.cvtColor(np.ascontiguousarray(color, np.float32), cv2.COLOR_RGB2GRAY)
     across, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
-    tensor = _pool(np.stack([across * across, across * down, down * down], -1) * region[..., None], cells.size)
+    tensor = pool(np.stack([across * across, across * down, down * down], -1) * region[..., None], cells.size)
     tensor = tensor[cells.index >= 0]
     cell, velocity = [], []
     for part in alone:

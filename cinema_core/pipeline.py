@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from . import __version__, storage

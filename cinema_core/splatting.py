@@ -49,14 +49,15 @@ class Splatter:
         Returns:
             (H, W, 3) float32 sRGB, and (H, W) bool: some point covers the pixel.
         """
-        position, radius = self._points(phase)
-        color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in self._alive(phase))])
+        alive = self._alive(phase)
+        position, radius = self._points(alive)
+        color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in alive)])
         picture, covered = self._splat(self._project(position, SPLAT * radius, pose), color)
         return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
 
     def uncovered(self, phase: float, pose: np.ndarray) -> float:
         """Share of the picture's pixels whose centre no point covers, at the points' own size."""
-        position, radius = self._points(phase)
+        position, radius = self._points(self._alive(phase))
         covered = torch.zeros(self.camera.height * self.camera.width, dtype=torch.bool, device=self.device)
         for pixel, _, _ in self._fragments(self._project(position, radius, pose)):
             covered[pixel] = True
@@ -79,11 +80,11 @@ class Splatter:
         part.still = self.still[keep.to(self.device)]
         return part
 
-    def _points(self, phase: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Position and radius in scene units of all points alive at a phase, the still ones first."""
+    def _points(self, alive: list[tuple[float, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Position and radius in scene units of the still points and, after them, of the moving ones alive."""
         keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
         positions, spreads = [self.points["still_position"]], [self.points["still_spread"]]
-        for own, rows in self._alive(phase):
+        for own, rows in alive:
             key = min(int(own * keys), keys - 1)
             part = own * keys - key
             positions.append(self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part)
