@@ -71,8 +71,8 @@ def read_hints(
             raise CinemaError("The strokes leave no region that moves", "Draw a larger Region or a Motion stroke")
     pixels, velocities = _samples(motion, photo, speed)
     inside = region[_clip_rows(pixels, photo), _clip_columns(pixels, photo)]
-    if len(pixels) and not inside.any():
-        warn("No motion stroke lies inside the region, so it moves by the default")
+    if region.any() and not inside.any():
+        warn("No motion stroke lies inside the region, so it moves slowly along its texture; draw one along the flow")
     return Hints(pixels[inside], velocities[inside], region, grown)
 
 

@@ -86,7 +86,9 @@ def test_parts_of_a_region_do_not_hear_each_other(photo):
 def test_a_region_without_a_stroke_moves_along_its_texture():
     rows = np.arange(WIDTH, dtype=np.float32)
     color = np.repeat(np.repeat((0.5 + 0.4 * np.sin(rows))[None, :, None], HEIGHT, 0), 3, 2).astype(np.float32)
-    hints = read_hints([box(20, 20, 180, 100)], Photo(color, 200.0))
+    told = []
+    hints = read_hints([box(20, 20, 180, 100)], Photo(color, 200.0), 1.0, told.append)
+    assert len(told) == 1 and "No motion stroke" in told[0]
     motion = solve_motion(hints.region, hints.pixels, hints.velocities, color, np.ones((HEIGHT, WIDTH), np.float32))
     assert motion[60, 100, 1] > 0.1 and abs(motion[60, 100, 0]) < 0.02  # down along vertical streaks
 
