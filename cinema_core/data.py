@@ -53,19 +53,25 @@ class Stroke:
     """One stroke that the user drew over the photo.
 
     Attributes:
-        kind: "motion" (direction and speed), "region" (encloses what moves) or "still" (does not move).
+        kind: "motion" (direction and speed), "region" (encloses what flows), "sway" (encloses what swings to and fro),
+            "still" (closed: nothing in it moves; open: the motion is zero along it) or "outlet" (water may leave or
+            enter through the region's border along it).
         points: (N, 2) float32, px of the working photo, in drawing order.
         closed: True when the last point joins the first.
         speed: Factor on the speed that the stroke's length stands for.
+        profile: (N,) float32 factor on the speed at every point, from pen pressure or radius; None is 1 all along.
     """
 
     kind: str
     points: np.ndarray
     closed: bool = False
     speed: float = 1.0
+    profile: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _check("points", self.points, (None, 2))
+        if self.profile is not None:
+            _check("profile", self.profile, (len(self.points),))
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,10 @@ class BuildOptions:
         keys: Number of segments that a trajectory over the whole loop is stored in.
         seed: Seed of everything that samples.
         device: "auto", "cpu", "cuda" or "mps".
+        feather: Share of the longer side over which motion fades to none at the region's border.
+        perspective: Let nearer water of a receding plane move faster in pixels.
+        swings: How often what sways swings to and fro within a loop.
+        thin: Leave out moving points that the picture does without.
     """
 
     frames: int = 60
@@ -89,6 +99,10 @@ class BuildOptions:
     keys: int = 12
     seed: int = 0
     device: str = "auto"
+    feather: float = 0.01
+    perspective: bool = True
+    swings: int = 1
+    thin: bool = True
 
 
 @dataclass(frozen=True, eq=False)

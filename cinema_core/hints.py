@@ -7,7 +7,7 @@ that moves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -27,16 +27,28 @@ class Hints:
     """What is known of the motion.
 
     Attributes:
-        pixels: (N, 2) float32, px of the working photo.
+        pixels: (N, 2) float32, px of the working photo, samples of the motion strokes in the region.
         velocities: (N, 2) float32, px/frame.
         region: (H, W) bool, where motion may live.
         grown: True when the region was grown from the strokes, not drawn.
+        pins: (P, 2) float32, px, where the motion is zero.
+        outlets: (H, W) bool, the region's border is open there; None where none was drawn.
+        soft: (H, W) float32 factor 0..1 on the motion, from a soft mask; None without one.
+        sway: (H, W) bool, what swings to and fro, apart from the region; None without any.
+        sway_pixels: (S, 2) float32, px, samples of the motion strokes in what sways.
+        sway_extents: (S, 2) float32, px, how far it swings there, from one end to the other.
     """
 
     pixels: np.ndarray
     velocities: np.ndarray
     region: np.ndarray
     grown: bool = False
+    pins: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    outlets: np.ndarray | None = None
+    soft: np.ndarray | None = None
+    sway: np.ndarray | None = None
+    sway_pixels: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    sway_extents: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
 
 def read_hints(

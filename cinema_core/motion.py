@@ -19,7 +19,6 @@ MOST_CELLS = 16000
 HINT, DIVERGENCE, BANK, REST = 100.0, 1.0, 4.0, 1e-5  # weights beside 1 for smoothness
 DEFAULT_SPEED = 1 / 1000  # of the longer side per frame, for a region without a stroke
 OPEN_ANGLE = 0.6  # cosine of flow and border normal above which the water comes or goes there, rather than slides
-SOFT_BORDER = 0.01  # of the longer side; over this width motion fades to none at the region's border (see `_to_pixels`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,23 +202,35 @@ def _solve(cells: _Cells, blocks: list) -> np.ndarray:
 
 
 def _to_pixels(cells: _Cells, flow: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """(H, W, 2) float32: bilinear between cells, fading to none at the region's border.
-
-    With a field that is zero at the border nothing enters or leaves: the flow map carries the region onto itself, so
-    that no front of new texture runs through the picture and no edge is seen to shear. Where water springs, its
-    texture is stretched over the strip. Only beyond the photo and behind nearer things, where the region goes on
-    unseen, does it flow out freely.
-    """
+    """(H, W, 2) float32: bilinear between cells, continued beyond the region."""
     inside = cells.index >= 0
     grid = np.zeros((*inside.shape, 2), np.float32)
     grid[inside] = flow
     grid = extend(grid, inside)
     height, width = region.shape
     full = cv2.resize(grid, (grid.shape[1] * cells.size, grid.shape[0] * cells.size), interpolation=cv2.INTER_LINEAR)
-    full = full[:height, :width]
+    return np.ascontiguousarray(full[:height, :width])
+
+
+def feather(motion: np.ndarray, region: np.ndarray, width: float, soft: np.ndarray | None = None) -> np.ndarray:
+    """Let motion fade to none at the region's border.
+
+    With a field that is zero at the border nothing enters or leaves: the flow map carries the region onto itself, so
+    that no front of new texture runs through the picture and no edge is seen to shear. Where water springs, its
+    texture is stretched over the strip. Only beyond the photo and behind nearer things, where the region goes on
+    unseen, does it flow out freely.
+
+    Args:
+        motion: (H, W, 2) float32, px/frame.
+        region: (H, W) bool.
+        width: Of the strip, px.
+        soft: (H, W) float32 factor 0..1 on the motion besides, from a soft mask.
+
+    Returns:
+        (H, W, 2) float32, px/frame.
+    """
     if not region.all():
-        strip = max(2.0, SOFT_BORDER * max(region.shape))
         distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-        near = np.clip((distance - 1) / strip, 0, 1)
-        full = full * (near * near * (3 - 2 * near))[..., None]
-    return np.ascontiguousarray(full)
+        near = np.clip((distance - 1) / max(2.0, width), 0, 1)
+        motion = motion * (near * near * (3 - 2 * near))[..., None]
+    return motion if soft is None else motion * soft[..., None]

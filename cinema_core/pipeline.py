@@ -19,7 +19,7 @@ from .depth import estimate_depth, read_depth
 from .device import choose_device
 from .hints import read_hints
 from .layers import Layers, split_layers
-from .motion import solve_motion
+from .motion import feather, solve_motion
 from .photo import read_photo, write_png
 from .points import moving_points, still_points
 from .report import measure
@@ -85,6 +85,7 @@ def build(
         with clock.stage("motion"):
             surface = find_surface(hints.region, layers)
             motion = solve_motion(surface.region, hints.pixels + layers.pad, hints.velocities, surface.color, surface.disparity)
+            motion = feather(motion, surface.region, options.feather * max(surface.region.shape))
         with clock.stage("points"):
             still, names = still_points(layers, surface)
             moving = moving_points(layers, surface, motion, options.frames, options.keys, device)
