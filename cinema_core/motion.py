@@ -33,7 +33,15 @@ class _Cells:
 
 
 def solve_motion(
-    region: np.ndarray, pixels: np.ndarray, velocities: np.ndarray, color: np.ndarray, disparity: np.ndarray
+    region: np.ndarray,
+    pixels: np.ndarray,
+    velocities: np.ndarray,
+    color: np.ndarray,
+    disparity: np.ndarray,
+    pins: np.ndarray | None = None,
+    outlets: np.ndarray | None = None,
+    perspective: bool = False,
+    incompressible: bool = True,
 ) -> np.ndarray:
     """Solve for the motion field of a region.
 
@@ -43,6 +51,10 @@ def solve_motion(
         velocities: (N, 2) float32, px/frame.
         color: (H, W, 3) float32, sRGB, as seen in the region.
         disparity: (H, W) float32, of the region's surface.
+        pins: (P, 2) float32, px, where the motion is zero.
+        outlets: (H, W) bool; water may come and go through the region's border in it.
+        perspective: Let nearer parts of a receding plane move faster.
+        incompressible: Water: it neither piles up nor runs into banks. Else only smooth.
 
     Returns:
         (H, W, 2) float32, px/frame, continued beyond the region so that it can be sampled at its border.
@@ -52,11 +64,16 @@ def solve_motion(
     """
     if not region.any():
         return np.zeros((*region.shape, 2), np.float32)
+    if pins is not None and len(pins):
+        pixels = np.concatenate([pixels, pins])
+        velocities = np.concatenate([velocities, np.zeros_like(pins)])
     cells = _cells(region, color, disparity)
     hint = _hint_rows(cells, pixels, velocities, color, region)
+    if not incompressible:
+        return _to_pixels(cells, _solve(cells, [_smooth_rows(cells), hint]), region)
     system = [_smooth_rows(cells), _divergence_rows(cells), hint]
     free = _solve(cells, system)
-    flow = _solve(cells, [*system, _bank_rows(cells, free)])
+    flow = _solve(cells, [*system, _bank_rows(cells, free, outlets)])
     return _to_pixels(cells, flow, region)
 
 
@@ -167,7 +184,7 @@ def _default_hints(cells: _Cells, hinted: np.ndarray, color: np.ndarray, region:
     return np.concatenate(cell), np.concatenate(velocity)
 
 
-def _bank_rows(cells: _Cells, free: np.ndarray):
+def _bank_rows(cells: _Cells, free: np.ndarray, outlets: np.ndarray | None):
     """No flow through closed borders.
 
     The solve without banks tells where water comes and goes: there the flow meets the border squarely. An island is
@@ -177,6 +194,8 @@ def _bank_rows(cells: _Cells, free: np.ndarray):
     speed = np.linalg.norm(free, axis=1)
     through = np.abs((free * cells.normal).sum(1)) / np.maximum(speed, 1e-9)
     closed = border & ((through < OPEN_ANGLE) | _beside_island(cells))
+    if outlets is not None:
+        closed &= (pool(outlets.astype(np.float32), cells.size) == 0)[cells.index >= 0]
     cell = np.flatnonzero(closed)
     row, normal = np.arange(len(cell)), cells.normal[cell] * np.sqrt(BANK)
     entries = [(row, cell, normal[:, 0]), (row, cell + cells.count, normal[:, 1])]

@@ -70,7 +70,7 @@ def test_nothing_flows_through_the_border_and_water_goes_round_an_island(photo):
     speed = np.linalg.norm(motion[region], axis=1).mean()
     assert not region[60, 100]
     rim = motion[53:67, 87:89]  # before the rock the flow turns aside
-    assert np.abs(rim[..., 0]).mean() < 0.15 * speed
+    assert np.abs(rim[..., 0]).mean() < 0.2 * speed
     above, below = motion[45, 82:88].mean(0), motion[75, 82:88].mean(0)
     assert above[1] < 0 < below[1]
     for row in (20, 100):
