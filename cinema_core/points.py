@@ -31,30 +31,33 @@ LONGEST_PATH = 1 / 20  # of the longer side; what would flow farther within a lo
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
-def still_points(layers: Layers, surface: Surface) -> tuple[StillPoints, list[str]]:
+def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[str]]:
     """Everything that does not move, and the bed behind it all.
 
     Args:
         layers: The layers.
-        surface: What moves; its visible part is left out.
+        *surfaces: What moves, each with what it hides; that is left out. No two share a visible pixel.
 
     Returns:
         The points, and the names of their layers, near to far.
     """
     pieces, names = [], []
+    visible = np.logical_or.reduce([surface.visible for surface in surfaces])
+    bottom = layers.color.copy()
+    for surface in surfaces:
+        bottom[surface.visible] = _local_mean(surface)[surface.visible]
     for layer in range(int(layers.label.max()) + 1):
-        mask = layers.shown & (layers.label == layer) & ~surface.visible
-        parts = [_lift(layers.camera, layers.pad, mask, layers.color, layers.disparity)]
+        mask = layers.shown & (layers.label == layer) & ~visible
+        parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity)]
         for band in layers.bands:
             if band.layer == layer:
-                hidden = band.mask & ~(surface.region & surface.visible.ravel()[band.source])
-                parts.append(_lift(layers.camera, layers.pad, hidden, band.color, band.disparity))
+                hidden = band.mask & ~np.logical_or.reduce([s.hidden & s.visible.ravel()[band.source] for s in surfaces])
+                parts.append(lift(layers.camera, layers.pad, hidden, band.color, band.disparity))
         position, color = (np.concatenate(arrays) for arrays in zip(*parts))
         if len(position):
             pieces.append((position, color, np.ones(len(position), np.float32)))
             names.append(f"Layer {len(names) + 1}")
-    bottom = np.where(surface.visible[..., None], _local_mean(surface), layers.color)
-    beds = [_bed(layers, surface.visible, bottom, cell, behind) for cell, behind in BEDS.items()]
+    beds = [_bed(layers, visible, bottom, cell, behind) for cell, behind in BEDS.items()]
     pieces.append(tuple(np.concatenate(arrays) for arrays in zip(*beds)))
     names.append("Bed")
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
@@ -91,6 +94,14 @@ def moving_points(layers: Layers, surface: Surface, motion: np.ndarray, frames: 
     return MovingPoints(**{name: np.concatenate([p[name] for p in pieces], int(name == "displacement")) for name in pieces[0]})
 
 
+def join_points(*groups: MovingPoints) -> MovingPoints:
+    """All points of several groups of as many keys, in this order."""
+    return MovingPoints(**{
+        name: np.concatenate([getattr(group, name) for group in groups], int(name == "displacement"))
+        for name in MovingPoints.__dataclass_fields__
+    })
+
+
 def _no_points(keys: int) -> MovingPoints:
     places, numbers = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     return MovingPoints(
@@ -109,10 +120,21 @@ def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[in
     return [(number, np.isin(parts, np.flatnonzero(cycles == number))) for number in np.unique(cycles[1:])]
 
 
-def _lift(
+def lift(
     camera: Camera, pad: tuple[int, int], mask: np.ndarray, color: np.ndarray, disparity: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(P, 3) positions and (P, 3) colours of the pixels of a mask."""
+    """Lift pixels into the scene, each onto its own depth.
+
+    Args:
+        camera: The photo's camera.
+        pad: (x, y) px that the canvas adds.
+        mask: (Hc, Wc) bool with P pixels.
+        color: (Hc, Wc, 3) float32, sRGB.
+        disparity: (Hc, Wc) float32.
+
+    Returns:
+        (P, 3) float32 positions and (P, 3) float32 colours.
+    """
     pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad) + _lean(disparity, camera)[mask]
     return camera.unproject(pixels, 1 / disparity[mask]), color[mask]
 

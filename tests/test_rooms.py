@@ -33,6 +33,7 @@ STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
     "surface": {"layers"},
     "points": {"layers", "surface", "trajectories"},
+    "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
     "report": {"splatting", "hints"},  # measures what is seen, and the motion against the hints
     "photo": set(),
