@@ -22,7 +22,7 @@ STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase
 Socket = bpy.types.NodeSocket
 
 
-class _Graph:
+class Graph:
     """A node tree being written: each call adds one node and wires its inputs."""
 
     def __init__(self, name: str):
@@ -101,7 +101,7 @@ class _Graph:
 
 def create_still_group() -> bpy.types.GeometryNodeTree:
     """Make the group for points that stand still."""
-    graph = _Graph("Cinemagraph Still Points")
+    graph = Graph("Cinemagraph Still Points")
     graph.input("NodeSocketGeometry", "Geometry", "Vertices of one layer of the photo")
     _declare_look(graph)
     inputs = graph.interface()
@@ -112,7 +112,7 @@ def create_still_group() -> bpy.types.GeometryNodeTree:
 
 def create_moving_group() -> bpy.types.GeometryNodeTree:
     """Make the group for points that travel along their trajectories and change colour on the way."""
-    graph = _Graph("Cinemagraph Moving Points")
+    graph = Graph("Cinemagraph Moving Points")
     graph.input("NodeSocketGeometry", "Geometry", "Vertices with a trajectory each")
     _declare_time(graph)
     _declare_look(graph)
@@ -132,7 +132,7 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
     return graph.finish(points, inputs["Material"])
 
 
-def _declare_time(graph: _Graph) -> None:
+def _declare_time(graph: Graph) -> None:
     graph.input(
         "NodeSocketInt", "Loop Length", "Frames after which the motion is back at its start",
         default_value=60, min_value=1, max_value=100000,
@@ -153,7 +153,7 @@ def _declare_time(graph: _Graph) -> None:
     )
 
 
-def _declare_look(graph: _Graph) -> None:
+def _declare_look(graph: Graph) -> None:
     graph.input(
         "NodeSocketFloat", "Point Size", "Size of the points in pixels of the photo. Larger ones close gaps "
         "that a moving camera opens, smaller ones keep the photo sharper",
@@ -166,7 +166,7 @@ def _declare_look(graph: _Graph) -> None:
     graph.input("NodeSocketMaterial", "Material", "Material of the points")
 
 
-def _phase(graph: _Graph, inputs: dict[str, Socket]) -> Socket:
+def _phase(graph: Graph, inputs: dict[str, Socket]) -> Socket:
     """fract((frame - start) * speed * cycles / loop length)."""
     frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
     played = graph.math("MULTIPLY", graph.math("SUBTRACT", frame, inputs["Start Frame"]), inputs["Speed"])
@@ -175,7 +175,7 @@ def _phase(graph: _Graph, inputs: dict[str, Socket]) -> Socket:
     return graph.math("FRACT", turns)
 
 
-def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
+def _displacement(graph: Graph, phase: Socket, keys: Socket) -> Socket:
     """Mix the two stored displacements around the phase; the first, "step0", is not stored and reads as 0."""
     place = graph.math("MULTIPLY", phase, keys)
     last = graph.math("SUBTRACT", keys, 1.0)
@@ -187,7 +187,7 @@ def _displacement(graph: _Graph, phase: Socket, keys: Socket) -> Socket:
     return next(socket for socket in mix.outputs if socket.enabled)
 
 
-def _keyed(graph: _Graph, number: Socket) -> Socket:
+def _keyed(graph: Graph, number: Socket) -> Socket:
     """Read the vector attribute whose name is "step" and this whole number."""
     integer = graph.add("FunctionNodeFloatToInt", number, rounding_mode="ROUND").outputs[0]
     digits = graph.add("FunctionNodeValueToString", integer, data_type="INT").outputs[0]
@@ -200,7 +200,7 @@ def _keyed(graph: _Graph, number: Socket) -> Socket:
     return graph.named("FLOAT_VECTOR", join.outputs[0])
 
 
-def _color(graph: _Graph, phase: Socket) -> Socket:
+def _color(graph: Graph, phase: Socket) -> Socket:
     """Cross-fade a point's two end colours so that the texture keeps its contrast.
 
     With s the phase and w = sqrt((1-s)^2 + s^2), the means m fade plainly and what differs from them is
@@ -216,7 +216,7 @@ def _color(graph: _Graph, phase: Socket) -> Socket:
     return color
 
 
-def _alive(graph: _Graph, phase: Socket) -> Socket:
+def _alive(graph: Graph, phase: Socket) -> Socket:
     """birth <= phase < death."""
     born = graph.add(
         "FunctionNodeCompare", phase, graph.named("FLOAT", BIRTH), data_type="FLOAT", operation="GREATER_EQUAL"
