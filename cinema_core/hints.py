@@ -1,13 +1,14 @@
 """Hints: what the user's strokes say about motion.
 
-Input: strokes in px of the working photo. Output: `Hints`, velocities along every motion stroke and the region
-that moves.
+Input: strokes in px of the working photo, and a painted mask. Output: `Hints`, velocities along every motion stroke,
+the region that flows, what sways, and where nothing moves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,8 +19,14 @@ from .grid import grab_cut
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
+WIDEST_SWING = 0.04  # of the longer side, from one end to the other
+OUTLET_REACH = 0.01  # of the longer side; the region's border is open within it of an outlet stroke
+SMALLEST = 1e-4  # share of the photo; a smaller region is hardly seen
 GROW_SIDE = 400  # px; the region is grown on a photo of this size
 GROW_REACH = 0.3  # of the longer side; the region does not grow farther than this from a stroke
+AREAS = ("region", "sway", "still")  # kinds that enclose something, the later one wins where outlines cross
+
+Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +59,23 @@ class Hints:
 
 
 def read_hints(
-    strokes: Sequence[Stroke], photo: Photo, speed: float = 1.0, warn: Callable[[str], None] = lambda text: None
+    strokes: Sequence[Stroke],
+    photo: Photo,
+    speed: float = 1.0,
+    warn: Warn = lambda text: None,
+    painted: np.ndarray | None = None,
 ) -> Hints:
-    """Turn strokes into velocities and a region.
+    """Turn strokes into velocities, a region, and what else they mean.
+
+    The innermost outline round a pixel decides what it is: an island (Still) in a lake (Region), a pond (Region) on
+    that island. Where outlines cross, Still is stronger than Sway, and Sway than Region.
 
     Args:
         strokes: In px of the working photo.
         photo: The working photo.
-        speed: Factor on every velocity.
+        speed: Factor on every velocity, and on how far things swing.
         warn: Told, in one sentence each, what was left out.
+        painted: (H, W) float32 0..1, a mask of what flows, as from `read_mask`; outlines are drawn over it.
 
     Returns:
         The hints; an empty region where there are no strokes.
@@ -68,35 +83,87 @@ def read_hints(
     Raises:
         CinemaError: There are strokes, and none of them can be used.
     """
-    strokes = _on_photo(strokes, photo, warn)
+    strokes = _usable(strokes, photo, warn)
     motion = [stroke for stroke in strokes if stroke.kind == "motion"]
-    region = _drawn_region(strokes, photo)
-    still = _still(strokes, photo)
-    grown = not region.any() and bool(motion)
+    areas = _areas(strokes, photo)
+    region, soft = _with_painted(areas["region"], painted)
+    region &= ~areas["still"] & ~areas["sway"]
+    lines = [_sampled(stroke, photo) for stroke in motion]
+    pins = _pins(strokes, photo)
+    flowing = [line for line in lines if not _at(areas["sway"], line.pixels).all()]
+    grown = not region.any() and painted is None and bool(flowing)
     if grown:
-        region = _grown_region(motion, still, photo)
-    region &= ~still
-    if strokes and not region.any():
-        if all(stroke.kind == "still" for stroke in strokes):
-            warn("Only Still strokes were drawn, so nothing moves")
-        else:
-            raise CinemaError("The strokes leave no region that moves", "Draw a larger Region or a Motion stroke")
-    pixels, velocities = _samples(motion, photo, speed)
-    inside = region[_clip_rows(pixels, photo), _clip_columns(pixels, photo)]
-    if region.any() and not inside.any():
-        warn("No motion stroke lies inside the region, so it moves slowly along its texture; draw one along the flow")
-    return Hints(pixels[inside], velocities[inside], region, grown)
+        kept = _marked(pins, photo) | areas["still"] | areas["sway"]
+        region = _grown_region([line.pixels for line in flowing], kept, photo) & ~areas["still"] & ~areas["sway"]
+    _check_region(region | areas["sway"], strokes, warn)
+    pixels, velocities, extents = _velocities(lines, photo, speed)
+    flows, sways = _at(region, pixels), _at(areas["sway"], pixels)
+    _check_motion(region, flows, [_at(region | areas["sway"], line.pixels).any() for line in lines], warn)
+    return Hints(
+        pixels[flows],
+        velocities[flows],
+        region,
+        grown,
+        pins,
+        _outlets(strokes, photo),
+        soft,
+        areas["sway"] if areas["sway"].any() else None,
+        pixels[sways],
+        extents[sways],
+    )
 
 
-def _clip_rows(pixels: np.ndarray, photo: Photo) -> np.ndarray:
-    return np.clip(pixels[:, 1].astype(int), 0, photo.height - 1)
+def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a painted mask: white flows, black does not, grey flows more slowly.
+
+    Args:
+        path: An image of 8 or 16 bit, grey or colour; what is transparent counts as black.
+        size: (W, H) px of the working photo; a mask of the same aspect is scaled.
+
+    Returns:
+        (H, W) float32, 0..1.
+
+    Raises:
+        CinemaError: Missing, not an image, of another aspect, or black all over.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CinemaError(f"There is no mask {path}", "Choose an existing image, white where the photo moves")
+    data = np.fromfile(path, np.uint8)  # not cv2.imread: it cannot open every file name on Windows
+    try:
+        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    except cv2.error:
+        values = None
+    if values is None:
+        raise CinemaError(f"The mask {path.name} is not a readable image", "Save it as PNG")
+    height, width = values.shape[:2]
+    if abs(width / height - size[0] / size[1]) > 0.02 * size[0] / size[1]:
+        raise CinemaError(
+            f"The mask {path.name} is {width} x {height}, which is not the photo's shape",
+            f"Paint it over the whole photo ({size[0]} x {size[1]} or a multiple)",
+        )
+    values = _mask_values(values)
+    shrink = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
+    values = cv2.resize(values, size, interpolation=shrink) if (width, height) != size else values
+    if not (values > 0.5).any():
+        raise CinemaError(f"The mask {path.name} is black", "Paint white what moves")
+    return values
 
 
-def _clip_columns(pixels: np.ndarray, photo: Photo) -> np.ndarray:
-    return np.clip(pixels[:, 0].astype(int), 0, photo.width - 1)
+def _mask_values(values: np.ndarray) -> np.ndarray:
+    """(H, W) float32 0..1 from an image as OpenCV decodes it."""
+    full = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
+    values = np.nan_to_num(values.astype(np.float32) / full).clip(0, 1)
+    if values.ndim == 2:
+        return values
+    covered = values[..., 3] if values.shape[2] == 4 else np.float32(1)
+    return np.ascontiguousarray(values[..., :3].mean(-1) * covered)
 
 
-def _on_photo(strokes: Sequence[Stroke], photo: Photo, warn: Callable[[str], None]) -> list[Stroke]:
+# What can be used
+
+
+def _usable(strokes: Sequence[Stroke], photo: Photo, warn: Warn) -> list[Stroke]:
     """The strokes that can be used: some part on the photo, finite, and long enough to mean something."""
     finite = [stroke for stroke in strokes if len(stroke.points) and np.isfinite(stroke.points).all()]
     placed = [stroke for stroke in finite if _touches(stroke, photo)]
@@ -113,55 +180,146 @@ def _on_photo(strokes: Sequence[Stroke], photo: Photo, warn: Callable[[str], Non
 
 
 def _touches(stroke: Stroke, photo: Photo) -> bool:
-    """Whether any of the stroke lies on the photo, between its points and inside it too."""
-    mask = np.zeros((photo.height, photo.width), np.uint8)
-    points = np.rint(np.clip(stroke.points, -1e4, 1e5)).astype(np.int32)
-    cv2.polylines(mask, [np.concatenate([points, points[-1:]])], stroke.closed, 1)  # a dot is drawn as a line too
-    if stroke.closed and len(points) > 2:
-        cv2.fillPoly(mask, [points], 1)
-    return bool(mask.any())
+    """Whether any of the stroke lies on the photo: its line, or what it encloses."""
+    points = np.clip(stroke.points, -1e5, 1e5)
+    if _on_photo(_resampled(points, stroke.closed, 1.0)[0], photo).any():
+        return True
+    middle = (photo.width / 2, photo.height / 2)  # no line on the photo: it is inside or outside as a whole
+    closed = stroke.closed or stroke.kind in ("region", "sway")
+    return closed and len(points) > 2 and cv2.pointPolygonTest(points.astype(np.float32), middle, False) >= 0
 
 
 def _is_dot(stroke: Stroke) -> bool:
-    if stroke.kind == "still" and len(stroke.points) >= 1:
+    if stroke.kind == "still":
         return False
-    needed = 3 if stroke.kind == "region" else 2
+    needed = 3 if stroke.kind in AREAS else 2
     return len(stroke.points) < needed or float(np.ptp(stroke.points, axis=0).max()) < 1.0
 
 
-def _drawn_region(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray:
-    mask = np.zeros((photo.height, photo.width), np.uint8)
-    for stroke in strokes:
-        if stroke.kind == "region":
-            cv2.fillPoly(mask, [np.rint(stroke.points).astype(np.int32)], 1)
+def _check_region(moving: np.ndarray, strokes: Sequence[Stroke], warn: Warn) -> None:
+    if not strokes or moving.mean() >= SMALLEST:
+        return
+    if moving.any():
+        warn(f"What moves is only {int(moving.sum())} pixels large, which is hardly seen; draw a larger Region")
+    elif all(stroke.kind in ("still", "outlet") for stroke in strokes):
+        warn("Only Still and Outlet strokes were drawn, so nothing moves")
+    else:
+        raise CinemaError("The strokes leave no region that moves", "Draw a larger Region or a Motion stroke")
+
+
+def _check_motion(region: np.ndarray, flows: np.ndarray, used: Sequence[bool], warn: Warn) -> None:
+    if region.any() and not flows.any():
+        warn("No motion stroke lies inside the region, so it moves slowly along its texture; draw one along the flow")
+    elif not all(used):
+        left_out = len(used) - sum(used)
+        warn(f"{left_out} of {len(used)} motion strokes lie outside what moves and were left out; draw a Region there too")
+
+
+# Areas
+
+
+def _areas(strokes: Sequence[Stroke], photo: Photo) -> dict[str, np.ndarray]:
+    """(H, W) bool for every kind that encloses something; they do not overlap."""
+    shape = photo.color.shape[:2]
+    outlines = [s for s in strokes if s.kind in ("region", "sway") or (s.kind == "still" and _encloses(s))]
+    areas = {kind: np.zeros(shape, bool) for kind in AREAS}
+    inner = _nested([stroke.points for stroke in outlines], shape)
+    nested = set().union(*inner)
+    for number, (stroke, within) in enumerate(zip(outlines, inner)):
+        area = fill(stroke.points, shape)
+        for other in within if stroke.kind != "still" or number in nested else ():
+            if outlines[other].kind != stroke.kind:
+                area &= ~fill(outlines[other].points, shape)
+        areas[stroke.kind] |= area
+    areas["sway"] &= ~areas["still"]
+    areas["region"] &= ~areas["still"] & ~areas["sway"]
+    return areas
+
+
+def _encloses(stroke: Stroke) -> bool:
+    return stroke.closed and len(stroke.points) > 2 and float(np.ptp(stroke.points, axis=0).min()) >= 1.0
+
+
+def _nested(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> list[list[int]]:
+    """For every outline the numbers of those that lie inside it (all but a twentieth of their line does)."""
+    lines = [np.clip(_resampled(points, True, 2.0)[0], 0, np.array(shape[::-1]) - 1e-3) for points in outlines]
+    sizes = [abs(cv2.contourArea(line.astype(np.float32))) for line in lines]
+    inner = []
+    for number, points in enumerate(outlines):
+        area = fill(points, shape)
+        inner.append([
+            other
+            for other, line in enumerate(lines)
+            if sizes[other] < sizes[number] and _at(area, line).mean() > 0.95
+        ])
+    return inner
+
+
+def fill(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Pixels whose centre an outline goes round, however often it crosses itself.
+
+    A hand that draws past its start, or a bridge to a hole drawn the other way round, do what they are meant to
+    (the rule of non-zero winding).
+
+    Args:
+        points: (N, 2) px; the last point joins the first.
+        shape: (H, W).
+
+    Returns:
+        (H, W) bool.
+    """
+    height, width = shape
+    start = np.clip(points.astype(np.float64), -1e5, 1e5)
+    end = np.roll(start, -1, 0)
+    first, last = (np.clip(np.ceil(y - 0.5), 0, height).astype(int) for y in (start[:, 1], end[:, 1]))
+    count = np.abs(last - first)  # rows whose centres the edge crosses
+    edge = np.repeat(np.arange(len(start)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + np.minimum(first, last)[edge]
+    slope = (end - start)[edge]
+    x = start[edge, 0] + (row + 0.5 - start[edge, 1]) / slope[:, 1] * slope[:, 0]
+    column = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
+    turns = np.bincount(row * (width + 1) + column, np.sign(slope[:, 1]), height * (width + 1))
+    return np.cumsum(turns.reshape(height, width + 1), 1)[:, :width] != 0
+
+
+def _with_painted(region: np.ndarray, painted: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The region with what was painted, and the factor on its motion where the paint is soft."""
+    if painted is None:
+        return region, None
+    partly = ((painted > 0.05) & (painted < 0.95)).astype(np.uint8)
+    if not cv2.erode(partly, np.ones((3, 3), np.uint8)).any():  # no more than a smooth outline
+        return region | (painted > 0.5), None
+    return region | (painted > 0.05), np.where(region, 1, painted).astype(np.float32)
+
+
+def _outlets(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray | None:
+    outlets = [stroke for stroke in strokes if stroke.kind == "outlet"]
+    if not outlets:
+        return None
+    mask = np.zeros(photo.color.shape[:2], np.uint8)
+    width = max(3, round(2 * OUTLET_REACH * max(mask.shape)))
+    for stroke in outlets:
+        cv2.polylines(mask, [_corners(stroke.points)], stroke.closed, 1, width)
     return mask.astype(bool)
 
 
-def _still(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray:
-    """(H, W) bool: inside closed Still strokes, and along open ones."""
-    mask = np.zeros((photo.height, photo.width), np.uint8)
-    width = max(2, round(max(photo.height, photo.width) / 160))
-    for stroke in strokes:
-        if stroke.kind == "still":
-            points = np.rint(stroke.points).astype(np.int32)
-            cv2.polylines(mask, [points], stroke.closed, 1, width)
-            if stroke.closed and len(points) > 2:
-                cv2.fillPoly(mask, [points], 1)
-    return mask.astype(bool)
+def _corners(points: np.ndarray) -> np.ndarray:
+    """(N, 2) int32, the pixels that points lie in."""
+    return np.floor(np.clip(points, -1e4, 1e5)).astype(np.int32)
 
 
-def _grown_region(motion: Sequence[Stroke], still: np.ndarray, photo: Photo) -> np.ndarray:
+def _grown_region(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo) -> np.ndarray:
     """(H, W) bool: what looks like the pixels under the strokes and hangs together with them (GrabCut)."""
     scale = min(1.0, GROW_SIDE / max(photo.height, photo.width))
     size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
     small = cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)
     seeds = np.zeros(size[::-1], np.uint8)
-    for stroke in motion:
-        cv2.polylines(seeds, [np.rint(stroke.points * scale).astype(np.int32)], False, 1, 3)
+    for line in lines:
+        cv2.polylines(seeds, [_corners(line * scale)], False, 1, 3)
     distance = cv2.distanceTransform(1 - seeds, cv2.DIST_L2, cv2.DIST_MASK_5)
     labels = np.where(distance < 0.05 * max(size), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[distance > GROW_REACH * max(size)] = cv2.GC_BGD
-    labels[cv2.resize(still.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
+    labels[cv2.resize(kept.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
     labels[seeds > 0] = cv2.GC_FGD
     if (labels == cv2.GC_FGD).all():
         return np.ones((photo.height, photo.width), bool)
@@ -174,25 +332,92 @@ def _grown_region(motion: Sequence[Stroke], still: np.ndarray, photo: Photo) -> 
     return cv2.resize(soft, (photo.width, photo.height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
-def _samples(motion: Sequence[Stroke], photo: Photo, speed: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions along the motion strokes and the velocity at each, (N, 2) float32 both."""
+# Along strokes
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A stroke at even steps: (N, 2) px, (N, 2) unit tangents, (N,) factor on its pace, and its length in px."""
+
+    pixels: np.ndarray
+    tangents: np.ndarray
+    factor: np.ndarray
+    length: float
+
+
+def _sampled(stroke: Stroke, photo: Photo) -> _Line:
     step = max(1.0, max(photo.height, photo.width) / 320)
-    fastest = FASTEST * max(photo.height, photo.width)
-    pixels, velocities = [np.zeros((0, 2))], [np.zeros((0, 2))]
-    for stroke in motion:
-        points = np.concatenate([stroke.points, stroke.points[:1]]) if stroke.closed else stroke.points
-        along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points.astype(np.float64), axis=0), axis=1))])
-        places = np.linspace(0, along[-1], max(2, int(along[-1] / step) + 1))
-        line = np.stack([np.interp(places, along, points[:, axis]) for axis in (0, 1)], 1)
-        # the tangent over a few samples: a hand's tremble is not a direction
-        wide = max(1, min(len(line) // 8, 4))
-        chord = np.roll(line, -wide, 0) - np.roll(line, wide, 0)
-        chord[:wide] = line[wide : 2 * wide] - line[:wide] if len(line) >= 2 * wide else line[-1] - line[0]
-        chord[-wide:] = line[-wide:] - line[-2 * wide : -wide] if len(line) >= 2 * wide else line[-1] - line[0]
-        size = np.linalg.norm(chord, axis=1, keepdims=True)
-        pace = min(along[-1] / FRAMES_PER_STROKE, fastest) * stroke.speed * speed
-        pixels.append(line)
-        velocities.append(chord / np.maximum(size, 1e-9) * pace)
-    inside = np.concatenate(pixels)
-    on_photo = ((inside >= 0) & (inside <= (photo.width, photo.height))).all(1)
-    return inside[on_photo].astype(np.float32), np.concatenate(velocities)[on_photo].astype(np.float32)
+    pixels, places, length = _resampled(stroke.points, stroke.closed, step)
+    factor = np.full(len(pixels), stroke.speed)
+    if stroke.profile is not None:
+        profile = np.append(stroke.profile, stroke.profile[:1]) if stroke.closed else stroke.profile
+        factor = factor * np.interp(places, np.arange(len(profile)), profile)
+    return _Line(pixels, _tangents(pixels, stroke.closed), factor, length)
+
+
+def _resampled(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """(N, 2) px at even steps of about `step` px, (N,) their places between the points' numbers, the length in px."""
+    points = (np.concatenate([points, points[:1]]) if closed else points).astype(np.float64)
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    places = np.linspace(0, along[-1], max(2, int(along[-1] / step) + 1))
+    pixels = np.stack([np.interp(places, along, points[:, axis]) for axis in (0, 1)], 1)
+    return pixels, np.interp(places, along, np.arange(len(along))), float(along[-1])
+
+
+def _tangents(line: np.ndarray, closed: bool) -> np.ndarray:
+    """(N, 2) unit tangents, from a parabola through the samples around: a hand's tremble is not a direction."""
+    wide = max(1, min(len(line) // 8, 4))
+    count = len(line)
+    if closed:  # the last sample is the first again
+        line = np.concatenate([line[-1 - wide : -1], line, line[1 : 1 + wide]])
+    if len(line) < 3:
+        slopes = np.repeat(line[-1:] - line[:1], len(line), 0)
+    else:
+        offset = np.arange(-wide, wide + 1)
+        fit = np.linalg.pinv(np.stack([offset**0, offset, offset**2], 1))  # (3, window)
+        centre = np.clip(np.arange(len(line)), wide, len(line) - 1 - wide)
+        linear, square = (np.einsum("w,nwc->nc", row, line[centre[:, None] + offset]) for row in fit[1:])
+        slopes = linear + 2 * square * (np.arange(len(line)) - centre)[:, None]
+    slopes = slopes[wide : wide + count] if closed else slopes
+    return slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-9)
+
+
+def _velocities(lines: Sequence[_Line], photo: Photo, speed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples of all strokes on the photo: (N, 2) px, (N, 2) px/frame, (N, 2) px of swing; float32."""
+    longest = max(photo.height, photo.width)
+    pixels, velocities, extents = [np.zeros((0, 2))], [np.zeros((0, 2))], [np.zeros((0, 2))]
+    for line in lines:
+        pace = min(line.length / FRAMES_PER_STROKE, FASTEST * longest) * line.factor * speed
+        swing = np.minimum(line.length * line.factor * speed, WIDEST_SWING * longest)
+        pixels.append(line.pixels)
+        velocities.append(line.tangents * pace[:, None])
+        extents.append(line.tangents * swing[:, None])
+    inside = _on_photo(np.concatenate(pixels), photo)
+    return tuple(np.concatenate(parts)[inside].astype(np.float32) for parts in (pixels, velocities, extents))
+
+
+def _pins(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray:
+    """(P, 2) float32 px: along open Still strokes, and where dots of them are."""
+    lines = [np.zeros((0, 2))]
+    for stroke in strokes:
+        if stroke.kind == "still" and not _encloses(stroke):
+            lines.append(_resampled(stroke.points, stroke.closed, 1.0)[0])
+    pins = np.concatenate(lines)
+    return pins[_on_photo(pins, photo)].astype(np.float32)
+
+
+def _on_photo(pixels: np.ndarray, photo: Photo) -> np.ndarray:
+    return ((pixels >= 0) & (pixels <= (photo.width, photo.height))).all(1)
+
+
+def _at(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """(N,) bool: the mask where points lie; beyond the photo its border's."""
+    column, row = (np.clip(pixels[:, axis].astype(int), 0, mask.shape[1 - axis] - 1) for axis in (0, 1))
+    return mask[row, column]
+
+
+def _marked(pixels: np.ndarray, photo: Photo) -> np.ndarray:
+    mask = np.zeros(photo.color.shape[:2], bool)
+    column, row = _corners(pixels).T
+    mask[row.clip(0, photo.height - 1), column.clip(0, photo.width - 1)] = True
+    return mask

@@ -22,9 +22,10 @@ from .data import Stroke
 from .errors import CinemaError
 
 SCHEMA = 1
-KINDS = ("motion", "region", "still")
+KINDS = ("motion", "region", "sway", "still", "outlet")
 _ASPECT_TOLERANCE = 0.01
 _CIRCLE_CORNERS = 48
+_LABELS = {"hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet"}  # how labels start in labelme
 _AREAS = ("polygon", "rectangle", "circle")  # labelme's shape types that enclose something
 
 
@@ -70,6 +71,7 @@ def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> N
             "closed": bool(stroke.closed),
             "speed": float(stroke.speed),
         }
+        | ({} if stroke.profile is None else {"profile": [round(float(factor), 4) for factor in stroke.profile]})
         for stroke in strokes
     ]
     content = {"schema": SCHEMA, "width": int(size[0]), "height": int(size[1]), "strokes": entries}
@@ -107,7 +109,8 @@ def _read_entry(path: Path, number: int, entry: object, read, scale: np.ndarray)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise CinemaError(f"{path.name}: stroke {number} {reason}", "Mend it, or draw it again") from error
-    return Stroke(stroke.kind, (stroke.points * scale).astype(np.float32), stroke.closed, stroke.speed)
+    points = (stroke.points * scale).astype(np.float32)
+    return Stroke(stroke.kind, points, stroke.closed, stroke.speed, stroke.profile)
 
 
 def _stroke(entry: dict) -> Stroke:
@@ -118,22 +121,33 @@ def _stroke(entry: dict) -> Stroke:
         raise ValueError("has a 'closed' that is neither true nor false")
     if not _is_number(speed) or speed < 0:
         raise ValueError("has a speed that is not a number of 0 or more")
-    return Stroke(kind, _points(entry["points"]), closed, float(speed))
+    points = _points(entry["points"])
+    return Stroke(kind, points, closed, float(speed), _profile(entry.get("profile"), len(points)))
 
 
 def _labelme_stroke(shape: dict) -> Stroke:
     label, form = str(shape["label"]), shape.get("shape_type") or "polygon"
     points = _points(shape["points"])
-    if label.startswith("hint"):
+    kind = next((kind for start, kind in _LABELS.items() if label.startswith(start)), "region")
+    if kind == "motion":
         return Stroke("motion", points)
-    kind = "still" if label.startswith("still") else "region"
-    if form not in _AREAS and kind == "region":
+    if form not in _AREAS and kind in ("region", "sway"):
         raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
     if form == "rectangle":
         points = _rectangle(points)
     elif form == "circle":
         points = _circle(points)
     return Stroke(kind, points, closed=form in _AREAS)
+
+
+def _profile(value: object, count: int) -> np.ndarray | None:
+    """(N,) float32, or None."""
+    if value is None:
+        return None
+    numbers = isinstance(value, list) and all(_is_number(factor) and factor >= 0 for factor in value)
+    if not numbers or len(value) != count:
+        raise ValueError("has a profile that is not one number of 0 or more for every point")
+    return np.array(value, np.float32)
 
 
 def _points(value: object) -> np.ndarray:
