@@ -5,8 +5,9 @@ from . import engine, settings
 
 def register() -> None:
     settings.register()
+    engine.register()
 
 
 def unregister() -> None:
-    engine.stop_all()
+    engine.unregister()
     settings.unregister()

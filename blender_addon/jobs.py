@@ -1,19 +1,23 @@
-"""What the operators ask of the engine: which folder, which files, which command."""
+"""What the operators ask of the engine: which folder, which files, which command, and what becomes of the answer."""
 
 import hashlib
+import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from .. import __package__ as base_package
 from ..cinema_core import storage
 from ..cinema_core.camera import Camera
+from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
-from ..cinema_core.strokes import write_strokes
-from . import result, scene as stage, strokes
-from .engine import BUILD_NEEDS, OPEN_NEEDS, Job
+from ..cinema_core.strokes import read_strokes, write_strokes
+from . import engine, result, scene as stage, strokes
+from .engine import Request
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,24 @@ class OpenRequest:
     job: Path
 
 
+@dataclass(frozen=True, eq=False)
+class Streamlines:
+    """The solved motion as lines to be drawn over the photo.
+
+    Attributes:
+        points: (P, 2) float32, px of the photo, line after line, each drawn downstream.
+        offsets: (L + 1,) int32, where each line starts in `points`.
+        speed: (L,) float32, px/frame.
+    """
+
+    points: np.ndarray
+    offsets: np.ndarray
+    speed: np.ndarray
+
+
+# Opening a photo
+
+
 def request_open(scene: bpy.types.Scene, path: str) -> OpenRequest:
     """Gather what opening a photo needs.
 
@@ -43,10 +65,10 @@ def request_open(scene: bpy.types.Scene, path: str) -> OpenRequest:
     return OpenRequest(source, scene.cinemagraph.max_side, _job_folder(source))
 
 
-def start_open(request: OpenRequest) -> Job:
+def start_open(request: OpenRequest) -> Request:
     """Let the engine make the working photo."""
-    arguments = ["open", str(request.source), "--out", str(request.job), "--max-side", str(request.max_side)]
-    return Job(arguments, _log(), OPEN_NEEDS)
+    fields = {"photo": str(request.source), "out": str(request.job), "max_side": request.max_side, "focal": None}
+    return engine.ask("open", fields, engine.OPEN_NEEDS)
 
 
 def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> None:
@@ -55,32 +77,134 @@ def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> N
     stage.place_photo(scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera))
 
 
-def start_build(scene: bpy.types.Scene) -> Job:
+# Building
+
+
+def has_hints(scene: bpy.types.Scene) -> bool:
+    """Tell whether the scene says what moves: by strokes, by a painted mask or by a motion file."""
+    settings = scene.cinemagraph
+    return bool(strokes.read_hints(scene) or getattr(settings, "region_file", "") or getattr(settings, "flow_file", ""))
+
+
+def start_build(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> Request:
     """Let the engine build what the scene asks for: its photo, its strokes, its settings.
+
+    Args:
+        scene: A scene with a photo.
+        suggested: Strokes to take where the scene has no hints; none of them makes a still 3D photo.
 
     Raises:
         CinemaError: The scene's photo is gone, or strokes or depth cannot be used.
     """
-    settings = scene.cinemagraph
-    job = ensure_job_folder(scene)
-    drawn = strokes.read_hints(scene)
-    arguments = ["build", str(job / storage.PHOTO), "--out", str(job), "--focal", repr(settings.focal)]
-    arguments += ["--frames", str(settings.frames), "--speed", repr(settings.speed)]
-    arguments += ["--max-side", str(max(settings.width, settings.height))]  # it has been scaled when it was opened
-    if drawn:
-        hints = Path(bpy.app.tempdir) / "cinemagraph_strokes.json"
-        write_strokes(hints, drawn, (settings.width, settings.height))
-        arguments += ["--annotations", str(hints)]
-    if settings.depth_file:
-        arguments += ["--depth", bpy.path.abspath(settings.depth_file)]
-    return Job(arguments, _log(), BUILD_NEEDS)
+    return engine.ask("build", _inputs(scene, suggested))
 
 
 def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
     """Bring the finished job into the scene and give its report, with the timing that the engine told."""
-    told = answer["report"]
-    timing = {name: told[name] for name in ("seconds", "stages", "peak_memory_gb")}
-    return result.import_result(scene, job_path(scene), timing)
+    return result.import_result(scene, job_path(scene), answer["report"])
+
+
+def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
+    """Fill in what was measured after the points had come into the scene.
+
+    Args:
+        scene: The scene that the build was for.
+        before: Its `report_json` at that time; another one is of another build, and stays.
+        answer: What the engine said at last.
+    """
+    settings = scene.cinemagraph
+    if settings.report_json == before:
+        settings.report_json = json.dumps(answer["report"])
+
+
+def start_flow(scene: bpy.types.Scene) -> Request:
+    """Let the engine solve the motion of what the scene asks for, without a build.
+
+    Raises:
+        CinemaError: As for `start_build`.
+    """
+    return engine.ask("flow", _inputs(scene))
+
+
+def finish_flow(answer: dict) -> Streamlines:
+    """Read the lines that the engine drew through the solved motion."""
+    with np.load(answer["file"], allow_pickle=False) as file:
+        return Streamlines(file["lines"], file["offsets"], file["speed"])
+
+
+def start_suggest(scene: bpy.types.Scene) -> Request:
+    """Let the engine look for what might move in the scene's photo.
+
+    Raises:
+        CinemaError: The scene's photo is gone.
+    """
+    job = ensure_job_folder(scene)
+    settings = scene.cinemagraph
+    fields = {"photo": str(job / storage.PHOTO), "out": str(job), "max_side": max(settings.width, settings.height)}
+    return engine.ask("suggest", fields | {"focal": settings.focal})
+
+
+def read_suggested(scene: bpy.types.Scene, answer: dict) -> list[Stroke]:
+    """Give the strokes that the engine suggests, in px of the scene's photo."""
+    settings = scene.cinemagraph
+    path = _temporary()
+    path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
+    return read_strokes(path, (settings.width, settings.height))
+
+
+def finish_suggest(scene: bpy.types.Scene, answer: dict, replace: bool = False) -> int:
+    """Draw the strokes that the engine suggests, to be edited as any others, and give their number."""
+    found = read_suggested(scene, answer)
+    strokes.add_hints(scene, found, replace)
+    return len(found)
+
+
+def start_export(scene: bpy.types.Scene, file: Path) -> Request:
+    """Let the engine write what it made of the scene: by suffix the motion, the mask of the region, or the strokes.
+
+    Args:
+        scene: A scene with a photo.
+        file: .flo, .npy, .exr, .png or .json.
+    """
+    return engine.ask("export", {"out": str(job_path(scene)), "file": str(file)})
+
+
+def _inputs(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> dict:
+    """Fields of a request for points or motion."""
+    settings = scene.cinemagraph
+    job = ensure_job_folder(scene)
+    drawn = strokes.read_hints(scene) or suggested
+    files = {"depth": settings.depth_file, "region": getattr(settings, "region_file", ""), "flow": getattr(settings, "flow_file", "")}
+    given = {name: bpy.path.abspath(path) if path else None for name, path in files.items()}
+    options = {
+        "frames": settings.frames, "speed": settings.speed, "focal": settings.focal,
+        "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
+        "feather": getattr(settings, "feather", 1.0) / 100, "perspective": getattr(settings, "perspective", True),
+        "swings": getattr(settings, "swings", 1), "thin": getattr(settings, "thin", True),
+    }
+    still = suggested is not None and not drawn and not given["region"] and not given["flow"]
+    return {
+        "photo": str(job / storage.PHOTO), "out": str(job), "annotations": _annotations(settings, drawn),
+        **given, "still": still, "options": options,
+    }
+
+
+def _annotations(settings: bpy.types.PropertyGroup, drawn: list[Stroke] | None) -> str | None:
+    if not drawn:
+        return None
+    path = _temporary()  # of its own: a request that waits for its turn must not read another's strokes
+    write_strokes(path, drawn, (settings.width, settings.height))
+    return str(path)
+
+
+def _temporary() -> Path:
+    """A new file that goes when Blender ends."""
+    handle, path = tempfile.mkstemp(".json", "cinemagraph_", bpy.app.tempdir)
+    os.close(handle)
+    return Path(path)
+
+
+# The job folder
 
 
 def job_path(scene: bpy.types.Scene) -> Path:
@@ -121,7 +245,3 @@ def _job_folder(source: Path) -> Path:
     mark = hashlib.sha1(f"{source}\n{bpy.data.filepath}".encode()).hexdigest()[:8]
     jobs = bpy.utils.extension_path_user(base_package, path="jobs", create=True)
     return Path(jobs) / f"{source.stem}-{mark}"
-
-
-def _log() -> Path:
-    return Path(bpy.app.tempdir) / "cinemagraph_engine.log"

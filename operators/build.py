@@ -2,8 +2,8 @@
 
 import bpy
 
-from ..blender_addon import jobs, result, viewport
-from ..blender_addon.engine import Job
+from ..blender_addon import jobs, result, strokes, viewport
+from ..blender_addon.engine import Request
 from .engine_job import EngineOperator
 
 
@@ -13,6 +13,7 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
     bl_idname = "cinemagraph.build"
     bl_label = "Build"
     bl_options = {"UNDO"}
+    complete = staticmethod(jobs.finish_report)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -21,18 +22,29 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
             return False
         return cls.is_idle(context)
 
-    def start(self, context: bpy.types.Context) -> Job:
-        return jobs.start_build(context.scene)
+    def start(self, context: bpy.types.Context) -> Request:
+        self._suggested = None
+        self._asks = not jobs.has_hints(context.scene)  # what might move, before it builds that
+        return jobs.start_suggest(context.scene) if self._asks else jobs.start_build(context.scene)
+
+    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> Request | None:
+        if not self._asks:
+            return None
+        self._asks, self._suggested = False, jobs.read_suggested(scene, answer)
+        return jobs.start_build(scene, self._suggested)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         report = jobs.finish_build(scene, answer)
+        if self._suggested:
+            strokes.add_hints(scene, self._suggested)
+            self.report({"WARNING"}, "Nothing was drawn, so regions and motion are suggested; edit their strokes")
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
         if viewport.has_window(context):
             viewport.show_result(context)
 
 
 class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
-    """Stop the engine; the scene stays as it is"""
+    """Stop what the engine does now; the scene stays as it is"""
 
     bl_idname = "cinemagraph.cancel"
     bl_label = "Cancel"

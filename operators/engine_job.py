@@ -1,30 +1,41 @@
 """How an operator runs the engine: modal with Esc in a window, blocking in background and in scripts."""
 
+from typing import Callable
+
 import bpy
 
-from ..blender_addon.engine import Job
+from ..blender_addon.engine import Request
 from ..cinema_core.errors import CinemaError
 
-TICK = 0.1  # seconds between two looks at the engine
+TICK = 0.03  # seconds between two looks at the engine; an edited stroke is to show within a second
+PATIENT_TICK = 0.5  # the same, for figures that nobody waits for
 
 
 class EngineOperator:
-    """Mixin; a subclass says how to `start` the job and what to do with its answer in `finish`.
+    """Mixin; a subclass says what to `start` and what to do with the answer in `finish`.
 
-    The scene is changed in `finish` only, so that a failed or cancelled job leaves it as it was.
+    The scene is changed in `finish` only, so that a failed or cancelled request leaves it as it was.
     """
 
-    def start(self, context: bpy.types.Context) -> Job:
-        """Gather from the context and start the engine."""
+    # What to do with the rest of an answer that could be finished before it was complete: a function, not a method,
+    # of the scene, its `report_json` as `finish` left it, and the message. By then the operator itself may be gone.
+    complete: Callable[[bpy.types.Scene, str, dict], None] | None = None
+
+    def start(self, context: bpy.types.Context) -> Request:
+        """Gather from the context and ask the engine."""
         raise NotImplementedError
 
+    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> Request | None:
+        """Ask for what comes next, where one request leads to another; None once there is all that is needed."""
+        return None
+
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
-        """Bring the engine's answer into the scene that the job was started for."""
+        """Bring the engine's last answer into the scene that it was asked for."""
         raise NotImplementedError
 
     @classmethod
     def is_idle(cls, context: bpy.types.Context) -> bool:
-        """For `poll`: one job at a time."""
+        """For `poll`: one request at a time."""
         if context.window_manager.cinemagraph.running:
             cls.poll_message_set("The engine is busy; wait for it, or press Esc to cancel")
             return False
@@ -32,15 +43,26 @@ class EngineOperator:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         self._timer = None
+        self._warnings: list[str] = []
         self._scene = context.scene.session_uid  # a reference would not outlive an undo while the engine works
         try:
-            self._job = self.start(context)
+            self._request = self.start(context)
             if self.options.is_invoke and context.window is not None and not bpy.app.background:
                 return self._go_modal(context)
-            self._job.wait(on_progress=_Narrator())
-            return self._done(context)
+            return self._block(context)
         except CinemaError as error:
             return self._failed(error)
+
+    def _block(self, context: bpy.types.Context) -> set[str]:
+        narrator = _Narrator()
+        self._request.wait(narrator)
+        while self._goes_on(context):
+            self._request.wait(narrator)
+        report = self._done(context)
+        if self.complete is not None:
+            answer = self._request.wait(narrator, done=True)
+            type(self).complete(_find_scene(self._scene), report, answer)
+        return {"FINISHED"}
 
     def _go_modal(self, context: bpy.types.Context) -> set[str]:
         manager = context.window_manager
@@ -60,21 +82,29 @@ class EngineOperator:
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         try:
-            finished = self._job.poll()
-            state.stage, state.fraction = self._job.stage, self._job.fraction
-            _redraw(context)
-            if not finished:
+            answered = self._request.poll()
+            self._show_progress(context)
+            if not answered or self._goes_on(context):
                 return {"PASS_THROUGH"}
             self._leave(context)
-            return self._done(context)
+            report = self._done(context)
+            if self.complete is not None:
+                _follow(self._request, self._scene, report, type(self).complete)
+            return {"FINISHED"}
         except CinemaError as error:
             self._leave(context)
             return self._failed(error)
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Kill the engine. Blender calls this too, when it loads a file or quits while the job runs."""
-        self._job.cancel()
+        """Drop the request. Blender calls this too, when it loads a file or quits while the engine works."""
+        self._request.cancel()
         self._leave(context)
+
+    def _show_progress(self, context: bpy.types.Context) -> None:
+        state = context.window_manager.cinemagraph
+        if (state.stage, round(state.fraction, 3)) != (self._request.stage, round(self._request.fraction, 3)):
+            state.stage, state.fraction = self._request.stage, self._request.fraction
+            _redraw(context)
 
     def _leave(self, context: bpy.types.Context) -> None:
         manager = context.window_manager
@@ -86,14 +116,22 @@ class EngineOperator:
             context.workspace.status_text_set(None)
         _redraw(context)
 
-    def _done(self, context: bpy.types.Context) -> set[str]:
-        scene = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
-        if scene is None:
-            raise CinemaError("The scene is gone that this was for", "Open the photo in another scene")
-        self.finish(context, scene, self._job.result)
-        for warning in self._job.warnings:
+    def _goes_on(self, context: bpy.types.Context) -> bool:
+        """Ask for what comes next, if anything does."""
+        following = self.proceed(context, _find_scene(self._scene), self._request.answer)
+        if following is None:
+            return False
+        self._warnings += self._request.warnings
+        self._request = following
+        return True
+
+    def _done(self, context: bpy.types.Context) -> str:
+        """Finish, and give the report that the scene has then."""
+        scene = _find_scene(self._scene)
+        self.finish(context, scene, self._request.answer)
+        for warning in [*self._warnings, *self._request.warnings]:
             self.report({"WARNING"}, warning)
-        return {"FINISHED"}
+        return scene.cinemagraph.report_json
 
     def _failed(self, error: CinemaError) -> set[str]:
         self.report({"ERROR"}, str(error))
@@ -106,10 +144,33 @@ class _Narrator:
     def __init__(self) -> None:
         self._stage = ""
 
-    def __call__(self, job: Job) -> None:
-        if job.stage != self._stage:
-            self._stage = job.stage
-            print(f"3D Cinemagraph: {job.stage} ({job.fraction:.0%})", flush=True)
+    def __call__(self, request: Request) -> None:
+        if request.stage != self._stage:
+            self._stage = request.stage
+            print(f"3D Cinemagraph: {request.stage} ({request.fraction:.0%})", flush=True)
+
+
+def _find_scene(number: int) -> bpy.types.Scene:
+    scene = next((scene for scene in bpy.data.scenes if scene.session_uid == number), None)
+    if scene is None:
+        raise CinemaError("The scene is gone that this was for", "Open the photo in another scene")
+    return scene
+
+
+def _follow(request: Request, scene: int, report: str, complete: Callable[[bpy.types.Scene, str, dict], None]) -> None:
+    """Wait for the rest of an answer without holding anybody up. Loading a file ends it, as timers do."""
+
+    def look() -> float | None:
+        try:
+            if not request.poll(done=True):
+                return PATIENT_TICK
+            complete(_find_scene(scene), report, request.answer)
+            _redraw(bpy.context)
+        except CinemaError as error:  # the points are there and stay; their figures are all that is lost
+            print(f"3D Cinemagraph: {error}", flush=True)
+        return None
+
+    bpy.app.timers.register(look, first_interval=PATIENT_TICK)
 
 
 def _redraw(context: bpy.types.Context) -> None:

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..blender_addon import jobs, viewport
-from ..blender_addon.engine import Job
+from ..blender_addon.engine import Request
 from ..blender_addon.scene import in_the_way
 from .engine_job import EngineOperator
 
@@ -29,7 +29,7 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def start(self, context: bpy.types.Context) -> Job:
+    def start(self, context: bpy.types.Context) -> Request:
         self._request = jobs.request_open(context.scene, self.filepath)
         return jobs.start_open(self._request)
 
