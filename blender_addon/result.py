@@ -9,6 +9,7 @@ import numpy as np
 from ..cinema_core import storage
 from . import material, meshes, nodes, scene as stage
 
+PART, KEY = "cinemagraph_part", "cinemagraph_key"  # on meshes: what they show, and which points those are
 Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # points, and what makes them play
 
 
@@ -16,7 +17,8 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     """Bring a finished job into the scene in place of the one before, and give its report.
 
     Objects of an earlier build are used again with new meshes, so that keys, modifiers and inputs that
-    the user set on them stay. All meshes are made before anything in the scene changes.
+    the user set on them stay; still meshes whose points are the same as before stay too. All meshes are made
+    before anything in the scene changes.
 
     Args:
         scene: A scene with a photo.
@@ -28,8 +30,8 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     """
     report, points = storage.read_report(job), storage.read_points(job)
     settings = scene.cinemagraph
-    still = _still_meshes(report, points)
-    cycles, moving = _moving_meshes(points)
+    still = _still_meshes(scene, report, points)
+    cycles, moving = _moving_meshes(report, points)
     stage.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = _defaults(settings.report, settings.material), _defaults(report, settings.material)
@@ -40,7 +42,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     _fill(scene, still, settings.still_nodes, (before, now))
     for (_, modifier), count in zip(_fill(scene, moving, settings.moving_nodes, (before, now)), cycles):
         nodes.set_inputs(modifier, {"Cycles": count})
-    settings.report_json = json.dumps(report | (timing or {}))
+    settings.report_json = json.dumps((timing or {}) | report)
     stage.reach(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
 
@@ -86,19 +88,47 @@ def remove_result(scene: bpy.types.Scene) -> None:
             getattr(bpy.data, store).remove(block)
 
 
-def _still_meshes(report: dict, points: dict[str, np.ndarray]) -> list[bpy.types.Mesh]:
-    layer = points["still_layer"]
-    return [
-        meshes.still_mesh(f"Cinemagraph {described['name']}", points, layer == index)
-        for index, described in enumerate(report["layers"]) if (layer == index).any()
-    ]
+def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> list[bpy.types.Mesh]:
+    """One mesh for each layer; those of the last build whose points are the same are given again."""
+    have = {item.data.get(PART): item.data for item, _ in parts(scene) if item.type == "MESH"}
+    made = []
+    for chosen in _runs(points["still_layer"]):
+        name = report["layers"][points["still_layer"][chosen.start]]["name"]
+        key = f"{report.get('still_key', '')} {chosen.start}:{chosen.stop}"
+        mesh = have.get(name)
+        if mesh is None or not report.get("still_key") or mesh.get(KEY) != key:
+            mesh = meshes.still_mesh(f"Cinemagraph {name}", points, chosen)
+            mesh[PART], mesh[KEY] = name, key
+        made.append(mesh)
+    return made
 
 
-def _moving_meshes(points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
+def _moving_meshes(report: dict, points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
     """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
-    cycles = np.unique(points["moving_cycles"])
-    made = [meshes.moving_mesh("Cinemagraph Motion", points, points["moving_cycles"] == count) for count in cycles]
-    return cycles.tolist(), made
+    cycles, made = [], []
+    for name, chosen in _moving_parts(report, points["moving_cycles"]):
+        mesh = meshes.moving_mesh(f"Cinemagraph {name}", points, chosen)
+        mesh[PART] = name
+        cycles.append(int(points["moving_cycles"][chosen.start]))
+        made.append(mesh)
+    return cycles, made
+
+
+def _moving_parts(report: dict, cycles: np.ndarray) -> list[tuple[str, slice]]:
+    """Name and place of the points that play together: those of one kind of motion and one number of cycles."""
+    found, start = [], 0
+    for part in report.get("moving_parts") or [{"name": "Motion", "points": len(cycles)}]:
+        end = start + part["points"]
+        runs = _runs(cycles[start:end])
+        found += [(part["name"], slice(start + run.start, start + run.stop)) for run in runs]
+        start = end
+    return found
+
+
+def _runs(values: np.ndarray) -> list[slice]:
+    """Where equal values stand together; a build writes the points of a part one after the other."""
+    borders = np.flatnonzero(np.diff(values)) + 1
+    return [slice(start, stop) for start, stop in zip([0, *borders.tolist()], [*borders.tolist(), len(values)]) if start < stop]
 
 
 def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
@@ -123,24 +153,40 @@ def _fill(
     """Give the objects that play `group` the new meshes; make the ones that lack, delete the ones too many."""
     settings = scene.cinemagraph
     have = [(item, modifier) for item, modifier in parts(scene) if modifier.node_group == group]
-    for item, _ in have[len(new):]:
-        _delete(item)
-    for index, mesh in enumerate(new):
-        if index < len(have):
-            item, modifier = have[index]
-            old, item.data = item.data, mesh
-            _drop_mesh(old)
-            _renew(modifier, *defaults)
-        else:
+    filled = []
+    for mesh, part in zip(new, _match(new, have)):
+        if part is None:
             item = _create(scene, mesh)
             modifier = item.modifiers.new("Cinemagraph", "NODES")
             modifier.node_group = group
             nodes.set_inputs(modifier, defaults[1])
             settings.parts.add().object = item
+        else:
+            item, modifier = part
+            have.remove(part)
+            _renew(modifier, *defaults)
+            if item.data != mesh:
+                old, item.data = item.data, mesh
+                _drop_mesh(old)
+        filled.append((item, modifier))
+    for item, _ in have:
+        _delete(item)
     for index in reversed(range(len(settings.parts))):
         if not stage.in_scene(settings.parts[index].object, scene):
             settings.parts.remove(index)
-    return [part for part in parts(scene) if part[1].node_group == group]
+    return filled
+
+
+def _match(new: list[bpy.types.Mesh], have: list[Part]) -> list[Part | None]:
+    """For each new mesh, the object that takes it: the one that showed the same part before, else one that is left."""
+    left, found = list(have), {}
+    for same in (True, False):
+        for index, mesh in enumerate(new):
+            fits = [part for part in left if not same or part[0].data.get(PART) == mesh[PART]]
+            if index not in found and fits:
+                found[index] = fits[0]
+                left.remove(fits[0])
+    return [found.get(index) for index in range(len(new))]
 
 
 def _renew(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:

@@ -34,7 +34,7 @@ def save_png(path: Path, color: np.ndarray) -> None:
 
 
 def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[str, np.ndarray]:
-    """Arrays of points.npz: each photo pixel a still point, the right half near, and `moving` moving ones."""
+    """Arrays of the points: each photo pixel a still point, the right half near, and `moving` moving ones."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     depth = np.where(x < WIDTH / 2, 4.0, 1.0)
@@ -53,11 +53,15 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
         "moving_spread": rng.uniform(1, 2, moving), **ends,
         "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third one runs twice in a loop
     }
+    order = {"still": np.argsort(points["still_layer"], kind="stable"), "moving": np.argsort(points["moving_cycles"], kind="stable")}
+    for name, values in points.items():  # a build writes the points of a part one after the other
+        chosen = order[name.split("_")[0]]
+        points[name] = values[:, chosen] if name == "moving_displacement" else values[chosen]
     return {n: a.astype(np.int16 if n in ("still_layer", "moving_cycles") else np.float32) for n, a in points.items()}
 
 
 def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
-    """Write report.json and points.npz as a build does, and give the report."""
+    """Write report and points as a build does, and give the report."""
     report = {
         "schema": 1, "version": "0.1.0", "photo": "lake.png", "width": WIDTH, "height": HEIGHT, "focal": FOCAL,
         "frames": FRAMES, "keys": len(points["moving_displacement"]) - 1, "point_size": 1.4,
@@ -71,7 +75,7 @@ def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
     }
     with storage.stage(folder) as staging:
         (staging.path / storage.REPORT).write_text(json.dumps(report))
-        np.savez(staging.path / storage.POINTS_FILE, **points)
+        storage.write_points(staging.path, points)
     return report
 
 

@@ -1,0 +1,235 @@
+"""The warm engine: one real process for the session, that is asked, cancelled, killed and restarted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import addon_utils
+import bpy
+import numpy as np
+import pytest
+from conftest import MODULE
+from sample import HEIGHT, WIDTH
+
+LINE = np.array([(60, 140), (120, 140), (180, 142)], np.float32)
+RING = np.array([(5, 100), (315, 100), (315, 175), (5, 175)], np.float32)
+
+# A Blender of its own, that starts an engine and then ends in the way that it is told.
+GUEST = """
+import os, sys
+import addon_utils, bpy
+addon_utils.enable(sys.argv[1])
+bpy.ops.cinemagraph.open_photo(filepath=sys.argv[2])
+from importlib import import_module
+print("PID", import_module(sys.argv[1] + ".blender_addon.engine").running_pid(), flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+def lives(pid):
+    """Whether a process runs; one that nobody has waited for counts as ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def ends(pid, within=10.0):
+    give_up = time.monotonic() + within
+    while lives(pid) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return not lives(pid)
+
+
+@pytest.fixture
+def drawn(addon, scene, photo_file):
+    """A scene with a photo and strokes on it, in the smallest loop."""
+    bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
+    scene.cinemagraph.frames = 12
+    stroke = addon.data.Stroke
+    addon.strokes.add_hints(scene, [stroke("region", RING, closed=True), stroke("motion", LINE)])
+    return scene
+
+
+def build(addon, scene):
+    """A build as in a window: the points as soon as they are there, the figures later."""
+    request = addon.jobs.start_build(scene)
+    addon.jobs.finish_build(scene, request.wait())
+    return request
+
+
+def test_the_figures_follow_the_points(addon, drawn):
+    request = addon.jobs.start_build(drawn)
+    assert request.wait()["type"] == "ready"
+    addon.jobs.finish_build(drawn, request.answer)
+    before = drawn.cinemagraph.report_json
+    assert drawn.cinemagraph.report["quality"]["fidelity_db"] is None and addon.result.parts(drawn, moving_only=True)
+    assert request.wait(done=True)["type"] == "done"
+    addon.jobs.finish_report(drawn, before, request.answer)
+    assert drawn.cinemagraph.report["quality"]["fidelity_db"] > 20
+    addon.jobs.finish_report(drawn, before, {"report": {}})  # by then it is another report, which stays
+    assert drawn.cinemagraph.report["quality"]["fidelity_db"] > 20
+
+
+def test_an_edited_stroke_repeats_no_heavy_stage(addon, drawn):
+    build(addon, drawn).wait(done=True)
+    pid = addon.engine.running_pid()
+    addon.strokes.add_hints(drawn, [addon.data.Stroke("motion", LINE + (0, 15))])
+    request = build(addon, drawn)
+    assert addon.engine.running_pid() == pid
+    stages = {stage["name"]: stage["seconds"] for stage in request.answer["report"]["stages"]}
+    assert not stages.get("depth") and not stages.get("layers") and stages["motion"] > 0
+    request.wait(done=True)
+
+
+def test_still_points_that_stay_the_same_are_left_alone(addon, drawn):
+    build(addon, drawn).wait(done=True)
+    still = {item: item.data.session_uid for item, modifier in addon.result.parts(drawn) if "step1" not in item.data.attributes}
+    moving = [item.data.session_uid for item, _ in addon.result.parts(drawn, moving_only=True)]
+    addon.strokes.add_hints(drawn, [addon.data.Stroke("motion", LINE[::-1] + (0, 15))])
+    build(addon, drawn).wait(done=True)
+    assert still and still == {item: item.data.session_uid for item in still}
+    assert set(moving).isdisjoint(item.data.session_uid for item, _ in addon.result.parts(drawn, moving_only=True))
+    addon.strokes.add_hints(drawn, [addon.data.Stroke("region", RING - (0, 60), closed=True)])
+    build(addon, drawn).wait(done=True)  # the water covers more of the photo now
+    assert still != {item: item.data.session_uid for item in still if addon.scene.in_scene(item, drawn)}
+
+
+def test_a_new_build_does_not_wait_for_the_figures_of_the_last(addon, drawn):
+    first = build(addon, drawn)
+    addon.strokes.add_hints(drawn, [addon.data.Stroke("motion", LINE + (0, 15))])
+    second = build(addon, drawn)
+    assert first.wait(done=True)["report"]["quality"]["measured"] is False
+    assert second.wait(done=True)["report"]["quality"]["fidelity_db"] > 20
+
+
+def test_cancel_keeps_the_last_build_and_the_process(addon, drawn):
+    build(addon, drawn).wait(done=True)
+    pid, job = addon.engine.running_pid(), addon.jobs.job_path(drawn)
+    files = {path: path.read_bytes() for path in job.rglob("*") if path.is_file()}
+    drawn.cinemagraph.focal = 500  # layers and all that follows are made anew
+    request = addon.jobs.start_build(drawn)
+    while request.stage == "start":
+        assert not request.poll(timeout=0.05)
+    assert 0 <= request.fraction < 1
+    request.cancel()
+    with pytest.raises(addon.errors.CinemaError, match="Cancelled"):
+        request.wait()
+    assert {path: path.read_bytes() for path in files} == files and not list(job.glob(".staging-*"))
+    assert addon.engine.running_pid() == pid
+    build(addon, drawn).wait(done=True)
+    assert addon.engine.running_pid() == pid
+
+
+def test_an_engine_that_does_not_answer_a_cancel_is_killed(addon, drawn, monkeypatch):
+    monkeypatch.setattr(addon.engine, "PATIENCE", 0.3)
+    request = addon.jobs.start_build(drawn)
+    pid = addon.engine.running_pid()
+    os.kill(pid, signal.SIGSTOP)
+    request.cancel()
+    with pytest.raises(addon.errors.CinemaError, match="without a result"):
+        request.wait()
+    assert ends(pid)
+    build(addon, drawn).wait(done=True)
+
+
+def test_an_engine_that_is_killed_is_reported_and_started_anew(addon, drawn):
+    build(addon, drawn).wait(done=True)
+    before, points = drawn.cinemagraph.report_json, len(addon.result.parts(drawn))
+    request = addon.jobs.start_build(drawn)
+    pid = addon.engine.running_pid()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(addon.errors.CinemaError, match="without a result") as caught:
+        request.wait()
+    assert "cinemagraph_engine.log" in str(caught.value)
+    assert drawn.cinemagraph.report_json == before and len(addon.result.parts(drawn)) == points
+    assert addon.engine.running_pid() is None
+    assert bpy.ops.cinemagraph.build() == {"FINISHED"}
+    assert addon.engine.running_pid() not in (None, pid)
+
+
+def test_an_engine_that_died_unnoticed_is_no_error(addon, drawn):
+    os.kill(addon.engine.running_pid(), signal.SIGKILL)
+    build(addon, drawn).wait(done=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for another Python")
+def test_another_python_restarts_it(addon, drawn, tmp_path):
+    pid = addon.engine.running_pid()
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec "{addon.engine.engine_python()}" "$@"\n')
+    other.chmod(0o755)
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    try:
+        preferences.python_path = str(other)
+        build(addon, drawn).wait(done=True)
+        assert ends(pid) and addon.engine.running_pid() not in (None, pid)
+    finally:
+        preferences.python_path = ""
+
+
+def test_switched_off_nothing_runs(addon, drawn):
+    pid = addon.engine.running_pid()
+    request = addon.jobs.start_build(drawn)
+    assert lives(pid)
+    addon_utils.disable(MODULE, default_set=True)
+    try:
+        assert not lives(pid)
+        with pytest.raises(addon.errors.CinemaError, match="without a result"):
+            request.wait()
+    finally:
+        addon_utils.enable(MODULE, default_set=True)
+
+
+@pytest.mark.parametrize("way", ["exit", "kill"])
+def test_it_ends_with_blender(installed, photo_file, tmp_path, way):
+    script = tmp_path / "guest.py"
+    script.write_text(GUEST)
+    command = [sys.executable, str(script), installed, str(photo_file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guest:
+        pid = int(next(line for line in guest.stdout if line.startswith("PID")).split()[1])
+        assert lives(pid)
+        if way == "kill":
+            guest.kill()
+        else:
+            guest.stdin.write("\n")
+            guest.stdin.flush()
+        guest.wait(30)
+    assert ends(pid)
+
+
+def test_a_photo_opens_without_waiting_for_torch(addon, scene, photo_file):
+    addon.engine.stop()
+    assert bpy.ops.cinemagraph.open_photo(filepath=str(photo_file)) == {"FINISHED"}
+    maps = f"/proc/{addon.engine.running_pid()}/maps"
+    if os.path.exists(maps):
+        with open(maps) as file:
+            assert "libtorch_cpu" not in file.read()
+
+
+def test_the_motion_is_shown_without_a_build(addon, drawn):
+    request = addon.jobs.start_flow(drawn)
+    lines = addon.jobs.finish_flow(request.wait())
+    assert len(lines.points) == lines.offsets[-1] and len(lines.speed) == len(lines.offsets) - 1 > 10
+    assert lines.points.min() >= 0 and (lines.points <= (WIDTH, HEIGHT)).all()
+    assert not addon.result.parts(drawn)
+
+
+def test_suggested_strokes_can_be_edited(addon, scene, photo_file):
+    bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
+    request = addon.jobs.start_suggest(scene)
+    number = addon.jobs.finish_suggest(scene, request.wait())
+    assert number == len(addon.strokes.read_hints(scene)) > 0
+
+
+def test_export_writes_what_the_suffix_says(addon, drawn, tmp_path):
+    build(addon, drawn).wait(done=True)
+    for name in ("motion.npy", "strokes.json"):
+        addon.jobs.start_export(drawn, tmp_path / name).wait()
+    assert np.load(tmp_path / "motion.npy").shape == (HEIGHT, WIDTH, 2)
+    assert len(json.loads((tmp_path / "strokes.json").read_text())["shapes"]) == 2
