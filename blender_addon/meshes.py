@@ -15,12 +15,12 @@ _FIELD = {"FLOAT": "value", "FLOAT_VECTOR": "vector", "BYTE_COLOR": "color_srgb"
 _STEPS = 4096  # of the table below; mixed linearly it is exact to 1e-7
 
 
-def still_mesh(name: str, points: dict[str, np.ndarray], chosen: slice) -> bpy.types.Mesh:
+def still_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.types.Mesh:
     """Make the mesh of one layer.
 
     Args:
-        name: Name of the mesh.
         points: What `storage.read_points` gives.
+        name: Name of the mesh.
         chosen: The still points that belong to the layer.
     """
     mesh = _mesh(name, points["still_position"][chosen])
@@ -29,12 +29,12 @@ def still_mesh(name: str, points: dict[str, np.ndarray], chosen: slice) -> bpy.t
     return mesh
 
 
-def moving_mesh(name: str, points: dict[str, np.ndarray], chosen: slice) -> bpy.types.Mesh:
+def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.types.Mesh:
     """Make a mesh of moving points; it rests at phase 0 and displacements count from there.
 
     Args:
-        name: Name of the mesh.
         points: What `storage.read_points` gives.
+        name: Name of the mesh.
         chosen: The moving points that belong to it.
     """
     steps = points["moving_displacement"][:, chosen]  # (K+1, m, 3)

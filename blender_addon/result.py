@@ -1,7 +1,9 @@
 """A finished job -> the scene: the layers' points under the root, playing by themselves."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Callable
 
 import bpy
 import numpy as np
@@ -17,7 +19,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     """Bring a finished job into the scene in place of the one before, and give its report.
 
     Objects of an earlier build are used again with new meshes, so that keys, modifiers and inputs that
-    the user set on them stay; still meshes whose points are the same as before stay too. All meshes are made
+    the user set on them stay; meshes that show the very same points stay too. All others are made
     before anything in the scene changes.
 
     Args:
@@ -31,7 +33,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     report, points = storage.read_report(job), storage.read_points(job)
     settings = scene.cinemagraph
     still = _still_meshes(scene, report, points)
-    cycles, moving = _moving_meshes(report, points)
+    cycles, moving = _moving_meshes(scene, report, points)
     stage.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = _defaults(settings.report, settings.material), _defaults(report, settings.material)
@@ -89,29 +91,34 @@ def remove_result(scene: bpy.types.Scene) -> None:
 
 
 def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> list[bpy.types.Mesh]:
-    """One mesh for each layer; those of the last build whose points are the same are given again."""
-    have = {item.data.get(PART): item.data for item, _ in parts(scene) if item.type == "MESH"}
-    made = []
-    for chosen in _runs(points["still_layer"]):
-        name = report["layers"][points["still_layer"][chosen.start]]["name"]
-        key = f"{report.get('still_key', '')} {chosen.start}:{chosen.stop}"
-        mesh = have.get(name)
-        if mesh is None or not report.get("still_key") or mesh.get(KEY) != key:
-            mesh = meshes.still_mesh(f"Cinemagraph {name}", points, chosen)
-            mesh[PART], mesh[KEY] = name, key
-        made.append(mesh)
-    return made
+    """One mesh for each layer."""
+    layer = points["still_layer"]
+    named = [(report["layers"][layer[chosen.start]]["name"], chosen) for chosen in _runs(layer)]
+    return _meshes(scene, named, report.get("still_id"), partial(meshes.still_mesh, points))
 
 
-def _moving_meshes(report: dict, points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
+def _moving_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
     """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
-    cycles, made = [], []
-    for name, chosen in _moving_parts(report, points["moving_cycles"]):
-        mesh = meshes.moving_mesh(f"Cinemagraph {name}", points, chosen)
-        mesh[PART] = name
-        cycles.append(int(points["moving_cycles"][chosen.start]))
-        made.append(mesh)
-    return cycles, made
+    cycles = points["moving_cycles"]
+    named = _moving_parts(report, cycles)
+    made = _meshes(scene, named, report.get("moving_id"), partial(meshes.moving_mesh, points))
+    return [int(cycles[chosen.start]) for _, chosen in named], made
+
+
+def _meshes(
+    scene: bpy.types.Scene, named: list[tuple[str, slice]], key: str | None, make: Callable[[str, slice], bpy.types.Mesh]
+) -> list[bpy.types.Mesh]:
+    """One mesh for each part; those of the last build that show the very same points are given again."""
+    have = {item.data.get(KEY): item.data for item, _ in parts(scene)}
+    found = []
+    for name, chosen in named:
+        own = f"{key} {name} {chosen.start}:{chosen.stop}" if key else ""
+        mesh = have.get(own) if own else None
+        if mesh is None:
+            mesh = make(f"Cinemagraph {name}", chosen)
+            mesh[PART], mesh[KEY] = name, own
+        found.append(mesh)
+    return found
 
 
 def _moving_parts(report: dict, cycles: np.ndarray) -> list[tuple[str, slice]]:

@@ -103,7 +103,7 @@ def test_build_brings_moving_points(addon, built):
     assert len(first["position"]) != len(quarter["position"]) or np.abs(first["position"] - quarter["position"]).max() > 1e-3
     report = built.cinemagraph.report
     assert report["moving_points"] == sum(len(part.data.vertices) for part, _ in parts) and report["seconds"] > 0
-    assert report["quality"]["hint_angle_deg"] < 20
+    assert report["quality"]["hint_angle_deg"] < 20 and report["quality"]["fidelity_db"] > 20
 
 
 def test_build_works_from_the_blend_alone(addon, built, tmp_path, photo_file):
@@ -117,10 +117,21 @@ def test_build_works_from_the_blend_alone(addon, built, tmp_path, photo_file):
     assert (tmp_path / "new" / "report.json").exists()
 
 
-def test_without_strokes_it_is_still_and_says_so(addon, opened):
+def test_without_hints_what_might_move_is_suggested(addon, opened):
     assert bpy.ops.cinemagraph.build() == {"FINISHED"}
-    assert not addon.result.parts(opened, moving_only=True) and addon.result.parts(opened)
-    assert any("strokes" in warning for warning in opened.cinemagraph.report["warnings"])
+    drawn = addon.strokes.read_hints(opened)
+    assert drawn and {"region", "motion"} == {stroke.kind for stroke in drawn}
+    assert addon.result.parts(opened, moving_only=True)
+    assert bpy.ops.cinemagraph.build() == {"FINISHED"}  # they are strokes like any others now, and not suggested again
+    assert len(addon.strokes.read_hints(opened)) == len(drawn)
+
+
+def test_without_hints_where_nothing_might_move_it_is_still_and_says_so(addon, scene, tmp_path):
+    save_png(tmp_path / "wall.png", np.full((120, 160, 3), 0.4, np.float32))
+    bpy.ops.cinemagraph.open_photo(filepath=str(tmp_path / "wall.png"))
+    assert bpy.ops.cinemagraph.build() == {"FINISHED"}
+    assert not addon.result.parts(scene, moving_only=True) and addon.result.parts(scene)
+    assert any("still" in warning for warning in scene.cinemagraph.report["warnings"])
 
 
 def bad_photos(folder):
@@ -198,30 +209,6 @@ def test_an_engine_without_torch_says_what_to_do(addon, opened, engine_preferenc
     engine_preference.python_path = str(tmp_path / "nothing")
     with pytest.raises(RuntimeError, match=r"does not start.*Preferences"):
         bpy.ops.cinemagraph.build()
-
-
-def test_cancel_kills_the_engine_and_keeps_the_last_build(addon, built):
-    job = addon.jobs.job_path(built)
-    points = (job / "points.npz").read_bytes()
-    running = addon.jobs.start_build(built)
-    while running.stage == "start":
-        assert not running.poll(timeout=0.05)
-    assert 0 <= running.fraction < 1
-    running.cancel()
-    assert running._process.poll() is not None
-    assert (job / "points.npz").read_bytes() == points
-    assert bpy.ops.cinemagraph.build() == {"FINISHED"}  # and the next one is not in its way
-    assert (job / "points.npz").read_bytes() == points  # the same input, the same points
-    assert not list(job.glob(".staging-*"))
-
-
-def test_an_engine_that_dies_is_reported_and_changes_nothing(addon, built):
-    before = snapshot()
-    running = addon.jobs.start_build(built)
-    running._process.kill()
-    with pytest.raises(addon.errors.CinemaError, match="without a result"):
-        running.wait()
-    assert snapshot() == before
 
 
 def test_set_up_render(addon, opened, tmp_path):

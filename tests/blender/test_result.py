@@ -106,6 +106,35 @@ def test_a_rebuild_replaces_points_and_keeps_what_the_user_set(addon, placed, jo
     assert mine.name in placed.cinemagraph.collection.objects
 
 
+def test_points_that_are_the_same_stay(addon, placed, job):
+    write_job(job, make_points(), still_id="a", moving_id="a")
+    addon.result.import_result(placed, job)
+    first = {item: item.data.session_uid for item, _ in addon.result.parts(placed)}
+    write_job(job, make_points(seed=2), still_id="a", moving_id="b")
+    addon.result.import_result(placed, job)
+    second = {item: item.data.session_uid for item, _ in addon.result.parts(placed)}
+    moved = {item for item, _ in moving(addon, placed)}
+    assert first.keys() == second.keys() and len(moved) == 2
+    assert {item for item in first if first[item] != second[item]} == moved
+    position, _, _ = expected(make_points(seed=2), 0.0, 1)
+    assert np.abs(evaluated_points(moving(addon, placed)[0][0])["position"] - position).max() < 1e-5
+
+
+def test_kinds_of_motion_have_objects_of_their_own(addon, placed, job):
+    points = make_points()
+    points["moving_cycles"][:] = 1  # both kinds run once in a loop
+    parts = [{"name": "Motion", "points": 400}, {"name": "Sway", "points": 200}]
+    write_job(job, points, moving_parts=parts)
+    addon.result.import_result(placed, job)
+    sizes = {item.name: len(item.data.vertices) for item, _ in moving(addon, placed)}
+    assert sizes == {"Cinemagraph Motion": 400, "Cinemagraph Sway": 200}
+    sway = placed.objects["Cinemagraph Sway"]
+    last = {name: a[:, 400:] if name == "moving_displacement" else a[400:] if name.startswith("moving") else a for name, a in points.items()}
+    write_job(job, last, moving_parts=parts[1:])
+    addon.result.import_result(placed, job)
+    assert [item for item, _ in moving(addon, placed)] == [sway]  # not the object that showed the flow
+
+
 def test_fewer_layers_leave_no_objects_behind(addon, placed, job):
     addon.result.import_result(placed, job)
     points = make_points()
