@@ -1,0 +1,286 @@
+"""The warm engine: ``serve`` takes requests as JSON lines on standard input and answers on standard output.
+
+Requests, one JSON object a line; paths are strings, what is left out is null or the command line's default::
+
+    {"id": 7, "command": "open", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
+    {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ..., "flow": ...,
+              "still": false, "options": {fields of data.BuildOptions}}
+    {"id": 9, "command": "flow", as build}                       the field for display, without a build
+    {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "options": ...}
+    {"id": 11, "command": "export", "out": JOB, "file": ...}
+    {"cancel": 8}
+    {"quit": true}
+
+Answers are those of `messages`, each with the request's "id". One request is worked on at a time, the others wait.
+
+* A build says "ready" with its report when its points are published, then "done" with the report once its quality is
+  measured. Another request ends the measuring: then "done" has the figures null and "measured" false. So does a cancel,
+  since the build stands by then.
+* A cancel ends its request, working or waiting, with {"type": "error", "text": "Cancelled", "hint": ..., "cancelled":
+  true}, and the job is as it was. The id of no such request is passed over.
+* After "error" and "fatal" the next request is served. A line that is no request is answered by an "error" of id null.
+* The process ends at once on quit, at the end of its input and when nobody reads its answers, in the middle of work too;
+  and when it has had nothing to do for long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import commands
+from .commands import Done, Failed, attempt
+from .data import BuildOptions
+from .errors import CinemaError
+from .interrupts import Cancelled, Interrupts, shielded
+from .messages import JsonMessages
+
+if TYPE_CHECKING:
+    from .stages import Request
+
+IDLE = 1800.0  # seconds
+_FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
+_CANCELLED = ("Cancelled", "The output is as it was before")
+
+
+class _Task:
+    """A request on its way.
+
+    Attributes:
+        id: What its answers carry.
+        fields: The request.
+        cancelled: Its answer is not wanted any more.
+        ready: A build's report, once its points are published: what is left to do may be broken off.
+    """
+
+    def __init__(self, fields: dict) -> None:
+        self.id, self.fields = fields["id"], fields
+        self.cancelled, self.ready = False, None
+
+
+class Engine:
+    """Serves requests until the input ends. To be made in the main thread.
+
+    Args:
+        messages: Where the answers go.
+        idle: Seconds without work after which it ends.
+    """
+
+    def __init__(self, messages: JsonMessages, idle: float = IDLE) -> None:
+        self._messages, self._idle = messages, idle
+        self._waiting: deque[_Task] = deque()
+        self._changed = threading.Condition()  # guards _waiting and _task
+        self._task: _Task | None = None
+        self._studio = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # at once, even in the middle of a long library call
+        self._interrupts = Interrupts(self._is_unwanted)
+
+    def run(self) -> int:
+        """Serve; returns the exit code."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        while (task := self._next()) is not None:
+            answer = None
+            try:
+                answer = attempt(lambda: self._work(task))
+            except Cancelled:
+                pass
+            self._conclude(task, answer)
+        return 0
+
+    # In a thread of its own
+
+    def _listen(self) -> None:
+        """Take in the requests as they come."""
+        code = 1
+        try:
+            for line in sys.stdin.buffer:
+                if self._take(line):
+                    break
+            code = 0
+        except BrokenPipeError:
+            pass
+        except Exception:
+            traceback.print_exc()
+        os._exit(code)
+
+    def _take(self, line: bytes) -> bool:
+        """Act on one line; True at the end."""
+        try:
+            fields = json.loads(line)
+            if not isinstance(fields, dict):
+                raise CinemaError("A request is not an object", _FORM)
+            if fields.get("quit"):
+                return True
+            if "cancel" in fields:
+                self._cancel(fields["cancel"])
+            elif fields.get("command") not in COMMANDS:
+                raise CinemaError(f"There is no command {fields.get('command')!r}", f"There are {', '.join(COMMANDS)}")
+            elif not isinstance(fields.get("id"), (int, str)):
+                raise CinemaError("A request has no id", _FORM)
+            else:
+                self._queue(_Task(fields))
+        except CinemaError as error:
+            self._messages.about(id=fields.get("id") if isinstance(fields, dict) else None).error(error.text, error.hint)
+        except (ValueError, RecursionError):
+            self._messages.about(id=None).error("A request is not valid JSON", _FORM)
+        return False
+
+    def _queue(self, task: _Task) -> None:
+        with self._changed:
+            self._waiting.append(task)
+            self._changed.notify()
+        self._nag()  # a build that only measures its quality gives way
+
+    def _cancel(self, number: object) -> None:
+        with self._changed:
+            task = next((task for task in (self._task, *self._waiting) if task is not None and task.id == number), None)
+            if task is None:
+                return
+            task.cancelled = True
+            was_waiting = task in self._waiting
+            if was_waiting:
+                self._waiting.remove(task)
+        if was_waiting:
+            self._messages.about(id=task.id).error(*_CANCELLED, cancelled=True)
+        self._nag()
+
+    def _nag(self) -> None:
+        if self._is_unwanted():
+            threading.Thread(target=self._interrupts.nag, daemon=True).start()
+
+    def _is_unwanted(self) -> bool:
+        """Whether what runs now is to be broken off. Asked in a signal handler too: takes no lock."""
+        task = self._task
+        return task is not None and (task.cancelled or (task.ready is not None and bool(self._waiting)))
+
+    # In the main thread
+
+    def _next(self) -> _Task | None:
+        """Wait for a request; None when none has come for long."""
+        if not self._waiting:
+            self._warm_up()
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting, self._idle):
+                return None
+            self._task = self._waiting.popleft()
+            return self._task
+
+    def _warm_up(self) -> None:
+        """Import what takes seconds while there is nothing else to do."""
+        if self._studio is None:
+            try:
+                from .pipeline import Studio
+            except ImportError:  # the first build will say which
+                return
+            self._studio = Studio()
+
+    def _work(self, task: _Task) -> Done:
+        messages = self._messages.about(id=task.id)
+        return COMMANDS[task.fields["command"]](self, task, messages)
+
+    @shielded
+    def _conclude(self, task: _Task, answer: Done | Failed | None) -> None:
+        """Answer a request; from here on there is nothing to be broken off."""
+        self._task = None
+        messages = self._messages.about(id=task.id)
+        if isinstance(answer, Done):
+            messages.done(answer.summary, answer.fields)
+        elif answer is None and task.ready is not None:
+            messages.done("", task.ready)
+        elif answer is None:
+            messages.error(*_CANCELLED, cancelled=True)
+        elif answer.hint is not None:
+            messages.error(answer.text, answer.hint)
+        else:
+            self._studio = None  # whatever it keeps may be part of the trouble
+            messages.fatal(answer.text)
+
+    def _open(self, task: _Task, messages: JsonMessages) -> Done:
+        given = _Fields(task.fields)
+        return commands.open_photo(
+            given.path("photo"), given.path("out"), given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None), messages
+        )
+
+    def _build(self, task: _Task, messages: JsonMessages) -> Done:
+        request = self._request(task, messages)
+
+        def ready(report: dict) -> None:
+            fields = commands.build_fields(request.out, report)
+            messages.ready(fields)
+            task.ready = fields
+            self._nag()
+
+        return commands.build(self._studio, request, messages, ready)
+
+    def _request(self, task: _Task, messages: JsonMessages) -> Request:
+        if self._studio is None:
+            messages.progress("start", 0.0)
+            from .pipeline import Studio
+
+            self._studio = Studio()
+        from .stages import Request
+
+        given = _Fields(task.fields)
+        photo, annotations = commands.input_files(given.path("photo"), given.path("annotations", None))
+        others = {name: given.path(name, None) for name in ("depth", "region", "flow")}
+        return Request(photo, given.path("out"), given.options(), annotations, still=given.flag("still"), **others)
+
+
+COMMANDS = {"open": Engine._open, "build": Engine._build}
+
+
+class _Fields:
+    """A request's fields, checked."""
+
+    def __init__(self, fields: dict) -> None:
+        self._fields = fields
+
+    def _get(self, name: str, kinds: tuple[type, ...], default: object, wanted: str) -> object:
+        value = self._fields.get(name)
+        if value is None and default is not ...:
+            return default
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
+        return value
+
+    def path(self, name: str, default: object = ...) -> Path | None:
+        value = self._get(name, (str,), default, "the name of a file or folder")
+        return None if value is None else Path(value)
+
+    def number(self, name: str, default: float | None, kinds: tuple[type, ...] = (int, float)) -> float | None:
+        """A number in its range."""
+        low, high = commands.RANGES[name]
+        wanted = f"{'a whole number' if kinds == (int,) else 'a number'} from {low:g} to {high:g}"
+        value = self._get(name, kinds, default, wanted)
+        if value is not None and not low <= value <= high:
+            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self._get(name, (bool,), False, "true or false")
+
+    def options(self) -> BuildOptions:
+        """The request's options, each of its field's type; the others are the defaults."""
+        given = self._get("options", (dict,), {}, "an object of options")
+        known = {field.name: field for field in dataclasses.fields(BuildOptions)}
+        unknown = next((name for name in given if name not in known), None)
+        if unknown is not None:
+            raise CinemaError(f'There is no option "{unknown}"', f"There are {', '.join(known)}")
+        return BuildOptions(**{name: self._option(given, name, getattr(BuildOptions, name)) for name in given})
+
+    def _option(self, given: dict, name: str, default: object) -> object:
+        part = _Fields(given)
+        if isinstance(default, bool):
+            return part._get(name, (bool,), default, "true or false")
+        if isinstance(default, str):
+            return part._get(name, (str,), default, "a name")
+        return part.number(name, default, (int,) if isinstance(default, int) else (int, float))
