@@ -83,7 +83,7 @@ def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> N
 def has_hints(scene: bpy.types.Scene) -> bool:
     """Tell whether the scene says what moves: by strokes, by a painted mask or by a motion file."""
     settings = scene.cinemagraph
-    return bool(strokes.read_hints(scene) or getattr(settings, "region_file", "") or getattr(settings, "flow_file", ""))
+    return bool(strokes.read_hints(scene) or settings.region_file or settings.flow_file)
 
 
 def start_build(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> Request:
@@ -174,13 +174,13 @@ def _inputs(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> di
     settings = scene.cinemagraph
     job = ensure_job_folder(scene)
     drawn = strokes.read_hints(scene) or suggested
-    files = {"depth": settings.depth_file, "region": getattr(settings, "region_file", ""), "flow": getattr(settings, "flow_file", "")}
+    files = {"depth": settings.depth_file, "region": settings.region_file, "flow": settings.flow_file}
     given = {name: bpy.path.abspath(path) if path else None for name, path in files.items()}
     options = {
         "frames": settings.frames, "speed": settings.speed, "focal": settings.focal,
         "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
-        "feather": getattr(settings, "feather", 1.0) / 100, "perspective": getattr(settings, "perspective", True),
-        "swings": getattr(settings, "swings", 1), "thin": getattr(settings, "thin", True),
+        "feather": settings.feather / 100, "perspective": settings.perspective,
+        "swings": settings.swings, "thin": settings.thin,
     }
     still = suggested is not None and not drawn and not given["region"] and not given["flow"]
     return {
