@@ -1,4 +1,4 @@
-"""The command line, and the engine that Blender starts: ``python -m cinema_core open|build|serve|preview|check``.
+"""The command line, and the engine that Blender starts: ``python -m cinema_core open|build|suggest|export|serve|preview|check``.
 
 Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 cancelled. Messages: see `messages`.
 Heavy modules are imported by the command that needs them, so that ``open`` never waits for torch.
@@ -7,6 +7,7 @@ Heavy modules are imported by the command that needs them, so that ``open`` neve
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -74,6 +75,22 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
     return commands.build(Studio(), Request(photo, arguments.out, options, annotations, **given), messages)
 
 
+def _suggest(arguments: argparse.Namespace, messages: Messages) -> Done:
+    photo, _ = commands.input_files(arguments.photo, None)
+    from .pipeline import Studio
+    from .stages import Request
+
+    request = Request(photo, arguments.out.parent, BuildOptions(max_side=arguments.max_side))
+    content = commands.suggest(Studio(), request).fields
+    commands.write_whole(arguments.out, lambda file: file.write_text(json.dumps(content), encoding="utf-8"))
+    count = len(content["strokes"])
+    return Done(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing was found that would move"), content)
+
+
+def _export(arguments: argparse.Namespace, messages: Messages) -> Done:
+    return commands.export(arguments.job, arguments.out)
+
+
 def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Done:
     from .serve import Engine
 
@@ -132,7 +149,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="open | build | serve | preview | check")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="open | build | suggest | export | serve | preview | check")
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text + ".")
@@ -153,6 +170,14 @@ def _parser() -> argparse.ArgumentParser:
     served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
     served.add_argument("--idle", type=_number(float, 0.01, 1e6), default=1800.0, metavar="SECONDS",
                         help="end after so long without work (1800)")
+    suggested = command("suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit")
+    suggested.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
+    suggested.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the stroke file")
+    _add_max_side(suggested)
+    exported = command("export", _export, "write a job's motion, region or strokes for other programs")
+    exported.add_argument("job", type=Path, metavar="JOB")
+    exported.add_argument("--out", type=Path, required=True, metavar="FILE",
+                          help=".flo, .npy or .exr: the motion, px/frame; .png: the region's mask; .json: labelme's strokes")
     shown = command("preview", _preview, "render a video of a finished job, without Blender")
     shown.add_argument("job", type=Path, metavar="JOB")
     shown.add_argument("--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path")
@@ -168,10 +193,14 @@ def _parser() -> argparse.ArgumentParser:
 def _add_photo(parser: argparse.ArgumentParser, metavar: str) -> None:
     parser.add_argument("photo", type=Path, metavar=metavar)
     parser.add_argument("--out", type=Path, required=True, metavar="JOB", help="the job folder")
-    parser.add_argument("--max-side", type=_option(int, "max_side"), default=1920, metavar="PX",
-                        help="longest side of the working photo (1920)")
+    _add_max_side(parser)
     parser.add_argument("--focal", type=_option(float, "focal"), metavar="PX",
                         help="focal length in pixels of the working photo (from EXIF, else the longer side)")
+
+
+def _add_max_side(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-side", type=_option(int, "max_side"), default=1920, metavar="PX",
+                        help="longest side of the working photo (1920)")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import tempfile
 import traceback
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,8 @@ from .errors import CinemaError
 from .messages import Messages
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .pipeline import Ready, Studio
     from .stages import Request
 
@@ -121,6 +127,96 @@ def build(studio: Studio, request: Request, messages: Messages, ready: Ready = l
 
 def build_fields(out: Path, report: dict) -> dict:
     return {"job": str(out.absolute()), "report": report}
+
+
+def flow(studio: Studio, request: Request, messages: Messages) -> Done:
+    """Solve for the motion, for display."""
+    file = studio.flow(request, messages.progress, messages.warning).absolute()
+    return Done(str(file), {"file": str(file)})
+
+
+def suggest(studio: Studio, request: Request) -> Done:
+    """Suggest strokes; the fields are a stroke file's content."""
+    from .strokes import write_strokes
+
+    photo, strokes = studio.suggest(request)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "strokes.json"
+        write_strokes(file, strokes, (photo.width, photo.height))
+        content = json.loads(file.read_bytes())
+    return Done(f"{len(strokes)} strokes", content)
+
+
+def export(job: Path, file: Path) -> Done:
+    """Write a job's motion, region or strokes in a form that other programs read, by the file's ending.
+
+    Raises:
+        CinemaError: There is no such job, no such form, or the file cannot be written.
+    """
+    writers = {".flo": _export_motion, ".npy": _export_motion, ".exr": _export_motion, ".png": _export_region, ".json": _export_strokes}
+    suffix = file.suffix.lower()
+    if suffix not in writers:
+        wanted = ".flo, .npy or .exr for the motion, .png for the region's mask, .json for labelme's strokes"
+        raise CinemaError(f'A job cannot be exported as "{file.suffix}"', f"Use {wanted}")
+    write_whole(file, lambda partial: writers[suffix](job, partial))
+    return Done(str(file), {"file": str(file.absolute())})
+
+
+def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write to a name beside the file's, and put it in place when it is whole.
+
+    Raises:
+        CinemaError: The file cannot be written.
+    """
+    partial = file.with_name(f".{file.stem}.partial{file.suffix}")
+    try:
+        write(partial)
+        os.replace(partial, file)
+    except OSError as error:
+        raise CinemaError(f"Cannot write {file} ({error.strerror or error})", "Choose another file") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _export_motion(job: Path, file: Path) -> None:
+    from .flow_files import write_flow
+
+    write_flow(file, _moving(job)[0])
+
+
+def _export_region(job: Path, file: Path) -> None:
+    import numpy as np
+
+    from .photo import write_png
+
+    write_png(file, np.where(_moving(job)[1], 255, 0).astype(np.uint8))
+
+
+def _export_strokes(job: Path, file: Path) -> None:
+    from . import storage
+    from .strokes import read_strokes, write_labelme
+
+    report = storage.read_report(job)
+    size = (report["width"], report["height"])
+    write_labelme(file, read_strokes(job / storage.STROKES, size), size, report["photo"])
+
+
+def _moving(job: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Motion and region: those solved for last, if that was after the build, else the build's."""
+    import numpy as np
+
+    from . import photo, storage
+
+    storage.recover(job)
+    try:
+        if (job / storage.FLOW).exists():
+            with np.load(job / storage.FLOW, allow_pickle=False) as file:
+                return file["motion"], file["region"]
+        return np.load(job / storage.MOTION, allow_pickle=False), photo.read_photo(job / storage.REGION, 16384).color[..., 0] > 0.5
+    except FileNotFoundError as error:
+        raise CinemaError(f"{job} holds no finished build", "Build it first") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CinemaError(f"The motion in {job} is damaged", "Build it again") from error
 
 
 def _build_summary(out: Path, report: dict) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from . import product, storage
 from .cache import Memory, Shelf
 from .camera import Camera
-from .data import BuildOptions, MovingPoints, StillPoints
+from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
 from .device import choose_device
 from .errors import CinemaError
 from .interrupts import shielded
@@ -30,7 +30,8 @@ from .photo import read_photo, write_png
 from .product import Product
 from .report import measure, measure_hints
 from .splatting import Splatter
-from .stages import Motion, Request, Stages
+from .stages import Motion, Request, Stages, suggest
+from .streamlines import join_streamlines, trace_streamlines, trace_swings
 from .strokes import write_strokes
 
 CONTRADICTING = 25.0  # degrees between strokes and motion on average, from which the user is told
@@ -115,6 +116,37 @@ class Studio:
         progress("report", 1.0)
         return answer
 
+    def flow(self, request: Request, progress: Progress = _silent, warn: Warn = _silent) -> Path:
+        """Solve for the motion alone, and write what shows it to the job's flow_preview.npz.
+
+        The file holds lines, offsets and speed of `streamlines.Streamlines`, motion ((H, W, 2) float32, px/frame) and
+        region ((H, W) bool). The next build removes it.
+
+        Returns:
+            The file.
+
+        Raises:
+            CinemaError: Something given cannot be used.
+        """
+        stages = Stages(self.memory, Shelf(request.out), request, _Clock(progress).stage)
+        drawn, motion = stages.drawn().value, stages.sketch().value
+        for text in drawn.warnings:
+            warn(text)
+        region = drawn.hints.region
+        lines = [trace_streamlines(motion.on_photo(motion.flow), region)]
+        if motion.swaying is not None:
+            frames = request.options.frames / request.options.swings
+            lines.append(trace_swings(motion.on_photo(motion.swing), drawn.hints.sway, frames))
+        arrays = vars(join_streamlines(*lines)) | {"motion": stages.seen(motion, stages.faded(motion)), "region": region}
+        with storage.stage(request.out, keep=True) as staging:
+            np.savez(staging.path / storage.FLOW, **arrays)
+        return request.out / storage.FLOW
+
+    def suggest(self, request: Request) -> tuple[Photo, list[Stroke]]:
+        """The working photo, and strokes for it from the photo alone."""
+        photo = Stages(self.memory, Shelf(request.out), request, _Clock(_silent).stage).photo().value
+        return photo, suggest(photo)
+
 
 def _standing(shelf: Shelf, key: str) -> dict | None:
     """The report of a job that was built of just this, and is all there."""
@@ -149,7 +181,7 @@ def _publish(stages: Stages, clock: "_Clock", warn: Warn, ready: Ready) -> dict:
         for family in families:
             described |= family.described
         report = product.describe(stages.photo().value, request.photo.name, request.options, stages.layers().value, described)
-        _save(staging, stages, families, report, clock, ready)
+        _save(staging, stages, families, stages.seen(motion, faded), report, clock, ready)
     return report
 
 
@@ -199,14 +231,15 @@ def _old_report(shelf: Shelf, family: str, key: str) -> dict | None:
 
 def _measured_hints(stages: Stages, motion: Motion, faded: np.ndarray) -> dict:
     """The report's quality before the points are looked at; an imported flow does not have to obey hints."""
-    window, hints = stages.layers().value.photo, stages.drawn().value.hints
-    none = np.zeros((0, 2), np.float32)
+    hints, none = stages.drawn().value.hints, np.zeros((0, 2), np.float32)
     pixels, velocities = (none, none) if stages.request.flow else (hints.pixels, hints.velocities)
-    return measure_hints(pixels, velocities, (motion.flow * faded[..., None])[window], faded[window])
+    return measure_hints(pixels, velocities, motion.on_photo(motion.flow * faded[..., None]), motion.on_photo(faded))
 
 
 @shielded
-def _save(staging: storage.Staging, stages: Stages, families: list[_Family], report: dict, clock: "_Clock", ready: Ready) -> None:
+def _save(
+    staging: storage.Staging, stages: Stages, families: list[_Family], seen: np.ndarray, report: dict, clock: "_Clock", ready: Ready
+) -> None:
     """Stage the files, publish them and say so: all of it, or nothing."""
     photo, depth, layers, drawn = stages.photo(), stages.depth(), stages.layers(), stages.drawn().value
     with clock.stage("save"):
@@ -216,7 +249,7 @@ def _save(staging: storage.Staging, stages: Stages, families: list[_Family], rep
         made.add("layers", layers.key, product.layer_files(layers.value), lambda folder: product.write_layers(folder, layers.value))
         for family in families:
             made.add(family.name, family.key, product.point_files(family.name), family.write)
-        np.save(staging.path / storage.MOTION, stages.seen())
+        np.save(staging.path / storage.MOTION, seen)
         write_png(staging.path / storage.REGION, np.where(drawn.hints.region, 255, 0).astype(np.uint8))
         write_strokes(staging.path / storage.STROKES, drawn.strokes, (photo.value.width, photo.value.height))
         made.close(stages.key(), report, clock.timing())

@@ -6,7 +6,7 @@ Requests, one JSON object a line; paths are strings, what is left out is null or
     {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ..., "flow": ...,
               "still": false, "options": {fields of data.BuildOptions}}
     {"id": 9, "command": "flow", as build}                       the field for display, without a build
-    {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "options": ...}
+    {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
     {"cancel": 8}
     {"quit": true}
@@ -206,9 +206,8 @@ class Engine:
 
     def _open(self, task: _Task, messages: JsonMessages) -> Done:
         given = _Fields(task.fields)
-        return commands.open_photo(
-            given.path("photo"), given.path("out"), given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None), messages
-        )
+        max_side, focal = given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None)
+        return commands.open_photo(given.path("photo"), given.path("out"), max_side, focal, messages)
 
     def _build(self, task: _Task, messages: JsonMessages) -> Done:
         request = self._request(task, messages)
@@ -220,6 +219,16 @@ class Engine:
             self._nag()
 
         return commands.build(self._studio, request, messages, ready)
+
+    def _flow(self, task: _Task, messages: JsonMessages) -> Done:
+        return commands.flow(self._studio, self._request(task, messages), messages)
+
+    def _suggest(self, task: _Task, messages: JsonMessages) -> Done:
+        return commands.suggest(self._studio, self._request(task, messages))
+
+    def _export(self, task: _Task, messages: JsonMessages) -> Done:
+        given = _Fields(task.fields)
+        return commands.export(given.path("out"), given.path("file"))
 
     def _request(self, task: _Task, messages: JsonMessages) -> Request:
         if self._studio is None:
@@ -235,7 +244,13 @@ class Engine:
         return Request(photo, given.path("out"), given.options(), annotations, still=given.flag("still"), **others)
 
 
-COMMANDS = {"open": Engine._open, "build": Engine._build}
+COMMANDS = {
+    "open": Engine._open,
+    "build": Engine._build,
+    "flow": Engine._flow,
+    "suggest": Engine._suggest,
+    "export": Engine._export,
+}
 
 
 class _Fields:
@@ -269,8 +284,12 @@ class _Fields:
         return self._get(name, (bool,), False, "true or false")
 
     def options(self) -> BuildOptions:
-        """The request's options, each of its field's type; the others are the defaults."""
-        given = self._get("options", (dict,), {}, "an object of options")
+        """The request's options, each of its field's type; the others are the defaults.
+
+        The photo's may stand beside them, as they do where there are no others.
+        """
+        beside = {name: self._fields[name] for name in ("max_side", "focal") if name in self._fields}
+        given = beside | self._get("options", (dict,), {}, "an object of options")
         known = {field.name: field for field in dataclasses.fields(BuildOptions)}
         unknown = next((name for name in given if name not in known), None)
         if unknown is not None:

@@ -74,15 +74,17 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """What moves how, on the canvas.
+    """What moves how, on the layers' canvas or on the photo alone.
 
     Attributes:
+        pad: (x, y), px that the canvas adds to the photo on each side.
         surface: What flows.
         swaying: What swings to and fro; None without any.
         flow: (Hc, Wc, 2) float32, px/frame, not feathered yet.
         swing: (Hc, Wc, 2) float32, px to either side; None without any.
     """
 
+    pad: tuple[int, int]
     surface: Surface
     swaying: Surface | None
     flow: np.ndarray
@@ -91,6 +93,11 @@ class Motion:
     @property
     def surfaces(self) -> list[Surface]:
         return [self.surface] if self.swaying is None else [self.surface, self.swaying]
+
+    def on_photo(self, values: np.ndarray) -> np.ndarray:
+        """The photo's part of what is on the canvas."""
+        height, width = (side - 2 * pad for side, pad in zip(values.shape, self.pad[::-1]))
+        return values[self.pad[1] :][:height, self.pad[0] :][:, :width]
 
 
 def _nothing(*_: object) -> None:
@@ -196,41 +203,61 @@ class Stages:
 
     def motion(self) -> Made:
         """`Motion`, on the layers' canvas."""
-        layers, drawn, key = self.layers(), self.drawn(), self._motion_key(self.layers().key)
-        return self._made("motion", key, lambda: self._move(drawn.value.hints, layers.value))
+        layers, drawn = self.layers(), self.drawn()
+        hints, pad = drawn.value.hints, layers.value.pad
+        key = digest("motion", cache.CODE, layers.key, drawn.key, self.options.perspective)
 
-    def _motion_key(self, canvas_key: str) -> str:
-        return digest("motion", cache.CODE, canvas_key, self.drawn().key, self.options.perspective)
+        def make() -> Motion:
+            surface = self._surface("surface", hints.region, layers, find_surface)
+            swaying = None if hints.sway is None else self._surface("swaying", hints.sway, layers, find_swaying)
+            return self._move(hints, pad, surface, swaying)
 
-    def _move(self, hints: Hints, layers: Layers) -> Motion:
-        surface = self._surface("surface", hints.region, layers, find_surface)
-        swaying = None if hints.sway is None else self._surface("swaying", hints.sway, layers, find_swaying)
-        flow = self.solve(hints, surface, layers.pad)
-        if swaying is None:
-            return Motion(surface, None, flow, None)
-        pad = np.float32(layers.pad)
-        swing = solve_sway(
-            swaying.region, hints.sway_pixels + pad, hints.sway_extents, swaying.color, swaying.disparity, hints.pins + pad
-        )
-        return Motion(surface, swaying, flow, swing)
+        return self._made("motion", key, make)
 
-    def _surface(self, name: str, region: np.ndarray, layers: Layers, find: Callable) -> Surface:
+    def sketch(self) -> Made:
+        """`Motion`, on the layers' canvas where the layers are made, else on the photo alone: without the long wait."""
+        if self.layers(only_if_made=True) is not None:
+            return self.motion()
+        drawn, photo, depth = self.drawn(), self.photo().value, self.depth()
+        hints = drawn.value.hints
+        key = digest("sketch", cache.CODE, depth.key, drawn.key, self.options.perspective)
+
+        def flat(region: np.ndarray) -> Surface:
+            return Surface(region, region, np.zeros_like(region), photo.color, (1 / depth.value).astype(np.float32))
+
+        def make() -> Motion:
+            return self._move(hints, (0, 0), flat(hints.region), None if hints.sway is None else flat(hints.sway))
+
+        return self._made("motion", key, make)
+
+    def _surface(self, name: str, region: np.ndarray, layers: Made, find: Callable) -> Surface:
         """Not a stage of its own: it is part of the motion, but a drawn region stays when a stroke is edited."""
-        key = digest(name, self.layers().key, region)
+        key = digest(name, cache.CODE, layers.key, region)
         found = self.memory.find(name, key)
-        return (found or self.memory.keep(name, Made(key, find(region, layers)))).value
+        return (found or self.memory.keep(name, Made(key, find(region, layers.value)))).value
 
-    def solve(self, hints: Hints, surface: Surface, pad: tuple[int, int]) -> np.ndarray:
+    def _move(self, hints: Hints, pad: tuple[int, int], surface: Surface, swaying: Surface | None) -> Motion:
+        flow = self._solve(hints, pad, surface)
+        if swaying is None:
+            return Motion(pad, surface, None, flow, None)
+        moved = np.float32(pad)
+        swing = solve_sway(
+            swaying.region, hints.sway_pixels + moved, hints.sway_extents, swaying.color, swaying.disparity, hints.pins + moved
+        )
+        return Motion(pad, surface, swaying, flow, swing)
+
+    def _solve(self, hints: Hints, pad: tuple[int, int], surface: Surface) -> np.ndarray:
         """(Hc, Wc, 2) float32, px/frame, not feathered."""
         if self.request.flow:
             return on_canvas(self.imported(), pad)
+        moved = np.float32(pad)
         return solve_motion(
             surface.region,
-            hints.pixels + np.float32(pad),
+            hints.pixels + moved,
             hints.velocities,
             surface.color,
             surface.disparity,
-            pins=hints.pins + np.float32(pad),
+            pins=hints.pins + moved,
             outlets=None if hints.outlets is None else on_canvas(hints.outlets, pad),
             perspective=self.options.perspective,
         )
@@ -238,14 +265,13 @@ class Stages:
     def faded(self, motion: Motion) -> np.ndarray:
         """(Hc, Wc) float32, the factor on the flow by which it fades at the region's border and under a soft mask."""
         soft, region = self.drawn().value.hints.soft, motion.surface.region
-        soft = None if soft is None else on_canvas(soft, self.layers().value.pad)
+        soft = None if soft is None else on_canvas(soft, motion.pad)
         return feather(np.ones((*region.shape, 1), np.float32), region, self.options.feather * max(region.shape), soft)[..., 0]
 
-    def seen(self) -> np.ndarray:
+    def seen(self, motion: Motion, faded: np.ndarray) -> np.ndarray:
         """(H, W, 2) float32, px/frame: how the photo's pixels move, zero where they do not."""
-        motion, hints = self.motion().value, self.drawn().value.hints
-        flow = (motion.flow * self.faded(motion)[..., None])[self.layers().value.photo]
-        return np.where(hints.region[..., None], flow, 0).astype(np.float32)
+        region = self.drawn().value.hints.region[..., None]
+        return np.where(region, motion.on_photo(motion.flow * faded[..., None]), 0).astype(np.float32)
 
     def still(self) -> tuple[str, Callable[[], tuple[StillPoints, list[str]]]]:
         """Key, and what makes the still points and the names of their layers: the job folder may have them."""

@@ -11,6 +11,7 @@ Files of a finished job (sizes H x W are the working photo's)::
     layers/*.png  what was inpainted
     strokes.json  the strokes used, see `strokes`
     points/*.npy  the points, an array a file, see `POINTS`
+    flow_preview.npz  the motion solved for after the build, see `pipeline.Studio.flow`
     stages.json   which stage made these files of what, and layers.npz: read by `cache` alone
 
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
@@ -39,6 +40,7 @@ from .errors import CinemaError
 SCHEMA = 1
 REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
 PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
+FLOW = "flow_preview.npz"
 _JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
 _WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
 
@@ -61,7 +63,7 @@ POINTS = {
     "moving_cycles": ("M",),
 }
 POINTS_FILES = {name: f"points/{name}.npy" for name in POINTS}
-NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, MOTION, REGION, LAYERS, *POINTS_FILES.values())
+NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, MOTION, REGION, LAYERS, FLOW, *POINTS_FILES.values())
 
 
 class Staging:
