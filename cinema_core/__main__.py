@@ -94,7 +94,11 @@ def _export(arguments: argparse.Namespace, messages: Messages) -> Done:
 def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Done:
     from .serve import Engine
 
-    os._exit(Engine(messages, arguments.idle).run())  # its reading thread would not let go of standard input
+    try:
+        code = Engine(messages, arguments.idle).run()
+    except BrokenPipeError:
+        code = 1
+    os._exit(code)  # the thread that reads would not let go of standard input
 
 
 def _preview(arguments: argparse.Namespace, messages: Messages) -> Done:
