@@ -18,7 +18,10 @@ import numpy as np
 
 from . import storage
 from .camera import Camera
+from .errors import CinemaError
 from .layers import Band, Layers
+
+_READ_AS_IT_IS = (storage.PHOTO, storage.DEPTH)  # a .npz has checksums of its own
 
 
 def digest(*parts: object) -> str:
@@ -89,48 +92,56 @@ class Shelf:
 
     Attributes:
         keys: Stage -> key, as far as this program wrote them.
-        sums: File -> digest of its contents, of those files that are not taken on trust.
     """
 
     def __init__(self, job: Path) -> None:
         self.job = job
         self.keys: dict[str, str] = {}
-        self.sums: dict[str, str] = {}
+        self._marks: dict[str, list] = {}
         try:
             content = json.loads((job / storage.STAGES).read_text(encoding="utf-8"))
             if content["code"] == CODE:
-                self.keys, self.sums = dict(content["keys"]), dict(content["sums"])
+                self.keys, self._marks = dict(content["keys"]), dict(content["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
 
     def holds(self, stage: str, key: str, *files: str) -> bool:
-        """Whether the job's files are this stage's; files whose contents were noted are compared with the note."""
-        if self.keys.get(stage) != key:
-            return False
-        return all(
-            digest_file(self.job / name) == self.sums[name] if name in self.sums else (self.job / name).is_file()
-            for name in files
-        )
+        """Whether these files of the job are this stage's, as far as can be told without reading long ones."""
+        return self.keys.get(stage) == key and all(self.mark(name) == mark_file(self.job, name) for name in files)
+
+    def mark(self, name: str) -> list | None:
+        """What was noted of a file when it was written."""
+        return self._marks.get(name)
 
     def load(self, stage: str, key: str, read: Callable[[Path], object], *files: str) -> object | None:
-        """A stage's value from its files; None where they are not there or not whole."""
+        """A stage's value from its files; None where they are not there or not whole, and then they are not held."""
         if not self.holds(stage, key, *files):
             return None
         try:
             return read(self.job)
-        except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile, MemoryError):
+        except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile, CinemaError):
+            self.keys.pop(stage)
             return None
 
 
-def write_stages(folder: Path, keys: dict[str, str], sums: dict[str, str]) -> None:
+def mark_file(folder: Path, name: str) -> list | None:
+    """Size and, where damage would not be noticed by who reads the file, digest; None without a file."""
+    try:
+        size = (folder / name).stat().st_size
+    except OSError:
+        return None
+    return [size, digest_file(folder / name) if name in _READ_AS_IT_IS else None]
+
+
+def write_stages(folder: Path, keys: dict[str, str], marks: dict[str, list]) -> None:
     """Write stages.json.
 
     Args:
         folder: Where to.
         keys: Stage -> key.
-        sums: File -> digest, of the files that are not taken on trust.
+        marks: File -> what `mark_file` says of it.
     """
-    content = {"code": CODE, "keys": keys, "sums": sums}
+    content = {"code": CODE, "keys": keys, "files": marks}
     (folder / storage.STAGES).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

@@ -150,15 +150,19 @@ class Studio:
 
 def _standing(shelf: Shelf, key: str) -> dict | None:
     """The report of a job that was built of just this, and is all there."""
-    if shelf.keys.get("build") != key:
-        return None
+    report = shelf.load("build", key, _read_report)
     try:
-        storage.read_points(shelf.job)
-        report = storage.read_report(shelf.job)
-        whole = shelf.holds("build", key, *report["files"]) and isinstance(report["quality"]["measured"], bool)
-    except (CinemaError, KeyError, TypeError):
+        files = set(report["files"]) - {storage.REPORT, storage.TIMING, storage.STAGES} if report else set()
+        measured = report and report["quality"]["measured"]
+    except (KeyError, TypeError):
         return None
-    return report if whole else None
+    return report if isinstance(measured, bool) and shelf.holds("build", key, *files) else None
+
+
+def _read_report(job: Path) -> dict:
+    """A job's report, if its points can be read too."""
+    storage.read_points(job)
+    return storage.read_report(job)
 
 
 def _publish(stages: Stages, clock: "_Clock", warn: Warn, ready: Ready) -> dict:
@@ -219,14 +223,8 @@ def _moving(stages: Stages, faded: np.ndarray) -> _Family:
 
 def _old_report(shelf: Shelf, family: str, key: str) -> dict | None:
     """The job's report where the job holds these very points."""
-    if not shelf.holds(family, key, *product.point_files(family)):
-        return None
-    try:
-        storage.read_points(shelf.job)
-        report = storage.read_report(shelf.job)
-    except CinemaError:
-        return None
-    return report if report.get(f"{family}_id") == key else None
+    report = shelf.load(family, key, _read_report, *product.point_files(family))
+    return report if report and report.get(f"{family}_id") == key else None
 
 
 def _measured_hints(stages: Stages, motion: Motion, faded: np.ndarray) -> dict:
@@ -242,6 +240,12 @@ def _save(
 ) -> None:
     """Stage the files, publish them and say so: all of it, or nothing."""
     photo, depth, layers, drawn = stages.photo(), stages.depth(), stages.layers(), stages.drawn().value
+
+    def write_motion(folder: Path) -> None:
+        np.save(folder / storage.MOTION, seen)
+        write_png(folder / storage.REGION, np.where(drawn.hints.region, 255, 0).astype(np.uint8))
+        write_strokes(folder / storage.STROKES, drawn.strokes, (photo.value.width, photo.value.height))
+
     with clock.stage("save"):
         made = Product(staging, stages.shelf)
         made.add("photo", photo.key, [storage.PHOTO], lambda folder: write_png(folder / storage.PHOTO, photo.value.color))
@@ -249,9 +253,7 @@ def _save(
         made.add("layers", layers.key, product.layer_files(layers.value), lambda folder: product.write_layers(folder, layers.value))
         for family in families:
             made.add(family.name, family.key, product.point_files(family.name), family.write)
-        np.save(staging.path / storage.MOTION, seen)
-        write_png(staging.path / storage.REGION, np.where(drawn.hints.region, 255, 0).astype(np.uint8))
-        write_strokes(staging.path / storage.STROKES, drawn.strokes, (photo.value.width, photo.value.height))
+        made.add("motion", stages.key(), [storage.MOTION, storage.REGION, storage.STROKES], write_motion)
         made.close(stages.key(), report, clock.timing())
         staging.publish()
     ready(report | clock.timing())

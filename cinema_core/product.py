@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__, cache, storage
-from .cache import Shelf, digest_file, write_stages
+from .cache import Shelf, mark_file, write_stages
 from .data import BuildOptions, MovingPoints, Photo, StillPoints
 from .layers import Layers
 from .photo import write_png
 
 POINT_SIZE = 1.4  # diameter of a point in its pixel's footprint; sqrt(2) is where a lattice of discs closes
-_NOTED = (storage.PHOTO, storage.DEPTH)  # files whose damage would not be seen when they are read
 
 
 class Product:
@@ -31,23 +30,24 @@ class Product:
     """
 
     def __init__(self, staging: storage.Staging, shelf: Shelf) -> None:
-        self._staging, self._shelf, self._keys = staging, shelf, {}
+        self._staging, self._shelf = staging, shelf
+        self._keys: dict[str, str] = {}
+        self._marks: dict[str, list] = {}
 
     def add(self, stage: str, key: str, files: list[str], write: Callable[[Path], None]) -> None:
         """Stage a stage's files, or leave those in the job folder where they are the same."""
         self._keys[stage] = key
         if self._shelf.holds(stage, key, *files):
             self._staging.keep(*files)
+            self._marks |= {name: self._shelf.mark(name) for name in files}
         else:
             write(self._staging.path)
+            self._marks |= {name: mark_file(self._staging.path, name) for name in files}
 
     def close(self, build_key: str, report: dict, timing: dict) -> None:
         """Stage the report and the keys of it all."""
-        folder = self._staging.path
-        staged = {name: digest_file(folder / name) for name in _NOTED}
-        sums = {name: staged[name] or self._shelf.sums[name] for name in _NOTED}
-        write_stages(folder, self._keys | {"build": build_key}, sums)
-        write_report(folder, report, timing)
+        write_stages(self._staging.path, self._keys | {"build": build_key}, self._marks)
+        write_report(self._staging.path, report, timing)
 
 
 def write_report(folder: Path, report: dict, timing: dict) -> None:
