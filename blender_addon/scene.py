@@ -14,9 +14,11 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..cinema_core.camera import Camera
-from .arrows import ensure_arrows
+from . import marks
 
 SENSOR = 36.0  # mm
+MARKS_NEARER = 0.001  # than the strokes, in units of the photo's longer side: over them, and not visibly apart
+FLOW_NEARER = 0.995  # of the distance of the hints' plane: over strokes and marks, where it looks as large
 HINT_LAYERS = {  # what each layer of the hints says, and its tint
     "Motion": (1.0, 0.33, 0.03),
     "Region": (0.2, 0.9, 0.35),
@@ -25,7 +27,6 @@ HINT_LAYERS = {  # what each layer of the hints says, and its tint
     "Outlet": (1.0, 0.85, 0.05),
 }
 AREAS = ("Region", "Sway")  # layers whose strokes enclose something, open as a hand may leave them
-AREA_FILL = 0.12  # opacity; the photo stays readable beneath
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
 _TURN = Matrix.Rotation(-pi / 2, 4, "X")
@@ -111,10 +112,12 @@ def match_focal(settings: bpy.types.PropertyGroup) -> None:
     for camera in (settings.photo_camera, settings.camera):
         if camera is not None:
             camera.data.lens = SENSOR * settings.focal / longest
-    for drawn in (settings.hints, settings.flow):
-        if drawn is not None:
-            # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
-            drawn.location = (0.0, settings.focal / longest, 0.0)
+    # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
+    plane = settings.focal / longest
+    if settings.hints is not None:
+        settings.hints.location = (0.0, plane, 0.0)
+    if settings.flow is not None:
+        settings.flow.location, settings.flow.scale = (0.0, FLOW_NEARER * plane, 0.0), (FLOW_NEARER,) * 3
 
 
 def reach(scene: bpy.types.Scene, farthest: float) -> None:
@@ -179,10 +182,21 @@ def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
         settings.hints = new_drawing(scene, "Cinemagraph Hints")
     for name in HINT_LAYERS:
         ensure_hint_layer(scene, name)
-    ensure_arrows(settings, HINT_LAYERS["Motion"])
+    _ensure_marks(scene)
     if settings.hints.data.layers.active is None:
         settings.hints.data.layers.active = settings.hints.data.layers["Motion"]
     return settings.hints
+
+
+def _ensure_marks(scene: bpy.types.Scene) -> None:
+    settings = scene.cinemagraph
+    if not in_scene(settings.marks, scene):
+        settings.marks = new_drawing(scene, "Cinemagraph Hint Marks")
+        settings.marks.hide_select = True
+        settings.marks.parent, settings.marks.matrix_parent_inverse = settings.hints, Matrix()
+        settings.marks.location = (0.0, -MARKS_NEARER, 0.0)
+        marks.create_marks(settings.marks, settings.hints, "Motion", AREAS, HINT_LAYERS)
+    marks.follow_radius(settings.marks, settings.speed_from_radius)
 
 
 def new_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
@@ -219,9 +233,6 @@ def hint_material(scene: bpy.types.Scene, name: str) -> int:
     material = bpy.data.materials.new(f"Cinemagraph {name}")
     material["cinemagraph_layer"] = name
     bpy.data.materials.create_gpencil_data(material)
-    style = material.grease_pencil
-    style.color = (*HINT_LAYERS[name], 1.0)
-    style.fill_color = (*HINT_LAYERS[name], AREA_FILL)
-    style.show_fill = name in AREAS
+    material.grease_pencil.color = (*HINT_LAYERS[name], 1.0)  # as the layer's tint, which edit mode does not show
     hints.data.materials.append(material)
     return len(hints.material_slots) - 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .arrows import SPEED
+from .marks import SPEED
 from .scene import in_scene
 from .strokes import SLOWEST_SPEED, read_attribute
 

@@ -8,7 +8,7 @@ from bpy.props import (
 )
 
 from .. import __package__ as base_package
-from . import arrows, live, result, scene, selection
+from . import live, marks, result, scene, selection
 
 
 def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
@@ -16,7 +16,7 @@ def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context)
 
 
 def _follow_radius(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
-    arrows.follow_radius(settings)
+    marks.follow_radius(settings.marks, settings.speed_from_radius)
 
 
 def _of_all_parts(name: str) -> dict:
@@ -126,7 +126,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     photo_camera: PointerProperty(type=bpy.types.Object)
     camera: PointerProperty(type=bpy.types.Object)
     hints: PointerProperty(type=bpy.types.Object)
-    arrow_nodes: PointerProperty(type=bpy.types.NodeTree)
+    marks: PointerProperty(type=bpy.types.Object)
     flow: PointerProperty(type=bpy.types.Object)
     parts: CollectionProperty(type=CinemagraphPart)
     still_nodes: PointerProperty(type=bpy.types.NodeTree)

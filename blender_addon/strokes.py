@@ -5,8 +5,8 @@ import numpy as np
 
 from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
-from . import arrows, curves
-from .arrows import SPEED
+from . import curves, marks
+from .marks import SPEED
 from .scene import AREAS, HINT_LAYERS, ensure_hint_layer, hint_material, in_scene, photo_camera
 
 SLOWEST_SPEED = 1e-4  # a factor of 0 would read as none
@@ -65,7 +65,7 @@ def _profile(radius: np.ndarray) -> np.ndarray:
     """(N,) float32: the radius over its mean, so that a stroke keeps the speed it stands for on the whole."""
     mean = radius.mean()
     ratio = radius / mean if mean > 0 else np.ones(len(radius))
-    return np.clip(ratio, arrows.SLOWEST, arrows.FASTEST).astype(np.float32)
+    return np.clip(ratio, marks.SLOWEST, marks.FASTEST).astype(np.float32)
 
 
 def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
@@ -191,8 +191,6 @@ def _draw(
     material = hint_material(scene, layer.name)
     for stroke, drawn in zip(strokes, list(drawing.strokes)[first:]):
         drawn.cyclic, drawn.material_index = stroke.closed, material
-        if hasattr(drawn, "fill_id"):  # from Blender 5.2 on a stroke fills by itself, not by its material
-            drawn.fill_id = 1 if layer.name in AREAS else 0
     drawing.tag_positions_changed()
 
 

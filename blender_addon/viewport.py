@@ -15,7 +15,7 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     settings = context.scene.cinemagraph
     _leave_mode(context)
     hints = settings.hints
-    for item in (hints, settings.photo_camera, settings.flow):
+    for item in (hints, settings.marks, settings.photo_camera, settings.flow):
         if in_scene(item, context.scene):
             item.hide_viewport = False
             item.hide_set(False)
@@ -36,7 +36,7 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
 def show_photo(context: bpy.types.Context) -> None:
     """Look through the photo's camera; the mode stays."""
     settings = context.scene.cinemagraph
-    for item in (settings.hints, settings.photo_camera, settings.flow):
+    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
         if in_scene(item, context.scene):
             item.hide_set(False)
     _look_through(context, settings.photo_camera, local=True)
@@ -46,7 +46,7 @@ def show_result(context: bpy.types.Context) -> None:
     """Leave draw mode and look through the scene camera, with the points' own colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
-    for item in (settings.hints, settings.photo_camera, settings.flow):
+    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
         if in_scene(item, context.scene):
             item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
     if in_scene(settings.camera, context.scene):

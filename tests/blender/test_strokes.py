@@ -82,7 +82,8 @@ def test_a_filled_stroke_on_still_encloses(addon, placed):
     if hasattr(stroke, "fill_id"):
         stroke.fill_id = 1
     else:
-        stroke.material_index = addon.scene.hint_material(placed, "Region")
+        stroke.material_index = addon.scene.hint_material(placed, "Still")
+        placed.cinemagraph.hints.data.materials[stroke.material_index].grease_pencil.show_fill = True
     assert addon.strokes.read_hints(placed)[0].closed
 
 

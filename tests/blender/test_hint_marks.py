@@ -11,28 +11,34 @@ SHORT = np.array([(20, 40), (40, 40)], np.float32)
 RING = np.array([(100, 100), (200, 100), (200, 160), (100, 160)], np.float32)
 
 
-def arrowheads(hints):
-    """(A, 4, 2) px of the bright arrowheads as they are seen: notch, two barbs, tip."""
-    geometry = hints.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
-    mesh = geometry.mesh
-    if mesh is None:
-        return np.zeros((0, 4, 2))
-    points = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.vertices.foreach_get("co", points)
-    slots = [material.name if material else "" for material in mesh.materials]
-    corners = [list(face.vertices) for face in mesh.polygons if "Rims" not in slots[face.material_index]]
-    pixels = points.reshape(-1, 3)[:, [0, 2]] * (WIDTH, -WIDTH) + (WIDTH / 2, HEIGHT / 2)
-    return np.array([pixels[sorted(face)] for face in corners]).reshape(-1, 4, 2)
+def marks(scene, shown_rim):
+    """(M, N, 2) px of the marks with or without a rim: outlines of N corners, as they are seen."""
+    item = scene.cinemagraph.marks
+    geometry = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
+    data = geometry.grease_pencil
+    found = []
+    for layer in data.layers if data is not None else ():
+        for stroke in layer.frames[0].drawing.strokes:
+            assert stroke.cyclic and "Marks" in data.materials[stroke.material_index].name
+            if (stroke.points[0].opacity > 0) == shown_rim:
+                found.append([point.position[:] for point in stroke.points])
+    points = np.array(found or np.zeros((0, 4, 3)))
+    return points[..., [0, 2]] * (WIDTH, -WIDTH) + (WIDTH / 2, HEIGHT / 2)
+
+
+def arrowheads(scene):
+    """(A, 4, 2) px: tip, barb, notch, barb."""
+    return marks(scene, True)
 
 
 def directions(heads):
     """Unit vectors from notch to tip."""
-    way = heads[:, 3] - heads[:, 0]
+    way = heads[:, 0] - heads[:, 2]
     return way / np.linalg.norm(way, axis=1, keepdims=True)
 
 
 def sizes(heads):
-    return np.linalg.norm(heads[:, 3] - heads[:, 0], axis=1)
+    return np.linalg.norm(heads[:, 0] - heads[:, 2], axis=1)
 
 
 @pytest.fixture
@@ -59,42 +65,40 @@ def edit(placed):
 
 
 def test_arrowheads_point_along_the_stroke(addon, placed, stroke):
-    hints = placed.cinemagraph.hints
     addon.strokes.add_hints(placed, [stroke(LINE), stroke(SHORT[::-1])])
-    heads = arrowheads(hints)
-    along, back = heads[heads[:, 3, 1] > 60], heads[heads[:, 3, 1] < 60]
-    assert len(along) == 13 and len(back) == 1
+    heads = arrowheads(placed)
+    along, back = heads[heads[:, 0, 1] > 60], heads[heads[:, 0, 1] < 60]
+    assert len(along) == 11 and len(back) == 1
     assert np.allclose(directions(along), (1, 0), atol=1e-4) and np.allclose(directions(back), (-1, 0), atol=1e-4)
-    assert np.abs(heads[:, 3, 1] - heads[:, 0, 1]).max() < 0.01  # on the stroke
-    assert along[:, 3, 0].min() > 30  # none where the stroke starts
-    assert abs(along[:, 3, 0].max() - 300) < 6 and abs(back[0, 3, 0] - 20) < 6  # one where it ends
+    assert np.abs(heads[:, 0, 1] - heads[:, 2, 1]).max() < 0.01  # on the stroke
+    assert along[:, 0, 0].min() > 30  # none where the stroke starts
+    assert abs(along[:, 0, 0].max() - 300) < 6 and abs(back[0, 0, 0] - 20) < 6  # one where it ends
 
 
 def test_arrowheads_follow_every_change(addon, placed, stroke):
     hints = placed.cinemagraph.hints
     addon.strokes.add_hints(placed, [stroke(LINE)])
-    assert len(arrowheads(hints))
+    assert len(arrowheads(placed))
     drawing = hints.data.layers["Motion"].get_frame_at(1).drawing
-    drawing.strokes[0].points[3].position = drawing.strokes[0].points[2].position + drawing.strokes[0].points[2].position * 0
     for point, (x, z) in zip(drawing.strokes[0].points, [(0, -0.2), (0, -0.1), (0, 0), (0, 0.1)]):
         point.position = (x, 0, z)
     drawing.tag_positions_changed()
-    assert np.allclose(directions(arrowheads(hints)), (0, -1), atol=1e-4)  # upwards
+    assert np.allclose(directions(arrowheads(placed)), (0, -1), atol=1e-4)  # upwards
     drawing.remove_strokes()
     hints.data.update_tag()
-    assert not len(arrowheads(hints))
+    assert not len(arrowheads(placed))
 
 
 def test_only_motion_has_arrowheads_and_what_is_hidden_has_none(addon, placed, stroke):
     hints = placed.cinemagraph.hints
     others = [addon.data.Stroke(kind, RING, closed=kind != "outlet") for kind in ("region", "sway", "still", "outlet")]
     addon.strokes.add_hints(placed, others)
-    assert not len(arrowheads(hints))
+    assert not len(arrowheads(placed))
     addon.strokes.add_hints(placed, [stroke(LINE)])
-    assert len(arrowheads(hints))
+    assert len(arrowheads(placed))
     hints.data.layers["Motion"].hide = True
     bpy.context.view_layer.update()
-    assert not len(arrowheads(hints))
+    assert not len(arrowheads(placed))
 
 
 def test_faster_strokes_have_larger_arrowheads(addon, placed, stroke):
@@ -102,30 +106,52 @@ def test_faster_strokes_have_larger_arrowheads(addon, placed, stroke):
     mean = {}
     for speed in (0.3, 0.6, 1.0, 100.0):
         addon.strokes.add_hints(placed, [stroke(LINE, speed=speed)], replace=True)
-        mean[speed] = sizes(arrowheads(hints)).mean()
+        mean[speed] = sizes(arrowheads(placed)).mean()
     assert mean[0.3] < mean[0.6] < mean[1.0] < mean[100.0] < 3 * mean[0.3]
-    addon.strokes.add_hints(placed, [stroke(LINE, profile=np.array([0.1, 0.1, 1, 1], np.float32))], replace=True)
-    swelling = sizes(arrowheads(hints))
+    addon.strokes.add_hints(placed, [stroke(LINE, profile=np.array([0.6, 0.6, 1.4, 1.4], np.float32))], replace=True)
+    swelling = sizes(arrowheads(placed))
     assert swelling[-1] > 1.3 * swelling[0]
     placed.cinemagraph.speed_from_radius = False
-    assert np.ptp(sizes(arrowheads(hints))) < 0.01
+    assert np.ptp(sizes(arrowheads(placed))) < 0.01
 
 
-def test_arrowheads_leave_the_strokes_alone(addon, placed, stroke):
-    hints = placed.cinemagraph.hints
+def test_a_thick_stroke_does_not_hide_its_arrowheads(addon, placed, stroke):
+    addon.strokes.add_hints(placed, [stroke(LINE)])
+    usual = sizes(arrowheads(placed)).mean()
+    drawing = placed.cinemagraph.hints.data.layers["Motion"].get_frame_at(1).drawing
+    for point in drawing.strokes[0].points:
+        point.radius = 0.015
+    drawing.tag_positions_changed()
+    heads = arrowheads(placed)
+    assert sizes(heads).mean() > 1.5 * usual
+    assert np.abs(heads[:, 1] - heads[:, 3]).max() > 2.5 * 0.015 * WIDTH  # its barbs stand out
+
+
+def test_areas_are_tinted_even_where_their_stroke_is_open(addon, placed):
+    others = {kind: addon.data.Stroke(kind, RING) for kind in ("region", "sway", "still", "outlet")}
+    addon.strokes.add_hints(placed, list(others.values()))
+    areas = marks(placed, False)
+    assert len(areas) == 2 and np.abs(areas - RING).max() < 0.5
+    assert not len(arrowheads(placed))
+
+
+def test_marks_leave_the_strokes_alone(addon, placed, stroke):
+    settings = placed.cinemagraph
     addon.strokes.add_hints(placed, [stroke(LINE), stroke(SHORT)])
-    geometry = hints.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
-    seen = geometry.grease_pencil.layers["Motion"].get_frame_at(1).drawing
-    assert [len(one.points) for one in seen.strokes] == [4, 2]
     assert [len(one.points) for one in addon.strokes.read_hints(placed)] == [4, 2]
-    assert hints.hide_render
+    assert not len(settings.hints.modifiers)
+    assert settings.hints.hide_render and settings.marks.hide_render and settings.marks.hide_select
+    before = set(placed.objects)
     addon.scene._ensure_hints(placed)
-    assert len(hints.modifiers) == 1
+    assert set(placed.objects) == before
+    bpy.data.objects.remove(settings.marks)
+    addon.scene._ensure_hints(placed)
+    assert len(arrowheads(placed)) > 1
 
 
 def test_an_empty_stroke_and_a_dot_have_no_arrowhead(addon, placed, stroke):
     addon.strokes.add_hints(placed, [stroke([(50, 50)]), stroke([(60, 60), (60, 60)])])
-    heads = arrowheads(placed.cinemagraph.hints)
+    heads = arrowheads(placed)
     assert not len(heads)
 
 
@@ -159,7 +185,7 @@ def test_reverse_turns_the_last_stroke_round(addon, placed, stroke):
     first, last = addon.strokes.read_hints(placed)
     assert np.abs(first.points - SHORT).max() < 1e-2 and np.abs(last.points - LINE[::-1]).max() < 1e-2
     assert np.allclose(last.profile, profile[::-1], rtol=1e-4)
-    assert np.allclose(directions(arrowheads(placed.cinemagraph.hints))[-1], (-1, 0), atol=1e-4)
+    assert np.allclose(directions(arrowheads(placed))[-1], (-1, 0), atol=1e-4)
 
 
 def test_reverse_turns_selected_strokes_round(addon, placed, stroke, edit):
