@@ -160,6 +160,16 @@ def test_an_engine_that_died_unnoticed_is_no_error(addon, drawn):
     build(addon, drawn).wait(done=True)
 
 
+def test_an_engine_that_dies_as_it_is_asked_is_no_error(addon, drawn, monkeypatch):
+    ensure, dying = addon.engine._ensure_engine, addon.engine._engine
+    os.kill(dying.pid, signal.SIGKILL)
+    while dying.alive:
+        time.sleep(0.05)
+    found = iter([dying])  # it had not ended yet when it was looked for
+    monkeypatch.setattr(addon.engine, "_ensure_engine", lambda: next(found, None) or ensure())
+    build(addon, drawn).wait(done=True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for another Python")
 def test_another_python_restarts_it(addon, drawn, tmp_path):
     pid = addon.engine.running_pid()
