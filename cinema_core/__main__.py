@@ -20,6 +20,7 @@ from .commands import Done, Failed, attempt
 from .data import BuildOptions
 from .errors import CinemaError
 from .messages import ConsoleMessages, JsonMessages, Messages
+from .request import Request
 
 _OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin")
 
@@ -68,7 +69,6 @@ def _open(arguments: argparse.Namespace, messages: Messages) -> Done:
 def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
     photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
     from .pipeline import Studio
-    from .stages import Request
 
     options = BuildOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
     given = {name: getattr(arguments, name) for name in ("depth", "region", "flow", "still")}
@@ -78,7 +78,6 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
 def _suggest(arguments: argparse.Namespace, messages: Messages) -> Done:
     photo, _ = commands.input_files(arguments.photo, None)
     from .pipeline import Studio
-    from .stages import Request
 
     request = Request(photo, arguments.out.parent, BuildOptions(max_side=arguments.max_side))
     content = commands.suggest(Studio(), request).fields

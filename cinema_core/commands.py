@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from .errors import CinemaError
 from .messages import Messages
+from .request import Request
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .pipeline import Ready, Studio
-    from .stages import Request
 
 # Modules that the core imports -> the package that brings them.
 PACKAGES = {
@@ -102,6 +102,8 @@ def install_hint(module: str) -> str:
 
 def open_photo(source: Path, out: Path, max_side: int, focal: float | None, messages: Messages) -> Done:
     """Write the working photo, JOB/photo.png."""
+    import numpy as np
+
     from . import photo, storage
 
     messages.progress("photo", 0.0)
@@ -109,11 +111,12 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
     with storage.stage(out, keep=True) as staging:
         photo.write_png(staging.path / storage.PHOTO, picture.color)
     path = (out / storage.PHOTO).absolute()
+    single = np.float32(picture.focal)  # as precise as Blender keeps it, so that what it gives back is the same
     fields = {
         "photo": str(path),
         "width": picture.width,
         "height": picture.height,
-        "focal": picture.focal,
+        "focal": float(single),
         "exif_focal": picture.exif_focal,
     }
     return Done(f"{path}: {picture.width} x {picture.height}, focal length {picture.focal:.0f} px", fields)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -39,13 +40,15 @@ class Interrupts:
 
     def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
+        self._nagging = threading.Lock()  # one at a time: whoever was interrupted has a pause to come to rest in
         signal.signal(_SIGNAL, self._handle)
 
     def nag(self) -> None:
         """From another thread: interrupt the main thread until nothing is to be broken off any more."""
-        while self._wanted():
-            _thread.interrupt_main(_SIGNAL)
-            time.sleep(PAUSE)
+        with self._nagging:
+            while self._wanted():
+                _thread.interrupt_main(_SIGNAL)
+                time.sleep(PAUSE)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         """Runs in the main thread, between two steps of whatever it does."""

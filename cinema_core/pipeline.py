@@ -29,8 +29,9 @@ from .interrupts import shielded
 from .photo import read_photo, write_png
 from .product import Product
 from .report import measure, measure_hints
+from .request import Request
 from .splatting import Splatter
-from .stages import Motion, Request, Stages, suggest
+from .stages import Motion, Stages, suggest
 from .streamlines import join_streamlines, trace_streamlines, trace_swings
 from .strokes import write_strokes
 
@@ -115,6 +116,10 @@ class Studio:
         answer = report | clock.timing() if measured else _measured(stages, report, clock)
         progress("report", 1.0)
         return answer
+
+    def prepare(self, request: Request) -> None:
+        """Make a photo's depth and layers, for the build that will be asked for."""
+        Stages(self.memory, Shelf(request.out), request, _Clock(_silent).stage).layers()
 
     def flow(self, request: Request, progress: Progress = _silent, warn: Warn = _silent) -> Path:
         """Solve for the motion alone, and write what shows it to the job's flow_preview.npz.
@@ -261,16 +266,23 @@ def _save(
 
 def _measured(stages: Stages, report: dict, clock: "_Clock") -> dict:
     """Measure what a published job looks like, and publish its report again; gives report and timing."""
+    try:
+        quality = _measure(stages, report, clock)
+    except CinemaError:  # somebody has taken the job away since, or built another one there
+        return report | clock.timing()
+    report, timing = report | {"quality": quality}, clock.timing()
+    _publish_quality(stages.request.out, stages.key(), report, timing)
+    return report | timing
+
+
+def _measure(stages: Stages, report: dict, clock: "_Clock") -> dict:
     job = stages.request.out
     with clock.stage("report"):
         photo = read_photo(job / storage.PHOTO, max(report["width"], report["height"]), report["focal"])
         region = cv2.imdecode(np.fromfile(job / storage.REGION, np.uint8), cv2.IMREAD_GRAYSCALE) > 127
         camera = Camera(report["width"], report["height"], report["focal"])
         splatter = Splatter(storage.read_points(job), camera, report["point_size"], choose_device(stages.options.device))
-        quality = report["quality"] | measure(photo.color, region, splatter, report["frames"])
-    report, timing = report | {"quality": quality}, clock.timing()
-    _publish_quality(job, stages.key(), report, timing)
-    return report | timing
+        return report["quality"] | measure(photo.color, region, splatter, report["frames"])
 
 
 @shielded

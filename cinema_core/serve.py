@@ -13,6 +13,7 @@ Requests, one JSON object a line; paths are strings, what is left out is null or
 
 Answers are those of `messages`, each with the request's "id". One request is worked on at a time, the others wait.
 
+* An open photo's depth and layers are made while there is nothing else to do, so that its first build is quicker.
 * A build says "ready" with its report when its points are published, then "done" with the report once its quality is
   measured. Another request ends the measuring: then "done" has the figures null and "measured" false. So does a cancel,
   since the build stands by then.
@@ -33,8 +34,8 @@ import sys
 import threading
 import traceback
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import commands
 from .commands import Done, Failed, attempt
@@ -42,11 +43,10 @@ from .data import BuildOptions
 from .errors import CinemaError
 from .interrupts import Cancelled, Interrupts, shielded
 from .messages import JsonMessages
-
-if TYPE_CHECKING:
-    from .stages import Request
+from .request import Request
 
 IDLE = 1800.0  # seconds
+MOST_TRIES = 3  # to prepare the open photo, each broken off by a request
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
 
@@ -65,6 +65,22 @@ class _Task:
         self.id, self.fields = fields["id"], fields
         self.cancelled, self.ready = False, None
 
+    def gives_way(self, following: _Task | None) -> bool:
+        """Whether it is to be broken off, as `following` is the next one in the queue."""
+        return self.cancelled or (self.ready is not None and following is not None)
+
+
+class _Preparation(_Task):
+    """What is done for the open photo unasked, while there is nothing else to do: its depth and layers."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__({"id": None})
+        self.request, self.tries = request, 0
+
+    def gives_way(self, following: _Task | None) -> bool:
+        """Not to a build, which most likely waits for just these layers."""
+        return following is not None and (following.fields["command"] != "build" or following.fields.get("depth") is not None)
+
 
 class Engine:
     """Serves requests until the input ends. To be made in the main thread.
@@ -80,6 +96,7 @@ class Engine:
         self._changed = threading.Condition()  # guards _waiting and _task
         self._task: _Task | None = None
         self._studio = None
+        self._preparation: _Preparation | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # at once, even in the middle of a long library call
         self._interrupts = Interrupts(self._is_unwanted)
@@ -89,10 +106,8 @@ class Engine:
         threading.Thread(target=self._listen, daemon=True).start()
         while (task := self._next()) is not None:
             answer = None
-            try:
+            with suppress(Cancelled):
                 answer = attempt(lambda: self._work(task))
-            except Cancelled:
-                pass
             self._conclude(task, answer)
         return 0
 
@@ -160,7 +175,11 @@ class Engine:
     def _is_unwanted(self) -> bool:
         """Whether what runs now is to be broken off. Asked in a signal handler too: takes no lock."""
         task = self._task
-        return task is not None and (task.cancelled or (task.ready is not None and bool(self._waiting)))
+        try:
+            following = self._waiting[0]
+        except IndexError:
+            following = None
+        return task is not None and task.gives_way(following)
 
     # In the main thread
 
@@ -175,12 +194,30 @@ class Engine:
             return self._task
 
     def _warm_up(self) -> None:
-        """Import what takes seconds while there is nothing else to do."""
+        """Do what takes seconds while there is nothing else to do: imports, and the layers of the open photo."""
+        try:
+            self._ensure_studio()
+        except ImportError:  # the first build will say which
+            return
+        task = self._preparation
+        if task is None or task.tries == MOST_TRIES:
+            return
+        task.tries += 1
+        with suppress(Cancelled):
+            self._task = task
+            self._nag()  # a request may have come just before
+            attempt(lambda: self._studio.prepare(task.request))
+            self._preparation = None
+        self._rest()
+
+    @shielded
+    def _rest(self) -> None:
+        self._task = None
+
+    def _ensure_studio(self) -> None:
         if self._studio is None:
-            try:
-                from .pipeline import Studio
-            except ImportError:  # the first build will say which
-                return
+            from .pipeline import Studio
+
             self._studio = Studio()
 
     def _work(self, task: _Task) -> Done:
@@ -206,8 +243,12 @@ class Engine:
 
     def _open(self, task: _Task, messages: JsonMessages) -> Done:
         given = _Fields(task.fields)
+        photo, out = given.path("photo"), given.path("out")
         max_side, focal = given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None)
-        return commands.open_photo(given.path("photo"), given.path("out"), max_side, focal, messages)
+        done = commands.open_photo(photo, out, max_side, focal, messages)
+        options = BuildOptions(max_side=max(done.fields["width"], done.fields["height"]), focal=done.fields["focal"])
+        self._preparation = _Preparation(Request(Path(done.fields["photo"]), out, options))
+        return done
 
     def _build(self, task: _Task, messages: JsonMessages) -> Done:
         request = self._request(task, messages)
@@ -232,12 +273,8 @@ class Engine:
 
     def _request(self, task: _Task, messages: JsonMessages) -> Request:
         if self._studio is None:
-            messages.progress("start", 0.0)
-            from .pipeline import Studio
-
-            self._studio = Studio()
-        from .stages import Request
-
+            messages.progress("start", 0.0)  # torch takes its seconds
+        self._ensure_studio()
         given = _Fields(task.fields)
         photo, annotations = commands.input_files(given.path("photo"), given.path("annotations", None))
         others = {name: given.path(name, None) for name in ("depth", "region", "flow")}

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from . import cache, storage
 from .cache import Made, Memory, Shelf, digest, digest_file
 from .camera import Camera
-from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
+from .data import MovingPoints, Photo, StillPoints, Stroke
 from .depth import estimate_depth, read_depth
 from .device import choose_device
 from .hints import Hints, read_hints, read_mask
@@ -23,6 +22,7 @@ from .layers import Layers, split_layers
 from .motion import feather, solve_motion
 from .photo import read_photo
 from .points import join_points, moving_points, still_points
+from .request import Request
 from .strokes import read_strokes
 from .surface import Surface, find_surface, find_swaying
 from .sway import solve_sway, sway_points
@@ -30,31 +30,6 @@ from .sway import solve_sway, sway_points
 IMPORTED_STILL = 0.05  # px/frame; where an imported flow is slower and no region was given, nothing moves
 
 Timer = Callable[[str], AbstractContextManager]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a build is made of.
-
-    Attributes:
-        photo: An image.
-        out: The job folder; see `storage` for what it will hold.
-        options: What the user chose.
-        annotations: Strokes, ours or labelme's.
-        depth: A depth map; None estimates depth by rules.
-        region: A painted mask of what flows.
-        flow: A motion field, which takes the place of the one that would be solved for.
-        still: A still 3D photo is wanted: else a photo alone gets suggested strokes.
-    """
-
-    photo: Path
-    out: Path
-    options: BuildOptions = BuildOptions()
-    annotations: Path | None = None
-    depth: Path | None = None
-    region: Path | None = None
-    flow: Path | None = None
-    still: bool = False
 
 
 @dataclass(frozen=True, eq=False)

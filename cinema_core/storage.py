@@ -36,6 +36,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from .errors import CinemaError
+from .interrupts import shielded
 
 SCHEMA = 1
 REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
@@ -74,20 +75,21 @@ class Staging:
         published: True from the moment from which the new state stands.
     """
 
-    def __init__(self, job: Path, keep: bool) -> None:
+    def __init__(self, job: Path, lock: _Lock, keep: bool) -> None:
         self.path = job / f"{_STAGING}{os.getpid()}"
         self.published = False
-        self._job, self._keep, self._kept = job, keep, set()
+        self._job, self._lock, self._keep, self._kept = job, lock, keep, set()
 
     def keep(self, *names: str) -> None:
         """Leave these files of the job as they are: they belong to the new state too."""
         self._kept.update(names)
 
     def publish(self) -> None:
-        """Publish now, before the ``with`` block ends; nothing may be staged after it."""
+        """Publish now, before the ``with`` block ends, and let others write; nothing may be staged after it."""
         _begin_publishing(self._job, self.path, _owned(self._job) if self._keep else self._kept)
         self.published = True
         _finish_publishing(self._job)
+        self._lock.release()
 
 
 @contextmanager
@@ -109,19 +111,25 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
             raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished, or choose another folder")
         _settle(job)
         _check_foreign(job, NAMES)
-        staging = Staging(job, keep)
+        staging = Staging(job, lock, keep)
         try:
             staging.path.mkdir()
             yield staging
             if not staging.published:
                 staging.publish()
         except BaseException as error:
-            if not (job / _JOURNAL).exists():  # else Ctrl-C came just after: the new state is complete, keep it
-                shutil.rmtree(staging.path, ignore_errors=True)
-                _remove_if_unused(job, made)
+            if not staging.published:
+                _discard(job, staging, made)
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise CinemaError(f"The disk that holds {job} is full", "Free some space, then build again") from error
             raise
+
+
+@shielded
+def _discard(job: Path, staging: Staging, made: bool) -> None:
+    if not (job / _JOURNAL).exists():  # else it is just being published: the new state is complete, keep it
+        shutil.rmtree(staging.path, ignore_errors=True)
+        _remove_if_unused(job, made)
 
 
 def recover(job: Path) -> None:
@@ -243,17 +251,30 @@ def _cannot_write(job: Path, error: OSError) -> CinemaError:
     return CinemaError(f"Cannot write to {job} ({error.strerror or error})", "Choose a folder that you may write to")
 
 
+class _Lock:
+    """The job's lock, held until it is given back."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            os.close(handle)  # closing gives the lock back
+
+
 @contextmanager
-def _locked(job: Path) -> Iterator[int | None]:
+def _locked(job: Path) -> Iterator[_Lock | None]:
     """Hold the job's lock; yields None when another process holds it."""
     try:
         handle = os.open(job / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise _cannot_write(job, error) from error
+    lock = _Lock(handle)
     try:
-        yield handle if _try_lock(handle) else None
+        yield lock if _try_lock(handle) else None
     finally:
-        os.close(handle)  # closing gives the lock back
+        lock.release()
 
 
 def _try_lock(handle: int) -> bool:
@@ -324,6 +345,7 @@ def _staged_files(staging: Path) -> list[str]:
     return sorted(path.relative_to(staging).as_posix() for path in files)
 
 
+@shielded
 def _begin_publishing(job: Path, staging: Path, kept: set[str]) -> None:
     """Write the journal. Everything that can go wrong goes wrong before it appears."""
     files = _staged_files(staging)
@@ -348,6 +370,7 @@ def _list_files_in_report(staging: Path, files: list[str]) -> None:
         _write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"files": files})
 
 
+@shielded
 def _settle(job: Path) -> None:
     """Finish what a dead writer began. Only for the holder of the lock, so no staging folder here is alive."""
     if (job / _JOURNAL).exists():
@@ -356,6 +379,7 @@ def _settle(job: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@shielded
 def _finish_publishing(job: Path) -> None:
     """Carry out the journal; may be repeated from any point."""
     staging, files, remove = _read_journal(job)

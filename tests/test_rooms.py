@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("cinema_core", "blender_addon", "operators", "panels")
 
 # Modules of cinema_core that Blender's process imports: standard library and numpy only.
-COLD = ("", "errors", "data", "camera", "storage", "strokes")
+COLD = ("", "errors", "data", "camera", "interrupts", "storage", "strokes")
 
 # Room -> rooms it may import. "" is the extension's root, of cinema_core only the cold modules are meant.
 MAY_IMPORT = {
@@ -28,7 +28,7 @@ MAY_IMPORT = {
 
 # Inside cinema_core: what every module may import, and the few that may import more. Only `pipeline` and `stages`, which
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
-SHARED = {"", "errors", "data", "camera", "grid", "device"}
+SHARED = {"", "errors", "interrupts", "data", "request", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
     "surface": {"layers"},
@@ -40,8 +40,7 @@ STAGE_MAY_IMPORT = {
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers"},
     "product": {"cache", "storage", "layers", "photo"},
-    "messages": {"interrupts"},
-    "serve": {"commands", "messages", "interrupts", "stages", "pipeline"},
+    "serve": {"commands", "messages", "pipeline"},
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}
 

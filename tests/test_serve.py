@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cinema_core import interrupts
+from cinema_core import interrupts, storage
 from cinema_core.interrupts import Cancelled, Interrupts, shielded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -200,6 +200,16 @@ def test_a_fresh_process_repeats_nothing_heavy(wanted, tmp_path):
             edited = engine.ask(id=2, **wanted | {"annotations": stroke_file(tmp_path / "edited.json", 30)})
             assert stages(edited) == {"photo"} | EDIT
         engine.end()
+
+
+def test_the_open_photo_is_prepared_while_there_is_nothing_else_to_do(client, wanted, tmp_path):
+    opened = client.ask(id=1, command="open", photo=wanted["photo"], out=tmp_path / "job", max_side=320)
+    time.sleep(0.5)
+    build = wanted | {"photo": opened["photo"], "options": {"max_side": 320, "focal": opened["focal"]}}
+    first = client.ask(id=2, **build | {"command": "flow"})  # does not wait for the layers
+    assert Path(first["file"]).exists()
+    time.sleep(0.5)
+    assert stages(client.ask(id=3, **build)) == {"points", "motion", "save", "report"}  # the hints are the flow's
 
 
 def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, tmp_path):
@@ -397,14 +407,22 @@ def test_it_survives_a_bug(wanted, tmp_path):
     assert any("Traceback" in line for line in engine.errors)
 
 
-def test_two_engines_on_one_job(client, wanted):
+def test_two_engines_on_one_job(client, wanted, tmp_path):
+    with storage.stage(tmp_path / "job"):  # as another engine does as long as it builds
+        client.send(id=1, **wanted)
+        error = client.until(1, "error")
+    assert "Another build is writing" in error["text"] and error["hint"]
+    assert client.ask(id=2, **wanted)["report"]["moving_points"] > 0
+
+
+def test_another_build_while_the_quality_is_measured(client, wanted, tmp_path):
+    """The job is then another's: it keeps that one's report."""
     client.send(id=1, **wanted | {"options": {"max_side": 320}})
-    client.until(1, "progress", stage="layers")
-    other = Client()
-    other.send(id=1, **wanted)
-    assert "Another build is writing" in other.until(1, "error")["text"]
-    other.end()
-    assert client.until(1, "done")["report"]["width"] == 320
+    client.until(1, "ready")
+    with storage.stage(tmp_path / "job") as staging:
+        (staging.path / "report.json").write_text('{"schema": 1}')
+    client.until(1, "done")
+    assert "quality" not in json.loads((tmp_path / "job" / "report.json").read_text())
 
 
 def test_warnings_belong_to_their_request(client, wanted, tmp_path):

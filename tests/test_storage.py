@@ -144,8 +144,10 @@ def test_published_before_the_end(tmp_path):
             (staging.path / "photo.png").write_text("one")
             staging.publish()
             assert (tmp_path / "job" / "photo.png").read_text() == "one"
+            with storage.stage(tmp_path / "job", keep=True) as another:  # it is free for others by now
+                (another.path / "strokes.json").write_text("two")
             1 / 0
-    assert {path.name for path in (tmp_path / "job").iterdir()} == {".lock", ".cinemagraph.json", "photo.png"}
+    assert {path.name for path in (tmp_path / "job").iterdir()} == {".lock", ".cinemagraph.json", "photo.png", "strokes.json"}
 
 
 def test_build_after_open(tmp_path):
