@@ -17,6 +17,7 @@ from .camera import Camera
 from .data import MovingPoints, Photo, StillPoints, Stroke
 from .depth import estimate_depth, read_depth
 from .device import choose_device
+from .flow_files import read_flow
 from .hints import Hints, read_hints, read_mask
 from .layers import Layers, split_layers
 from .motion import feather, solve_motion
@@ -24,6 +25,7 @@ from .photo import read_photo
 from .points import join_points, moving_points, still_points
 from .request import Request
 from .strokes import read_strokes
+from .suggest import suggest_strokes
 from .surface import Surface, find_surface, find_swaying
 from .sway import solve_sway, sway_points
 
@@ -171,8 +173,6 @@ class Stages:
 
     def imported(self) -> np.ndarray:
         """(H, W, 2) float32, px/frame, of the request's flow file."""
-        from .flow_files import read_flow
-
         photo = self.photo().value
         return read_flow(self.request.flow, (photo.width, photo.height)) * np.float32(self.options.speed)
 
@@ -265,7 +265,7 @@ class Stages:
     def _moving(self, faded: np.ndarray, device: str) -> MovingPoints:
         layers, motion, options = self.layers().value, self.motion().value, self.options
         flow = motion.flow * faded[..., None]
-        points = moving_points(layers, motion.surface, flow, options.frames, options.keys, device)
+        points = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
         if motion.swaying is None:
             return points
         return join_points(points, sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings))
@@ -279,10 +279,6 @@ def on_canvas(values: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
 
 def suggest(photo: Photo) -> list[Stroke]:
     """Strokes from the photo alone, to be edited; [] where nothing is found that would move."""
-    try:
-        from .suggest import suggest_strokes
-    except ImportError:
-        return []
     return suggest_strokes(photo)
 
 
