@@ -154,7 +154,7 @@ def test_bending_paths_onto_pixels_moves_them_by_half_a_pixel_at_most(scene):
 def test_at_both_ends_of_the_loop_every_pixel_has_its_point(scene, thin):
     swirl = vortex(scene)
     moving = moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", thin)
-    places, whole, _ = ends(scene, moving)
+    places, _, _ = ends(scene, moving)
     for place, alive in ((places[0], moving.birth <= 0), (places[1], moving.death > 1)):
         column, row = np.floor(place[alive]).astype(int).T
         reached = np.zeros(scene.surface.region.shape, bool)

@@ -25,16 +25,16 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import cv2
+import numpy as np
+import torch
 
-from cinema_core.cache import Memory, Shelf  # noqa: E402
-from cinema_core.data import BuildOptions, MovingPoints, StillPoints  # noqa: E402
-from cinema_core.points import join_points, moving_points, still_points  # noqa: E402
-from cinema_core.splatting import Splatter  # noqa: E402
-from cinema_core.stages import Request, Stages  # noqa: E402
-from cinema_core.sway import sway_points  # noqa: E402
+from cinema_core.cache import Memory, Shelf
+from cinema_core.data import BuildOptions, MovingPoints, StillPoints
+from cinema_core.points import join_points, moving_points, still_points
+from cinema_core.splatting import Splatter
+from cinema_core.stages import Request, Stages
+from cinema_core.sway import sway_points
 
 PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)
 POINT_SIZE = 1.4
