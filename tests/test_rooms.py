@@ -31,6 +31,7 @@ MAY_IMPORT = {
 SHARED = {"", "errors", "interrupts", "data", "request", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
+    "suggest": {"depth"},  # both look for the sky
     "surface": {"layers"},
     "points": {"layers", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
