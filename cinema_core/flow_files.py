@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV asks at its first picture, so before anyone reads one
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
-from .errors import CinemaError  # noqa: E402
+from .errors import CinemaError
 
 SUFFIXES = (".flo", ".npy", ".exr")
 MOST_PIXELS = 2**28  # a header that says more is not a flow's
