@@ -20,10 +20,11 @@ LONGEST = 0.25  # a longer stroke is no faster, as in the core
 SMALLEST, LARGEST = 0.8, 2.0  # factors on the size
 SLOWEST, FASTEST = 0.1, 10.0  # what the radius may make of the speed
 DOT = 0.002  # a shorter stroke has no direction
-RIM = 0.0012  # radius of the arrowheads' outline
-AREA_TINT = 0.2  # opacity; the photo stays readable beneath
-Color = tuple[float, float, float, float]
-_LENGTH, _PLACE = "arrow_length", "arrow_place"
+RIM = 0.0015  # radius of the arrowheads' outline
+AREA_TINT = 0.3  # opacity; the photo stays readable beneath
+RIM_COLOR = (0.03, 0.01, 0.0, 1.0)
+_HEADS = "Arrowheads"  # name of an input, and of what is made
+_LENGTH, _PLACE, _KIND = "arrow_length", "arrow_place", "mark_kind"
 
 
 def create_marks(
@@ -41,8 +42,10 @@ def create_marks(
     """
     item.data.layers.new("Marks")
     modifier = item.modifiers.new("Cinemagraph Marks", "NODES")
-    modifier.node_group = create_marks_group(motion, areas, tints)
-    set_inputs(modifier, {"Hints": hints, "Material": _create_material()})
+    modifier.node_group = create_marks_group(motion, areas)
+    materials = {name: _material(f"Cinemagraph {name} Area", (*tints[name], AREA_TINT)) for name in areas}
+    materials[_HEADS] = _material("Cinemagraph Arrowheads", (*(0.6 + 0.4 * channel for channel in tints[motion]), 1.0))
+    set_inputs(modifier, {"Hints": hints, **materials})
 
 
 def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
@@ -51,9 +54,7 @@ def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
         set_inputs(marks.modifiers[0], {"Speed from Radius": on})
 
 
-def create_marks_group(
-    motion: str, areas: tuple[str, ...], tints: dict[str, tuple[float, float, float]]
-) -> bpy.types.GeometryNodeTree:
+def create_marks_group(motion: str, areas: tuple[str, ...]) -> bpy.types.GeometryNodeTree:
     """Make the group; the geometry that it is given is dropped."""
     graph = Graph("Cinemagraph Marks")
     graph.input("NodeSocketGeometry", "Geometry", "Not used")
@@ -69,23 +70,35 @@ def create_marks_group(
     graph.input(
         "NodeSocketBool", "Speed from Radius", "Larger arrowheads where the stroke is thicker", hide_in_modifier=True
     )
-    graph.input("NodeSocketMaterial", "Material", "Material of the marks; their colours are attributes")
+    for name in (*areas, _HEADS):
+        graph.input("NodeSocketMaterial", name, "Material of these marks")
     inputs = graph.interface()
     strokes = graph.add("GeometryNodeObjectInfo", inputs["Hints"], transform_space="ORIGINAL").outputs["Geometry"]
-    marks = [_area(graph, _layer(graph, strokes, name), tints[name]) for name in areas]
-    # The last one is drawn on top.
-    marks.append(_arrowheads(graph, _layer(graph, strokes, motion), inputs, tints[motion]))
+    marks = {name: _area(graph, _layer(graph, strokes, name)) for name in areas}
+    marks[_HEADS] = _arrowheads(graph, _layer(graph, strokes, motion), inputs)  # the last one is drawn on top
     joined = graph.add("GeometryNodeJoinGeometry")
-    for mark in reversed(marks):  # a multi-input lists its links last first
-        graph.tree.links.new(mark, joined.inputs[0])
-    # Blender 5.2 on fills strokes by their attributes, each with a number of its own; before, by their material.
-    number = graph.math("ADD", graph.add("GeometryNodeInputIndex").outputs[0], 1.0)
-    filled = _store(graph, joined.outputs[0], "fill_id", number, "INT", "CURVE")
-    filled = _store(graph, filled, "material_index", 0, "INT", "CURVE")
-    painted = graph.add("GeometryNodeSetMaterial", filled, None, inputs["Material"]).outputs[0]
-    drawn = graph.add("GeometryNodeCurvesToGreasePencil", painted, None, False).outputs[0]
-    graph.add("NodeGroupOutput", drawn)
+    for number, mark in reversed(list(enumerate(marks.values()))):  # a multi-input lists its links last first
+        graph.tree.links.new(_store(graph, mark, _KIND, number, "INT", "CURVE"), joined.inputs[0])
+    graph.add("NodeGroupOutput", _paint(graph, joined.outputs[0], [inputs[name] for name in marks]))
     return graph.tree
+
+
+def _paint(graph: Graph, curves: Socket, materials: list[Socket]) -> Socket:
+    """Make Grease Pencil of curves, every one filled by the material of its kind.
+
+    Materials, not colours of points: these do not show in solid shading.
+    """
+    # Blender 5.2 on fills strokes by this attribute, each with a number of its own; before, by their material.
+    number = graph.math("ADD", graph.add("GeometryNodeInputIndex").outputs[0], 1.0)
+    curves = _store(graph, curves, "fill_id", number, "INT", "CURVE")
+    curves = _store(graph, curves, "material_index", 0, "INT", "CURVE")  # those of the hints are not needed
+    drawn = graph.add("GeometryNodeCurvesToGreasePencil", curves, None, False).outputs[0]
+    for number, material in enumerate(materials):
+        chosen = graph.add(
+            "FunctionNodeCompare", graph.named("INT", _KIND), number, data_type="INT", operation="EQUAL"
+        ).outputs[0]
+        drawn = graph.add("GeometryNodeSetMaterial", drawn, chosen, material).outputs[0]
+    return drawn
 
 
 def _store(graph: Graph, geometry: Socket, name: str, value: Any, kind: str, domain: str) -> Socket:
@@ -100,26 +113,14 @@ def _layer(graph: Graph, strokes: Socket, name: str) -> Socket:
     return graph.add("GeometryNodeRealizeInstances", curves).outputs[0]
 
 
-def _paint(graph: Graph, curves: Socket, fill: Color, rim: Color) -> Socket:
-    """Store the colours and opacities of a fill and of its outline, (r, g, b, a)."""
-    for name, value, kind, domain in (
-        ("fill_color", (*fill[:3], 1.0), "FLOAT_COLOR", "CURVE"), ("fill_opacity", fill[3], "FLOAT", "CURVE"),
-        ("vertex_color", (*rim[:3], 1.0), "FLOAT_COLOR", "POINT"), ("opacity", rim[3], "FLOAT", "POINT"),
-        ("hide_stroke", rim[3] == 0.0, "BOOLEAN", "CURVE"),  # Blender 5.2 on; the opacity does before
-    ):
-        curves = _store(graph, curves, name, value, kind, domain)
-    return curves
-
-
-def _area(graph: Graph, curves: Socket, tint: tuple[float, float, float]) -> Socket:
+def _area(graph: Graph, curves: Socket) -> Socket:
     """What a stroke encloses, without its line; an open one is closed, as it is when it is read."""
     closed = graph.add("GeometryNodeSetSplineCyclic", curves, None, True).outputs[0]
-    return _paint(graph, closed, (*tint, AREA_TINT), (*tint, 0.0))
+    bare = _store(graph, closed, "hide_stroke", True, "BOOLEAN", "CURVE")  # Blender 5.2 on
+    return _store(graph, bare, "opacity", 0.0, "FLOAT", "POINT")  # before
 
 
-def _arrowheads(
-    graph: Graph, curves: Socket, inputs: dict[str, Socket], tint: tuple[float, float, float]
-) -> Socket:
+def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
     """Heads along the strokes, lighter than these, in a dark rim that parts them from any photo."""
     way = graph.add("GeometryNodeSplineParameter").outputs["Length"]
     for name, value in ((_LENGTH, _length(graph, inputs)), (_PLACE, way)):
@@ -136,8 +137,7 @@ def _arrowheads(
     ).outputs[0]
     curves = graph.add("GeometryNodeRealizeInstances", heads).outputs[0]
     thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM).outputs[0]
-    light, dark = ((*(lift + share * channel for channel in tint), 1.0) for lift, share in ((0.5, 0.5), (0.0, 0.05)))
-    return _paint(graph, thin, light, dark)
+    return _store(graph, thin, "hide_stroke", False, "BOOLEAN", "CURVE")
 
 
 def _length(graph: Graph, inputs: dict[str, Socket]) -> Socket:
@@ -183,9 +183,10 @@ def _arrowhead(graph: Graph) -> Socket:
     return outline.outputs[0]
 
 
-def _create_material() -> bpy.types.Material:
-    material = bpy.data.materials.new("Cinemagraph Marks")
+def _material(name: str, fill: tuple[float, float, float, float]) -> bpy.types.Material:
+    """A fill in a dark rim, which parts it from any photo; areas have no rim."""
+    material = bpy.data.materials.new(name)
     bpy.data.materials.create_gpencil_data(material)
     material.grease_pencil.show_fill = True
-    material.grease_pencil.color = material.grease_pencil.fill_color = (1.0, 1.0, 1.0, 1.0)
+    material.grease_pencil.fill_color, material.grease_pencil.color = fill, RIM_COLOR
     return material
