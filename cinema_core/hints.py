@@ -15,15 +15,13 @@ import numpy as np
 
 from .data import Photo, Stroke
 from .errors import CinemaError
-from .grid import grab_cut
+from .growing import grow_region
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
 WIDEST_SWING = 0.04  # of the longer side, from one end to the other
 OUTLET_REACH = 0.01  # of the longer side; the region's border is open within it of an outlet stroke
 SMALLEST = 1e-4  # share of the photo; a smaller region is hardly seen
-GROW_SIDE = 400  # px; the region is grown on a photo of this size
-GROW_REACH = 0.3  # of the longer side; the region does not grow farther than this from a stroke
 AREAS = ("region", "sway", "still")  # kinds that enclose something, the later one wins where outlines cross
 
 Warn = Callable[[str], None]
@@ -94,7 +92,7 @@ def read_hints(
     grown = not region.any() and painted is None and bool(flowing)
     if grown:
         kept = _marked(pins, photo) | areas["still"] | areas["sway"]
-        region = _grown_region([line.pixels for line in flowing], kept, photo) & ~areas["still"] & ~areas["sway"]
+        region = grow_region([line.pixels for line in flowing], kept, photo) & ~areas["still"] & ~areas["sway"]
     _check_region(region | areas["sway"], strokes, warn)
     pixels, velocities, extents = _velocities(lines, photo, speed)
     flows, sways = _at(region, pixels), _at(areas["sway"], pixels)
@@ -306,30 +304,6 @@ def _outlets(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray | None:
 def _corners(points: np.ndarray) -> np.ndarray:
     """(N, 2) int32, the pixels that points lie in."""
     return np.floor(np.clip(points, -1e4, 1e5)).astype(np.int32)
-
-
-def _grown_region(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo) -> np.ndarray:
-    """(H, W) bool: what looks like the pixels under the strokes and hangs together with them (GrabCut)."""
-    scale = min(1.0, GROW_SIDE / max(photo.height, photo.width))
-    size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
-    small = cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)
-    seeds = np.zeros(size[::-1], np.uint8)
-    for line in lines:
-        cv2.polylines(seeds, [_corners(line * scale)], False, 1, 3)
-    distance = cv2.distanceTransform(1 - seeds, cv2.DIST_L2, cv2.DIST_MASK_5)
-    labels = np.where(distance < 0.05 * max(size), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[distance > GROW_REACH * max(size)] = cv2.GC_BGD
-    labels[cv2.resize(kept.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
-    labels[seeds > 0] = cv2.GC_FGD
-    if (labels == cv2.GC_FGD).all():
-        return np.ones((photo.height, photo.width), bool)
-    grown = grab_cut(cv2.GaussianBlur(small, (0, 0), 1.5), labels, 5).astype(np.uint8)
-    grown = cv2.morphologyEx(grown, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) | seeds
-    grown = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    _, parts = cv2.connectedComponents(grown)
-    touched = np.setdiff1d(np.unique(parts[seeds > 0]), (0,))
-    soft = np.isin(parts, touched).astype(np.float32)
-    return cv2.resize(soft, (photo.width, photo.height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
 # Along strokes

@@ -7,6 +7,8 @@ such a stroke round.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import cv2
 import numpy as np
 
@@ -19,6 +21,7 @@ OUTLINE_SIDE = 640  # px; outlines follow the photo's edges at this size
 MOST_CORNERS = 60
 MOST_REGIONS = 5
 SMALLEST = 0.01  # share of the photo; smaller parts are not suggested
+SPECK = 0.001  # share of the photo; nothing as small counts as a part
 SMALLEST_ISLAND = 0.004
 SKY_STROKE, WATER_STROKE, FALL_STROKE = 0.03, 0.05, 0.08  # of the longer side; the length over 50 is the speed
 SAME_SKY = 7.0  # distance in Lab across the lower end of the sky; a horizon shows more
@@ -36,17 +39,35 @@ def suggest_strokes(photo: Photo) -> list[Stroke]:
         "motion" strokes, in px of the photo; empty where nothing looks as if it flowed.
     """
     small = _at_most(photo.color, RULES_SIDE)
-    if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # nothing to see
-        return []
-    sky = find_sky(small)
-    flows = _find_flowing(small, sky)
     fine = _at_most(photo.color, OUTLINE_SIDE)
+    parts = [part for part in find_flowing(photo) if part[0].mean() >= SMALLEST]
     strokes = []
-    for part, in_sky in _parts(flows, sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab)):
+    for part, in_sky in parts[:MOST_REGIONS]:
         outlines = _outlines(refine_mask(part, fine), photo)
         if outlines:
             strokes += [*outlines, *_motions(small, part, in_sky, photo)]
     return strokes
+
+
+def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
+    """Connected parts of a photo that look as if they flowed; looked for once for each photo.
+
+    Args:
+        photo: The working photo.
+
+    Returns:
+        The largest part first: (h, w) bool of the photo at RULES_SIDE, and whether it is sky.
+    """
+    if photo not in _found:
+        small = _at_most(photo.color, RULES_SIDE)
+        if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # nothing to see
+            return []
+        sky = find_sky(small).astype(bool)
+        _found[photo] = _parts(_flowing(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
+    return _found[photo]
+
+
+_found: WeakKeyDictionary[Photo, list[tuple[np.ndarray, bool]]] = WeakKeyDictionary()
 
 
 def _at_most(color: np.ndarray, side: int) -> np.ndarray:
@@ -60,7 +81,7 @@ def _at_most(color: np.ndarray, side: int) -> np.ndarray:
 # What flows
 
 
-def _find_flowing(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
+def _flowing(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """(h, w) bool: sky, and what looks like water, foam or fog below it.
 
     A score says how far each pixel is brighter, cooler and smoother than land; GrabCut makes areas of it.
@@ -72,15 +93,15 @@ def _find_flowing(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
     labels[sky] = cv2.GC_FGD
     flows = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if not 0.01 < flows.mean() < 0.99:
-        return sky.astype(bool)
+        return sky
     chroma = np.clip(lab / (100, 70, 70) + (0, 0.5, 0.5), 0, 1)  # told apart by hue rather than by light
-    return grab_cut(chroma.astype(np.float32), labels, 2) | sky.astype(bool)
+    return grab_cut(chroma.astype(np.float32), labels, 2) | sky
 
 
 def _score(lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """(h, w) float32: above 0.5 rather water than land. The numbers were set by eye on landscapes."""
     light, red, yellow = (lab[..., channel] for channel in range(3))
-    below = ~sky.astype(bool)
+    below = ~sky
     cool = -yellow - np.maximum(red, 0) - 0.5 * np.maximum(-red - 8, 0)  # neither brown nor green
     score = (light - np.clip(_otsu(light[below]), 32, 68)) / 12 + cool / 8
     if below.any() and np.percentile(yellow[below], 15) < -10:  # where water is blue, grey is sand, but white is foam
@@ -123,21 +144,21 @@ def _otsu(light: np.ndarray) -> float:
 
 
 def _parts(flows: np.ndarray, sky: np.ndarray, lab: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-    """Connected parts of at least SMALLEST, the largest first, and whether each is sky."""
-    upper = sky.astype(bool)
+    """Connected parts, the largest first, and whether each is sky."""
+    upper = sky
     if upper.any():
         upper |= flows & (np.arange(len(sky))[:, None] < find_horizon(sky))
-        for part in _large_parts(flows & ~upper):
+        for part in _split(flows & ~upper):
             if _continues(upper, part, lab):
                 upper = cv2.morphologyEx((upper | part).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
-    found = [(part, True) for part in _large_parts(upper)] + [(part, False) for part in _large_parts(flows & ~upper)]
-    return sorted(found, key=lambda part: -part[0].sum())[:MOST_REGIONS]
+    found = [(part, True) for part in _split(upper)] + [(part, False) for part in _split(flows & ~upper)]
+    return sorted(found, key=lambda part: -part[0].sum())
 
 
-def _large_parts(mask: np.ndarray) -> list[np.ndarray]:
+def _split(mask: np.ndarray) -> list[np.ndarray]:
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    return [numbers == number for number in range(1, count) if stats[number, cv2.CC_STAT_AREA] >= SMALLEST * mask.size]
+    return [numbers == number for number in range(1, count) if stats[number, cv2.CC_STAT_AREA] >= SPECK * mask.size]
 
 
 def _continues(upper: np.ndarray, part: np.ndarray, lab: np.ndarray) -> bool:

@@ -32,6 +32,8 @@ SHARED = {"", "errors", "interrupts", "data", "request", "camera", "grid", "devi
 STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
     "suggest": {"depth"},  # both look for the sky
+    "growing": {"depth", "suggest"},
+    "hints": {"growing"},
     "surface": {"layers"},
     "points": {"layers", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
