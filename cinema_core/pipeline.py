@@ -142,7 +142,8 @@ class Studio:
         if motion.swaying is not None:
             frames = request.options.frames / request.options.swings
             lines.append(trace_swings(motion.on_photo(motion.swing), drawn.hints.sway, frames))
-        arrays = vars(join_streamlines(*lines)) | {"motion": stages.seen(motion, stages.faded(motion)), "region": region}
+        seen = stages.seen(motion, motion.flow * stages.faded(motion)[..., None])
+        arrays = vars(join_streamlines(*lines)) | {"motion": seen, "region": region}
         with storage.stage(request.out, keep=True) as staging:
             np.savez(staging.path / storage.FLOW, **arrays)
         return request.out / storage.FLOW
@@ -179,18 +180,19 @@ def _publish(stages: Stages, clock: "_Clock", warn: Warn, ready: Ready) -> dict:
             warn(text)
         motion = stages.motion().value
         faded = stages.faded(motion)
-        quality = _measured_hints(stages, motion, faded)
+        flow = motion.flow * faded[..., None]
+        quality = _measured_hints(stages, motion, flow, faded)
         if (quality["hint_angle_deg"] or 0) > CONTRADICTING:
             warnings.append("Some motion strokes contradict each other; the water stalls between them")
             warn(warnings[-1])
         request = stages.request
         described = {"depth_source": "file" if request.depth else "rules", "quality": quality, "warnings": warnings}
         with clock.stage("points"):
-            families = [_still(stages), _moving(stages, faded)]
+            families = [_still(stages), _moving(stages, flow)]
         for family in families:
             described |= family.described
         report = product.describe(stages.photo().value, request.photo.name, request.options, stages.layers().value, described)
-        _save(staging, stages, families, stages.seen(motion, faded), report, clock, ready)
+        _save(staging, stages, families, stages.seen(motion, flow), report, clock, ready)
     return report
 
 
@@ -217,8 +219,8 @@ def _still(stages: Stages) -> _Family:
     return _Family("still", key, described, points)
 
 
-def _moving(stages: Stages, faded: np.ndarray) -> _Family:
-    key, make = stages.moving(faded)
+def _moving(stages: Stages, flow: np.ndarray) -> _Family:
+    key, make = stages.moving(flow)
     old = _old_report(stages.shelf, "moving", key)
     if old:
         return _Family("moving", key, {name: old[name] for name in ("moving_points", "moving_id")}, None)
@@ -232,11 +234,11 @@ def _old_report(shelf: Shelf, family: str, key: str) -> dict | None:
     return report if report and report.get(f"{family}_id") == key else None
 
 
-def _measured_hints(stages: Stages, motion: Motion, faded: np.ndarray) -> dict:
+def _measured_hints(stages: Stages, motion: Motion, flow: np.ndarray, faded: np.ndarray) -> dict:
     """The report's quality before the points are looked at; an imported flow does not have to obey hints."""
     hints, none = stages.drawn().value.hints, np.zeros((0, 2), np.float32)
     pixels, velocities = (none, none) if stages.request.flow else (hints.pixels, hints.velocities)
-    return measure_hints(pixels, velocities, motion.on_photo(motion.flow * faded[..., None]), motion.on_photo(faded))
+    return measure_hints(pixels, velocities, motion.on_photo(flow), motion.on_photo(faded))
 
 
 @shielded

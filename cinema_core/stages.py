@@ -243,10 +243,9 @@ class Stages:
         soft = None if soft is None else on_canvas(soft, motion.pad)
         return feather(np.ones((*region.shape, 1), np.float32), region, self.options.feather * max(region.shape), soft)[..., 0]
 
-    def seen(self, motion: Motion, faded: np.ndarray) -> np.ndarray:
-        """(H, W, 2) float32, px/frame: how the photo's pixels move, zero where they do not."""
-        region = self.drawn().value.hints.region[..., None]
-        return np.where(region, motion.on_photo(motion.flow * faded[..., None]), 0).astype(np.float32)
+    def seen(self, motion: Motion, flow: np.ndarray) -> np.ndarray:
+        """(H, W, 2) float32, px/frame: how the photo's pixels move, zero where they do not; of the feathered flow."""
+        return np.where(self.drawn().value.hints.region[..., None], motion.on_photo(flow), np.float32(0))
 
     def still(self) -> tuple[str, Callable[[], tuple[StillPoints, list[str]]]]:
         """Key, and what makes the still points and the names of their layers: the job folder may have them."""
@@ -255,16 +254,15 @@ class Stages:
         key = digest("still", layers.key, hints.region, hints.sway)
         return key, lambda: still_points(layers.value, *motion.surfaces)
 
-    def moving(self, faded: np.ndarray) -> tuple[str, Callable[[], MovingPoints]]:
-        """Key, and what makes the moving points."""
+    def moving(self, flow: np.ndarray) -> tuple[str, Callable[[], MovingPoints]]:
+        """Key, and what makes the moving points of the feathered flow."""
         options = self.options
         device = choose_device(options.device)
         key = digest("moving", self.motion().key, options.feather, options.frames, options.keys, options.swings, options.thin, device)
-        return key, lambda: self._moving(faded, device)
+        return key, lambda: self._moving(flow, device)
 
-    def _moving(self, faded: np.ndarray, device: str) -> MovingPoints:
+    def _moving(self, flow: np.ndarray, device: str) -> MovingPoints:
         layers, motion, options = self.layers().value, self.motion().value, self.options
-        flow = motion.flow * faded[..., None]
         points = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
         if motion.swaying is None:
             return points
