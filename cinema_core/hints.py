@@ -240,16 +240,16 @@ def _encloses(stroke: Stroke) -> bool:
 
 def _nested(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> list[list[int]]:
     """For every outline the numbers of those that lie inside it (all but a twentieth of their line does)."""
+    if not outlines:
+        return []
     lines = [np.clip(_resampled(points, True, 2.0)[0], 0, np.array(shape[::-1]) - 1e-3) for points in outlines]
-    sizes = [abs(cv2.contourArea(line.astype(np.float32))) for line in lines]
+    sizes = np.array([abs(cv2.contourArea(line.astype(np.float32))) for line in lines])
+    counts = np.array([len(line) for line in lines])
+    every = np.concatenate(lines)
     inner = []
-    for number, points in enumerate(outlines):
-        area = fill(points, shape)
-        inner.append([
-            other
-            for other, line in enumerate(lines)
-            if sizes[other] < sizes[number] and _at(area, line).mean() > 0.95
-        ])
+    for points, size in zip(outlines, sizes):
+        inside = np.add.reduceat(_at(fill(points, shape), every).astype(int), np.cumsum(counts) - counts)
+        inner.append(np.flatnonzero((inside > 0.95 * counts) & (sizes < size)).tolist())
     return inner
 
 
@@ -276,8 +276,15 @@ def fill(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     slope = (end - start)[edge]
     x = start[edge, 0] + (row + 0.5 - start[edge, 1]) / slope[:, 1] * slope[:, 0]
     column = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
-    turns = np.bincount(row * (width + 1) + column, np.sign(slope[:, 1]), height * (width + 1))
-    return np.cumsum(turns.reshape(height, width + 1), 1)[:, :width] != 0
+    inside = np.zeros(shape, bool)
+    if not len(row) or column.min() == width:
+        return inside
+    top, left = row.min(), column.min()
+    window = (row.max() + 1 - top, column.max() + 1 - left)  # beyond it nothing turns
+    turns = np.bincount((row - top) * window[1] + column - left, np.sign(slope[:, 1]), window[0] * window[1])
+    turns = np.cumsum(turns.reshape(window).astype(np.int32), 1) != 0
+    inside[top : top + window[0], left : left + window[1]] = turns[:, : width - left]
+    return inside
 
 
 def _with_painted(region: np.ndarray, painted: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -340,7 +347,7 @@ def _resampled(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarra
 
 def _tangents(line: np.ndarray, closed: bool) -> np.ndarray:
     """(N, 2) unit tangents, from a parabola through the samples around: a hand's tremble is not a direction."""
-    wide = max(1, min(len(line) // 8, 4))
+    wide = max(1, min(len(line) // 8, 8))
     count = len(line)
     if closed:  # the last sample is the first again
         line = np.concatenate([line[-1 - wide : -1], line, line[1 : 1 + wide]])
