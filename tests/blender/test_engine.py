@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import addon_utils
 import bpy
@@ -30,13 +31,23 @@ os._exit(0)
 """
 
 
-def lives(pid):
-    """Whether a process runs; one that nobody has waited for counts as ended."""
+def state(place):
+    """Letter that Linux gives a process or thread: Z has ended and nobody has waited for it, T stands still."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        return (Path("/proc") / place / "stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
+
+
+def lives(pid):
+    return state(str(pid)) != "Z"
+
+
+def hold(pid):
+    """Stop a process as it is, all its threads."""
+    os.kill(pid, signal.SIGSTOP)
+    while any(state(f"{pid}/task/{thread}") != "T" for thread in os.listdir(f"/proc/{pid}/task")):
+        time.sleep(0.01)
 
 
 def ends(pid, within=10.0):
@@ -44,6 +55,9 @@ def ends(pid, within=10.0):
     while lives(pid) and time.monotonic() < give_up:
         time.sleep(0.05)
     return not lives(pid)
+
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks at processes as Linux shows them")
 
 
 @pytest.fixture
@@ -130,7 +144,7 @@ def test_an_engine_that_does_not_answer_a_cancel_is_killed(addon, drawn, monkeyp
     monkeypatch.setattr(addon.engine, "PATIENCE", 0.3)
     request = addon.jobs.start_build(drawn)
     pid = addon.engine.running_pid()
-    os.kill(pid, signal.SIGSTOP)
+    hold(pid)
     request.cancel()
     with pytest.raises(addon.errors.CinemaError, match="without a result"):
         request.wait()
@@ -170,7 +184,6 @@ def test_an_engine_that_dies_as_it_is_asked_is_no_error(addon, drawn, monkeypatc
     build(addon, drawn).wait(done=True)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for another Python")
 def test_another_python_restarts_it(addon, drawn, tmp_path):
     pid = addon.engine.running_pid()
     other = tmp_path / "python"
@@ -215,12 +228,10 @@ def test_it_ends_with_blender(installed, photo_file, tmp_path, way):
     assert ends(pid)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks into the process as Linux shows it")
 def test_a_photo_opens_without_waiting_for_torch(addon, scene, photo_file):
     addon.engine.stop()
     addon.jobs.start_open(addon.jobs.request_open(scene, str(photo_file))).wait()
-    with open(f"/proc/{addon.engine.running_pid()}/maps") as file:
-        assert "libtorch_cpu" not in file.read()
+    assert "libtorch_cpu" not in Path(f"/proc/{addon.engine.running_pid()}/maps").read_text()
 
 
 def test_the_motion_is_shown_without_a_build(addon, drawn):
