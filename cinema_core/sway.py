@@ -52,7 +52,7 @@ def solve_sway(
             extent = np.tile(np.float32([DEFAULT_EXTENT * longer, 0]), (len(at), 1))
         fixed = pins[parts[tuple(pins.astype(int).T[::-1])] == part]
         at, known = np.concatenate([at, fixed]), np.concatenate([extent, np.zeros_like(fixed)]) / 2
-        swing = solve_motion(mask, at.astype(np.float32), known.astype(np.float32), color, disparity)
+        swing = solve_motion(mask, at.astype(np.float32), known.astype(np.float32), color, disparity, incompressible=False)
         widest = float(np.linalg.norm(extent, axis=1).max())
         amplitude += _bounded(swing * _fade(mask, max(FADE * widest, longer / 100))[..., None], longer)
     return amplitude
