@@ -46,6 +46,8 @@ from .messages import JsonMessages
 from .request import Request
 
 IDLE = 1800.0  # seconds
+FIRST = 1.0  # seconds; whoever starts the process is about to ask, and to open a photo must not wait for torch
+REST = 0.6  # seconds before a build's quality is measured: Blender brings its points into the scene meanwhile
 MOST_TRIES = 3  # to prepare the open photo, each broken off by a request
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
@@ -104,6 +106,8 @@ class Engine:
     def run(self) -> int:
         """Serve; returns the exit code."""
         threading.Thread(target=self._listen, daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting, FIRST)
         while (task := self._next()) is not None:
             answer = None
             with suppress(Cancelled):
@@ -218,7 +222,7 @@ class Engine:
         if self._studio is None:
             from .pipeline import Studio
 
-            self._studio = Studio()
+            self._studio = Studio(REST)
 
     def _work(self, task: _Task) -> Done:
         messages = self._messages.about(id=task.id)

@@ -12,11 +12,13 @@ import numpy as np
 from .grid import sample
 
 MOST = 1500  # lines
-SPACING = 1 / 64  # of the longer side, between neighbouring lines; wider where there would be too many
+USUAL = 900  # lines, of a region that is neither small nor large
+SPACING = (1 / 160, 1 / 64)  # of the longer side, between neighbouring lines; wider where there would be too many
 SLOW, FAST = 30, 15  # frames that a line stands for, where the water is slow and where it is fast
 MIDDLING = 1 / 40  # of the longer side; a line of this length stands for a number of frames in between
 LONGEST = 1 / 8  # of the longer side
 PARTS = 16  # segments of a line that runs its whole length
+STALLED = 0.03  # of the fastest; what is slower gets no line
 SHORTEST = 0.4  # of its whole length; a line that would be cut shorter by its neighbours is left out
 
 
@@ -48,10 +50,11 @@ def trace_streamlines(motion: np.ndarray, region: np.ndarray) -> Streamlines:
     Source: Jobard and Lefer, "Creating Evenly-Spaced Streamlines of Arbitrary Density", 1997; ours takes the seeds
     from a grid, and tells neighbours by the cells of another.
     """
-    spacing = max(SPACING * max(region.shape), float(np.sqrt(region.sum() / MOST)), 2.0)
+    spacing = _spacing(region)
     seeds = _seeds(region, spacing / 2)
     speed = np.linalg.norm(sample(motion, seeds), axis=1)
-    seeds, speed = seeds[speed > 1e-3], speed[speed > 1e-3]
+    moves = speed > max(1e-3, STALLED * float(speed.max(initial=0)))
+    seeds, speed = seeds[moves], speed[moves]
     if not len(seeds):
         return _join([], np.zeros(0))
     longer = max(region.shape)
@@ -83,8 +86,7 @@ def trace_swings(swing: np.ndarray, region: np.ndarray, frames: float) -> Stream
         region: (H, W) bool, where lines may be.
         frames: Of a swing to and fro.
     """
-    spacing = max(SPACING * max(region.shape), float(np.sqrt(region.sum() / MOST)), 2.0)
-    seeds = _seeds(region, spacing)
+    seeds = _seeds(region, _spacing(region))
     half = sample(swing, seeds)
     far = np.linalg.norm(half, axis=1)
     seeds, half, far = seeds[far > 0.25], half[far > 0.25], far[far > 0.25]
@@ -97,8 +99,15 @@ def _join(lines: list[np.ndarray], speed: np.ndarray) -> Streamlines:
     return Streamlines(points, offsets, np.asarray(speed, np.float32))
 
 
+def _spacing(region: np.ndarray) -> float:
+    """px between neighbouring lines: a brook gets more of them than a lake of the same width."""
+    low, high = (share * max(region.shape) for share in SPACING)
+    area = float(region.sum())
+    return max(np.sqrt(area / MOST), np.clip(np.sqrt(area / USUAL), low, high), 2.0)
+
+
 def _seeds(region: np.ndarray, step: float) -> np.ndarray:
-    """(S, 2) float32 px inside the region, on a grid whose rows are shifted, in an order that leaves no gaps at first."""
+    """(S, 2) float32 px inside the region, on a grid whose rows are shifted, the first of them spread all over."""
     height, width = region.shape
     rows, columns = np.arange(step / 2, height, step), np.arange(0, width, step)
     shift = np.arange(len(rows)) * 0.618034 % 1 * step
