@@ -266,10 +266,12 @@ class Engine:
         return commands.build(self._studio, request, messages, ready)
 
     def _flow(self, task: _Task, messages: JsonMessages) -> Done:
-        return commands.flow(self._studio, self._request(task, messages), messages)
+        request = self._request(task, messages)
+        return commands.flow(self._studio, request, messages)
 
     def _suggest(self, task: _Task, messages: JsonMessages) -> Done:
-        return commands.suggest(self._studio, self._request(task, messages))
+        request = self._request(task, messages)
+        return commands.suggest(self._studio, request)
 
     def _export(self, task: _Task, messages: JsonMessages) -> Done:
         given = _Fields(task.fields)

@@ -232,6 +232,14 @@ def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, 
     assert (tmp_path / "region.png").read_bytes() == (tmp_path / "job" / "region.png").read_bytes()
 
 
+def test_suggesting(client, wanted, tmp_path):
+    answer = client.ask(id=1, command="suggest", photo=wanted["photo"], out=tmp_path / "job", max_side=160)
+    assert (answer["width"], answer["height"]) == (160, 100)
+    assert {"region", "motion"} <= {stroke["kind"] for stroke in answer["strokes"]}
+    points = np.concatenate([stroke["points"] for stroke in answer["strokes"]])
+    assert points.min() >= 0 and points[:, 0].max() <= 160 and points[:, 1].max() <= 100
+
+
 # Cancelling
 
 
