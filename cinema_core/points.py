@@ -28,7 +28,10 @@ BEDS = {2: 0.008, 8: 0.04}
 BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
 CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they are larger, by strain and at most
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
-LONGEST_PATH = 1 / 20  # of the longer side; what would flow farther within a loop runs through several shorter paths
+# What would flow farther within a loop than LONGEST_PATH (of the longer side) runs through several shorter paths: on long
+# ones the flow draws the texture into streaks, and the two ends no longer look alike. But no path is run through in less
+# than SHORTEST_CYCLE (frames), or the eye sees the repetition.
+LONGEST_PATH, SHORTEST_CYCLE = 1 / 30, 8
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
@@ -129,7 +132,8 @@ def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[in
     cycles = np.zeros(count, int)
     for part in range(1, count):
         far = travelled[seen == part]
-        cycles[part] = max(1, round(float(np.percentile(far, 90)) / (LONGEST_PATH * max(region.shape)))) if len(far) else 1
+        paths = float(np.percentile(far, 90)) / (LONGEST_PATH * max(region.shape)) if len(far) else 1
+        cycles[part] = max(1, min(round(paths), frames // SHORTEST_CYCLE))
     numbers = np.unique(cycles[1:])
     return [(int(number), region if len(numbers) == 1 else region & (cycles[parts] == number)) for number in numbers]
 
