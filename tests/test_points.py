@@ -1,5 +1,8 @@
 """Points of a small scene, and the preview that draws them."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from cinema_core.layers import Layers, split_layers
 from cinema_core.points import moving_points, still_points
 from cinema_core.splatting import Splatter
 from cinema_core.surface import Surface, find_surface
+from cinema_core.trajectories import follow, follow_pixels
 
 WIDTH, HEIGHT, FOCAL = 160, 100, 160.0
 FRAMES, KEYS, POINT_SIZE = 10, 5, 1.4
@@ -30,6 +34,7 @@ class Scene:
         post = (x >= POST.start) & (x < POST.stop) & (y > 15) & (y < 85)
         disparity[post] = 0.8
         color[post] = (0.6, 0.3, 0.2) + grain[post]
+        self.post = post
         self.photo = np.clip(color, 0, 1).astype(np.float32)
         self.region = (y > HORIZON + 6) & ~post & (x > 12) & (x < WIDTH - 12)
         self.layers: Layers = split_layers(self.photo, (1 / disparity).astype(np.float32), self.camera)
@@ -193,14 +198,60 @@ def test_no_frame_at_the_wrap_around_is_blurred(scene):
     assert detail(1 - 1e-6) > 0.99 * detail(0.0) and detail(0.9) > 0.75 * detail(0.1)
 
 
+def test_pixels_that_are_not_followed_themselves_go_where_they_would(scene):
+    """Of a region's pixels only some are followed; the others' ways are interpolated."""
+    region, swirl = scene.surface.region, vortex(scene)
+    start = np.flatnonzero(region)
+    centre = np.stack([start % region.shape[1], start // region.shape[1]], 1) + np.float32(0.5)
+    for backward in (False, True):
+        exact = follow(swirl, region, centre, 60, KEYS, backward)
+        quick = follow_pixels(swirl, region, start, 60, KEYS, backward)
+        near = (centre > 3).all(1) & (centre < np.array(region.shape[::-1]) - 3).all(1)
+        assert np.abs(exact.places - quick.places)[:, near].max() < 0.03
+        assert np.array_equal(exact.birth, quick.birth) or np.abs(exact.birth - quick.birth).mean() < 0.01
+        assert np.abs(exact.death - quick.death).mean() < 0.01
+        leaving = (quick.birth > 0) | (quick.death < 2)
+        assert 0.05 < leaving.mean() < 0.95
+        column, row = np.floor(quick.edge).astype(int).T
+        assert region[row, column].all()
+
+
+def test_water_that_is_strained_has_larger_points(scene):
+    plain, strained = (moving_points(scene.layers, scene.surface, flow, FRAMES, KEYS, "cpu") for flow in (scene.motion, 2 * vortex(scene)))
+    assert np.median(plain.spread) == 1 and plain.spread.min() == 1
+    assert np.median(strained.spread) > 1.05 and strained.spread.max() <= 1.3 + 1e-6
+
+
+def test_what_stands_in_the_region_stays_still_and_what_it_hides_flows(scene):
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_surface(drawn, scene.layers)
+    visible, hidden = surface.visible[scene.layers.photo], surface.hidden[scene.layers.photo]
+    post = scene.post & drawn
+    upper = post & (np.arange(HEIGHT)[:, None] < 60)  # lower down the water is as near as the post
+    assert not visible[upper].any() and hidden[upper].mean() > 0.3
+    assert visible[scene.region & ~cv2.dilate(scene.post.astype(np.uint8), np.ones((9, 9))).astype(bool)].all()
+
+
+def test_no_hole_is_made_where_only_the_depth_says_so(scene):
+    """The post in the water's own colours: then the depth may be wrong, and it flows with the rest."""
+    canvas = np.float32((0.2, 0.4, 0.5)) + 0.2 * (scene.layers.color - cv2.blur(scene.layers.color, (9, 9)))
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_surface(drawn, replace(scene.layers, color=canvas))
+    assert surface.visible[scene.layers.photo][drawn].all()
+
+
 def test_fast_water_runs_through_several_short_paths(scene):
-    still = scene.motion * 6
-    moving = moving_points(scene.layers, scene.surface, still, FRAMES, KEYS, "cpu")
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 1.5, 4 * FRAMES, KEYS, "cpu")
     cycles = np.unique(moving.cycles)
     assert (cycles > 1).all() and moving.cycles.dtype == np.int16
     reach = np.linalg.norm(np.diff(scene.camera.project(moving.position + moving.displacement[[0, -1]]), axis=0)[0], axis=1)
     assert np.median(reach) < WIDTH / 10
     assert (scene.moving.cycles == 1).all()
+
+
+def test_no_path_is_run_through_so_fast_that_it_strobes(scene):
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 20, 40, KEYS, "cpu")
+    assert moving.cycles.max() == 5 and 40 / moving.cycles.max() >= 8
 
 
 def test_a_region_of_nothing_makes_no_moving_points(scene):
