@@ -1,4 +1,4 @@
-"""The command line, and the engine that Blender starts: ``python -m cinema_core open|build|suggest|export|serve|preview|check``.
+"""The command line, and the engine that Blender starts: ``python -m cinema_core serve``, open, build and others.
 
 Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 cancelled. Messages: see `messages`.
 Heavy modules are imported by the command that needs them, so that ``open`` never waits for torch.
@@ -20,7 +20,7 @@ from .commands import Done, Failed, attempt
 from .data import BuildOptions
 from .errors import CinemaError
 from .messages import ConsoleMessages, JsonMessages, Messages
-from .request import Request
+from .request import RANGES, Request
 
 _OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin")
 
@@ -72,6 +72,8 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
 
     options = BuildOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
     given = {name: getattr(arguments, name) for name in ("depth", "region", "flow", "still")}
+    if not given["still"] and given["flow"] is None:
+        given["region"] = given["region"] or commands.find_mask(arguments.photo, annotations)
     return commands.build(Studio(), Request(photo, arguments.out, options, annotations, **given), messages)
 
 
@@ -152,7 +154,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="open | build | suggest | export | serve | preview | check")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="open | build | suggest | export | serve | preview | check"
+    )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text + ".")
@@ -166,28 +170,52 @@ def _parser() -> argparse.ArgumentParser:
     _add_photo(built, "PHOTO|FOLDER")
     built.add_argument("--annotations", type=Path, metavar="FILE", help="strokes: our JSON or labelme's")
     built.add_argument("--depth", type=Path, metavar="FILE", help="depth: an image or a .npy array; else estimated")
-    built.add_argument("--region", type=Path, metavar="FILE", help="a mask: white flows, black does not, grey flows more slowly")
-    built.add_argument("--flow", type=Path, metavar="FILE", help="a motion field to use instead: .flo, .npy or .exr, px/frame")
+    built.add_argument(
+        "--region", type=Path, metavar="FILE", help="a mask: white flows, black does not, grey flows more slowly"
+    )
+    built.add_argument(
+        "--flow", type=Path, metavar="FILE", help="a motion field to use instead: .flo, .npy or .exr, px/frame"
+    )
     built.add_argument("--still", action="store_true", help="without strokes: a still 3D photo, nothing is suggested")
     _add_options(built)
     served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
-    served.add_argument("--idle", type=_number(float, 0.01, 1e6), default=1800.0, metavar="SECONDS",
-                        help="end after so long without work (1800)")
-    suggested = command("suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit")
+    served.add_argument(
+        "--idle",
+        type=_number(float, 0.01, 1e6),
+        default=1800.0,
+        metavar="SECONDS",
+        help="end after so long without work (1800)",
+    )
+    suggested = command(
+        "suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit"
+    )
     suggested.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
     suggested.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the stroke file")
     _add_max_side(suggested)
     exported = command("export", _export, "write a job's motion, region or strokes for other programs")
     exported.add_argument("job", type=Path, metavar="JOB")
-    exported.add_argument("--out", type=Path, required=True, metavar="FILE",
-                          help=".flo, .npy or .exr: the motion, px/frame; .png: the region's mask; .json: labelme's strokes")
+    exported.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".flo, .npy or .exr: the motion, px/frame; .png: the region's mask; .json: labelme's strokes",
+    )
     shown = command("preview", _preview, "render a video of a finished job, without Blender")
     shown.add_argument("job", type=Path, metavar="JOB")
-    shown.add_argument("--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path")
+    shown.add_argument(
+        "--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path"
+    )
     shown.add_argument("--loop", action="store_true", help="a camera path that ends where it starts")
     shown.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
     shown.add_argument("--fps", type=_number(int, 1, 240), default=25, help="frames per second (25)")
-    shown.add_argument("--out", type=Path, required=True, metavar="FILE|FOLDER", help=".mp4, .gif, .png for numbered frames, or a folder")
+    shown.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE|FOLDER",
+        help=".mp4, .gif, .png for numbered frames, or a folder",
+    )
     _add_device(shown)
     command("check", _check, "print versions and the device that would be used")
     return parser
@@ -197,25 +225,47 @@ def _add_photo(parser: argparse.ArgumentParser, metavar: str) -> None:
     parser.add_argument("photo", type=Path, metavar=metavar)
     parser.add_argument("--out", type=Path, required=True, metavar="JOB", help="the job folder")
     _add_max_side(parser)
-    parser.add_argument("--focal", type=_option(float, "focal"), metavar="PX",
-                        help="focal length in pixels of the working photo (from EXIF, else the longer side)")
+    parser.add_argument(
+        "--focal",
+        type=_option(float, "focal"),
+        metavar="PX",
+        help="focal length in pixels of the working photo (from EXIF, else the longer side)",
+    )
 
 
 def _add_max_side(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max-side", type=_option(int, "max_side"), default=1920, metavar="PX",
-                        help="longest side of the working photo (1920)")
+    parser.add_argument(
+        "--max-side",
+        type=_option(int, "max_side"),
+        default=1920,
+        metavar="PX",
+        help="longest side of the working photo (1920)",
+    )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     """The options of a build besides the photo's."""
     parser.add_argument("--frames", type=_option(int, "frames"), default=60, help="length of the loop (60)")
     parser.add_argument("--speed", type=_option(float, "speed"), default=1.0, help="factor on the motion's speed (1.0)")
-    parser.add_argument("--feather", type=_option(float, "feather"), default=BuildOptions.feather, metavar="SHARE",
-                        help=f"strip in which motion fades at the region's border, of the longer side ({BuildOptions.feather})")
-    parser.add_argument("--no-perspective", action="store_false", dest="perspective",
-                        help="nearer water of a receding plane does not move faster")
-    parser.add_argument("--swings", type=_option(int, "swings"), default=1, help="swings within a loop of what sways (1)")
-    parser.add_argument("--no-thin", action="store_false", dest="thin", help="keep moving points that the picture does without")
+    parser.add_argument(
+        "--feather",
+        type=_option(float, "feather"),
+        default=BuildOptions.feather,
+        metavar="SHARE",
+        help=f"strip in which motion fades at the region's border, of the longer side ({BuildOptions.feather})",
+    )
+    parser.add_argument(
+        "--no-perspective",
+        action="store_false",
+        dest="perspective",
+        help="nearer water of a receding plane does not move faster",
+    )
+    parser.add_argument(
+        "--swings", type=_option(int, "swings"), default=1, help="swings within a loop of what sways (1)"
+    )
+    parser.add_argument(
+        "--no-thin", action="store_false", dest="thin", help="keep moving points that the picture does without"
+    )
     _add_device(parser)
 
 
@@ -224,7 +274,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _option(kind: type, name: str) -> Callable[[str], float]:
-    return _number(kind, *commands.RANGES[name])
+    return _number(kind, *RANGES[name])
 
 
 def _number(kind: type, low: float, high: float) -> Callable[[str], float]:

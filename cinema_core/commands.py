@@ -34,18 +34,6 @@ PACKAGES = {
     "torch": "torch",
 }
 
-# What the numbers of `data.BuildOptions` may be.
-RANGES = {
-    "frames": (2, 1000),
-    "speed": (0, 100),
-    "max_side": (16, 16384),
-    "focal": (1, 1e6),
-    "keys": (1, 100),
-    "seed": (0, 2**31 - 1),
-    "feather": (0, 0.5),
-    "swings": (1, 100),
-}
-
 
 @dataclass(frozen=True)
 class Done:
@@ -156,7 +144,13 @@ def export(job: Path, file: Path) -> Done:
     Raises:
         CinemaError: There is no such job, no such form, or the file cannot be written.
     """
-    writers = {".flo": _export_motion, ".npy": _export_motion, ".exr": _export_motion, ".png": _export_region, ".json": _export_strokes}
+    writers = {
+        ".flo": _export_motion,
+        ".npy": _export_motion,
+        ".exr": _export_motion,
+        ".png": _export_region,
+        ".json": _export_strokes,
+    }
     suffix = file.suffix.lower()
     if suffix not in writers:
         wanted = ".flo, .npy or .exr for the motion, .png for the region's mask, .json for labelme's strokes"
@@ -215,7 +209,8 @@ def _moving(job: Path) -> tuple[np.ndarray, np.ndarray]:
         if (job / storage.FLOW).exists():
             with np.load(job / storage.FLOW, allow_pickle=False) as file:
                 return file["motion"], file["region"]
-        return np.load(job / storage.MOTION, allow_pickle=False), photo.read_photo(job / storage.REGION, 16384).color[..., 0] > 0.5
+        mask = photo.read_photo(job / storage.REGION, 16384).color[..., 0]
+        return np.load(job / storage.MOTION, allow_pickle=False), mask > 0.5
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -253,3 +248,10 @@ def input_files(source: Path, annotations: Path | None) -> tuple[Path, Path | No
         raise CinemaError(f"{source} holds no image.png or image.jpg", "Give a photo, or a folder that has one")
     beside = source / "image.json"
     return photo, annotations or (beside if beside.exists() else None)
+
+
+def find_mask(source: Path, annotations: Path | None) -> Path | None:
+    """The painted mask in a folder of the reference program, for when there are no annotations to say what moves."""
+    if annotations is not None or not source.is_dir():
+        return None
+    return next((mask for mask in (source / "mask.png", source / "image_json" / "mask.png") if mask.is_file()), None)

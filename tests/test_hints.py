@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pictures import landscape, write_png
 
+from cinema_core.commands import find_mask
 from cinema_core.data import Photo, Stroke
 from cinema_core.errors import CinemaError
 from cinema_core.hints import fill, read_hints, read_mask
@@ -253,6 +254,16 @@ def test_masks_that_cannot_be_used(tmp_path):
         with pytest.raises(CinemaError, match=text) as caught:
             read_mask(path, size)
         assert caught.value.hint
+
+
+def test_a_folders_mask_serves_where_there_are_no_annotations(tmp_path):
+    assert find_mask(tmp_path, None) is None
+    (tmp_path / "image_json").mkdir()  # where the program of Li et al. has it
+    inner = mask_file(tmp_path / "image_json", np.full((HEIGHT, WIDTH), 255))
+    assert find_mask(tmp_path, None) == inner
+    outer = mask_file(tmp_path, np.full((HEIGHT, WIDTH), 255))
+    assert find_mask(tmp_path, None) == outer
+    assert find_mask(tmp_path, tmp_path / "image.json") is None and find_mask(outer, None) is None
 
 
 # Odd input
