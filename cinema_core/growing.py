@@ -21,12 +21,13 @@ REACH = 0.3  # of the longer side; GrabCut's region does not grow farther than t
 MOSTLY = 0.6  # share of a stroke that lies in what flows, from which it means that
 
 
-def grow_region(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo) -> np.ndarray:
+def grow_region(lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo) -> np.ndarray:
     """Grow a region from strokes.
 
     Args:
         lines: (N, 2) px of each motion stroke, at even steps.
-        kept: (H, W) bool, what must not move.
+        kept: (H, W) bool, what is no part of the region; it parts what lies on its two sides.
+        pins: (P, 2) px, where nothing moves, but the region goes on: what looks like them is rather not meant.
         photo: The working photo.
 
     Returns:
@@ -43,7 +44,7 @@ def grow_region(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo) -> 
     if meant:
         region |= refine_mask(np.any(meant, 0), color)
     if others:
-        region |= _alike(others, kept, photo, size)
+        region |= _alike(others, kept, pins, photo, size)
     region = cv2.resize(region.astype(np.uint8), (photo.width, photo.height), interpolation=cv2.INTER_NEAREST)
     seeds = _drawn(lines, region.shape, 1.0, max(3, round(max(region.shape) / 150)))
     free = ((region | seeds) > 0) & ~kept
@@ -67,7 +68,9 @@ def _drawn(lines: Sequence[np.ndarray], shape: tuple[int, int], scale: float, wi
     return mask
 
 
-def _alike(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo, size: tuple[int, int]) -> np.ndarray:
+def _alike(
+    lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo, size: tuple[int, int]
+) -> np.ndarray:
     """(h, w) bool of `size`, (w, h): what looks like the pixels under the strokes, not far from them (GrabCut)."""
     scale = min(1.0, GROW_SIDE / max(photo.height, photo.width))
     width, height = max(8, round(photo.width * scale)), max(8, round(photo.height * scale))
@@ -77,6 +80,8 @@ def _alike(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo, size: tu
     labels = np.where(distance < 0.05 * max(width, height), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[distance > REACH * max(width, height)] = cv2.GC_BGD
     labels[cv2.resize(kept.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
+    for column, row in np.floor(pins * scale).astype(int).clip(0, (width - 1, height - 1)):
+        labels[row, column] = cv2.GC_BGD
     labels[seeds > 0] = cv2.GC_FGD
     if np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).all() or not np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).any():
         return np.full(size[::-1], bool(seeds.any()))

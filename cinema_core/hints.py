@@ -91,8 +91,7 @@ def read_hints(
     flowing = [line for line in lines if not _at(areas["sway"], line.pixels).all()]
     grown = not region.any() and painted is None and bool(flowing)
     if grown:
-        kept = _marked(pins, photo) | areas["still"] | areas["sway"]
-        region = grow_region([line.pixels for line in flowing], kept, photo) & ~areas["still"] & ~areas["sway"]
+        region = grow_region([line.pixels for line in flowing], areas["still"] | areas["sway"], pins, photo)
     _check_region(region | areas["sway"], strokes, warn)
     pixels, velocities, extents = _velocities(lines, photo, speed)
     flows, sways = _at(region, pixels), _at(areas["sway"], pixels)
@@ -395,10 +394,3 @@ def _at(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """(N,) bool: the mask where points lie; beyond the photo its border's."""
     column, row = (np.clip(pixels[:, axis].astype(int), 0, mask.shape[1 - axis] - 1) for axis in (0, 1))
     return mask[row, column]
-
-
-def _marked(pixels: np.ndarray, photo: Photo) -> np.ndarray:
-    mask = np.zeros(photo.color.shape[:2], bool)
-    column, row = _corners(pixels).T
-    mask[row.clip(0, photo.height - 1), column.clip(0, photo.width - 1)] = True
-    return mask

@@ -79,7 +79,9 @@ def test_a_still_round_a_whole_region_takes_it_back(photo):
 def test_a_hand_that_draws_past_its_start_and_a_bridge_to_a_hole():
     turn = np.linspace(0, 2.3 * np.pi, 80)
     overlapping = np.stack([50 + 30 * np.cos(turn), 50 + 30 * np.sin(turn)], 1)
-    assert fill(overlapping, (100, 100))[35:65, 35:65].all()
+    twice = np.array((50, 50)) + 28.5 * np.array((np.cos(0.15 * np.pi), np.sin(0.15 * np.pi)))
+    filled = fill(overlapping, (100, 100))
+    assert filled[35:65, 35:65].all() and filled[int(twice[1]), int(twice[0])]
     outer, inner = [(10, 10), (90, 10), (90, 90), (10, 90)], [(40, 40), (40, 60), (60, 60), (60, 40)]
     ring = fill(np.array([*outer, outer[0], *inner, inner[0]]), (100, 100))
     assert ring[20, 20] and not ring[50, 50]
@@ -196,6 +198,14 @@ def test_what_is_kept_still_does_not_grow(seen):
     kept = box(0, 120, 120, 200, "still")
     region = read_hints([line((130, 110), (140, 190)), kept], seen).region
     assert not region[121:, :119].any() and region[150, 135]
+
+
+def test_a_keep_out_across_water_parts_what_grows_and_pins_do_not(seen):
+    stroke, across = line((40, 150), (90, 150)), [(130, 70), (130, 200)]
+    parted = read_hints([stroke, box(125, 60, 135, 200, "still")], seen).region
+    assert parted[150, 50] and not parted[:, 136:].any()
+    pinned = read_hints([stroke, line(*across, kind="still")], seen)
+    assert pinned.region[150, 50] and pinned.region[150, 130] and pinned.region[180, 250] and len(pinned.pins) > 100
 
 
 # Masks

@@ -66,6 +66,18 @@ def test_a_fall_falls():
     assert end[1] - start[1] > 4 * abs(end[0] - start[0])
 
 
+def test_a_fall_falls_and_its_pool_runs_along_its_ripples():
+    rows, columns = np.mgrid[:200, :320]
+    pixels = np.array((62, 54, 44)) + np.random.default_rng(0).normal(0, 9, (200, 320, 1))
+    falling, pool = (columns > 120) & (columns < 200) & (rows <= 110), rows > 110
+    white = np.where(pool, 205 + 40 * np.sin(rows / 2.0), 205 + 45 * np.sin(columns / 2.0))
+    pixels = np.where((falling | pool)[..., None], white[..., None], pixels).clip(0, 255)
+    moves = [np.subtract(*stroke.points[::-1]) for stroke in suggest_strokes(photo(pixels)) if stroke.kind == "motion"]
+    assert len(moves) == 2
+    down, along = moves
+    assert down[1] > 4 * abs(down[0]) and along[0] > 4 * abs(along[1])
+
+
 def test_larger_photos_get_the_same_regions(seen, strokes):
     large = photo(landscape(960, 600))
     shares = [read_hints(s, p).region.mean() for s, p in ((strokes, seen), (suggest_strokes(large), large))]
