@@ -28,12 +28,12 @@ COARSE = 3  # times wider is the grid of the first solves, that tell where water
 DRIFT = 4  # nodes to one of the drift's
 # Weights, of squares summed over nodes, where velocities count in px/frame.
 HINT, BANK, REST, PLAIN = 100.0, 30.0, 1e-9, 0.002
-DIVERGENCE, CURL = 30.0, 20.0
+DIVERGENCE, CURL = 8.0, 20.0
 EVEN, STRAIGHT = 0.3, 0.015  # of the drift: its differences; its second differences, beside the part's own size
-APART = 4.0  # of M from B, beside the part's own size
+APART = 3.0  # of M from B, beside the part's own size
 # A border that the flow meets squarely is open. To let it through costs LEAK where the part reaches the picture's frame
 # (there the water can leave), and the more, the more the hints turn: who draws a whirl has banks in mind.
-LEAK, LEAST, TURN, TOLERANCE, ROUNDS, OPEN = 2.0, 0.5, 1000.0, 0.3, 4, 0.35
+LEAK, LEAST, TURN, TOLERANCE, ROUNDS, OPEN = 10.0, 0.5, 1000.0, 0.3, 4, 0.35
 OUTLET_REACH = 0.015  # of the longer side; a border so near a drawn outlet is open
 DEFAULT_SPEED = 1 / 1000  # of the longer side per frame, for a part without a stroke
 DEFAULT_WEIGHT = 0.1
@@ -384,7 +384,7 @@ def _closed_banks(part: _Part, size: int, plane: np.ndarray | None) -> tuple[Ban
     """
     sigma = max(2.0, 2.0 * size)
     banks = find_banks(part.mask, max(1, size // 2), sigma)
-    free = _near_outlets(part, banks)
+    free = _near_outlets(part, banks) | _along_frame(part, banks, size)
     islands = np.where(banks.island & ~free, BANK, 0.0)
     undecided = ~banks.island & ~free
     if not undecided.any():
@@ -413,6 +413,13 @@ def _near_outlets(part: _Part, banks: Banks) -> np.ndarray:
     distance = cv2.distanceTransform((~part.outlets).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     at = np.clip(banks.pixels.astype(int), 0, np.array(part.mask.shape[::-1]) - 1)
     return distance[at[:, 1], at[:, 0]] <= max(2.0, OUTLET_REACH * part.default_speed / DEFAULT_SPEED)
+
+
+def _along_frame(part: _Part, banks: Banks, size: int) -> np.ndarray:
+    """Border drawn a hair beside the picture's frame is meant to be the frame; elsewhere windows are wider."""
+    frame = np.array(part.mask.shape[::-1]) - 1.0
+    outward = np.where(banks.pixels < size, -1, 0) + np.where(banks.pixels > frame - size, 1, 0)
+    return (outward * banks.normal > 0.7).any(1)
 
 
 def _price_of_leaks(part: _Part, outlets: bool) -> float:
