@@ -156,7 +156,11 @@ def read_depth(job: Path, shape: tuple[int, int]) -> np.ndarray:
 def write_layers(folder: Path, layers: Layers) -> None:
     """Write layers.npz: of the bands only what is inside their masks."""
     arrays = {"pad": np.array(layers.pad), "color": layers.color, "disparity": layers.disparity}
-    arrays |= {"shown": np.packbits(layers.shown), "label": layers.label, "bands": np.array([b.layer for b in layers.bands], int)}
+    arrays |= {
+        "shown": np.packbits(layers.shown),
+        "label": layers.label,
+        "bands": np.array([b.layer for b in layers.bands], int),
+    }
     for number, band in enumerate(layers.bands):
         arrays[f"mask_{number}"] = np.packbits(band.mask)
         for name in ("source", "color", "disparity"):
@@ -178,7 +182,9 @@ def read_layers(job: Path, camera: Camera) -> Layers:
     _check(arrays["disparity"], np.float32, shape)
     _check(arrays["label"], np.int16, shape)
     bands = [_read_band(arrays, number, int(layer), shape) for number, layer in enumerate(arrays["bands"])]
-    return Layers(camera, pad, arrays["color"], arrays["disparity"], _unpack(arrays["shown"], shape), arrays["label"], bands)
+    return Layers(
+        camera, pad, arrays["color"], arrays["disparity"], _unpack(arrays["shown"], shape), arrays["label"], bands
+    )
 
 
 def _read_band(arrays: dict[str, np.ndarray], number: int, layer: int, shape: tuple[int, int]) -> Band:

@@ -209,8 +209,8 @@ def _moving(job: Path) -> tuple[np.ndarray, np.ndarray]:
         if (job / storage.FLOW).exists():
             with np.load(job / storage.FLOW, allow_pickle=False) as file:
                 return file["motion"], file["region"]
-        mask = photo.read_photo(job / storage.REGION, 16384).color[..., 0]
-        return np.load(job / storage.MOTION, allow_pickle=False), mask > 0.5
+        motion = np.load(job / storage.MOTION, allow_pickle=False)
+        return motion, photo.read_photo(job / storage.REGION, 16384).color[..., 0] > 0.5
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -9,10 +9,8 @@ folder what is dear. An edited stroke repeats only hints, surface, motion and po
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import numpy as np
 from . import product, storage
 from .cache import Memory, Shelf
 from .camera import Camera
+from .clock import Clock, Progress
 from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
 from .device import choose_device
 from .errors import CinemaError
@@ -36,10 +35,6 @@ from .streamlines import join_streamlines, trace_streamlines, trace_swings
 from .strokes import write_strokes
 
 CONTRADICTING = 25.0  # degrees between strokes and motion on average, from which the user is told
-# Rough seconds, in their order.
-STAGES = {"photo": 1, "hints": 1, "depth": 2, "layers": 12, "motion": 2, "points": 3, "save": 1, "report": 8}
-
-Progress = Callable[[str, float], None]
 Warn = Callable[[str], None]
 Ready = Callable[[dict], None]
 
@@ -106,7 +101,7 @@ class Studio:
         Raises:
             CinemaError: Something given cannot be used; the job folder stays as it was.
         """
-        clock = _Clock(progress)
+        clock = Clock(progress)
         shelf = Shelf(request.out)
         stages = Stages(self.memory, shelf, request, clock.stage)
         report = _standing(shelf, stages.key())
@@ -126,7 +121,7 @@ class Studio:
 
     def prepare(self, request: Request) -> None:
         """Make a photo's depth and layers, for the build that will be asked for."""
-        Stages(self.memory, Shelf(request.out), request, _Clock(_silent).stage).layers()
+        Stages(self.memory, Shelf(request.out), request, Clock(_silent).stage).layers()
 
     def flow(self, request: Request, progress: Progress = _silent, warn: Warn = _silent) -> Path:
         """Solve for the motion alone, and write what shows it to the job's flow_preview.npz.
@@ -140,7 +135,7 @@ class Studio:
         Raises:
             CinemaError: Something given cannot be used.
         """
-        stages = Stages(self.memory, Shelf(request.out), request, _Clock(progress).stage)
+        stages = Stages(self.memory, Shelf(request.out), request, Clock(progress).stage)
         drawn, motion = stages.drawn().value, stages.sketch().value
         for text in drawn.warnings:
             warn(text)
@@ -157,7 +152,7 @@ class Studio:
 
     def suggest(self, request: Request) -> tuple[Photo, list[Stroke]]:
         """The working photo, and strokes for it from the photo alone."""
-        photo = Stages(self.memory, Shelf(request.out), request, _Clock(_silent).stage).photo().value
+        photo = Stages(self.memory, Shelf(request.out), request, Clock(_silent).stage).photo().value
         return photo, suggest(photo)
 
 
@@ -185,7 +180,7 @@ def _read_report(job: Path) -> dict:
     return storage.read_report(job)
 
 
-def _publish(stages: Stages, clock: "_Clock", warn: Warn, ready: Ready) -> dict:
+def _publish(stages: Stages, clock: Clock, warn: Warn, ready: Ready) -> dict:
     """Make the points and publish them; the report's quality is not measured yet."""
     with storage.stage(stages.request.out) as staging:
         drawn = stages.drawn().value
@@ -205,7 +200,9 @@ def _publish(stages: Stages, clock: "_Clock", warn: Warn, ready: Ready) -> dict:
             families = [_still(stages), _moving(stages, flow)]
         for family in families:
             described |= family.described
-        report = product.describe(stages.photo().value, request.photo.name, request.options, stages.layers().value, described)
+        report = product.describe(
+            stages.photo().value, request.photo.name, request.options, stages.layers().value, described
+        )
         _save(staging, stages, families, stages.seen(motion, flow), report, clock, ready)
     return report
 
@@ -229,7 +226,11 @@ def _still(stages: Stages) -> _Family:
     if old:
         return _Family("still", key, {name: old[name] for name in ("layers", "still_points", "still_id")}, None)
     points, names = make()
-    described = {"layers": product.describe_layers(points, names), "still_points": len(points.position), "still_id": key}
+    described = {
+        "layers": product.describe_layers(points, names),
+        "still_points": len(points.position),
+        "still_id": key,
+    }
     return _Family("still", key, described, points)
 
 
@@ -257,7 +258,13 @@ def _measured_hints(stages: Stages, motion: Motion, flow: np.ndarray, faded: np.
 
 @shielded
 def _save(
-    staging: storage.Staging, stages: Stages, families: list[_Family], seen: np.ndarray, report: dict, clock: "_Clock", ready: Ready
+    staging: storage.Staging,
+    stages: Stages,
+    families: list[_Family],
+    seen: np.ndarray,
+    report: dict,
+    clock: Clock,
+    ready: Ready,
 ) -> None:
     """Stage the files, publish them and say so: all of it, or nothing."""
     photo, depth, layers, drawn = stages.photo(), stages.depth(), stages.layers(), stages.drawn().value
@@ -269,9 +276,16 @@ def _save(
 
     with clock.stage("save"):
         made = Product(staging, stages.shelf)
-        made.add("photo", photo.key, [storage.PHOTO], lambda folder: write_png(folder / storage.PHOTO, photo.value.color))
+        made.add(
+            "photo", photo.key, [storage.PHOTO], lambda folder: write_png(folder / storage.PHOTO, photo.value.color)
+        )
         made.add("depth", depth.key, [storage.DEPTH], lambda folder: np.save(folder / storage.DEPTH, depth.value))
-        made.add("layers", layers.key, product.layer_files(layers.value), lambda folder: product.write_layers(folder, layers.value))
+        made.add(
+            "layers",
+            layers.key,
+            product.layer_files(layers.value),
+            lambda folder: product.write_layers(folder, layers.value),
+        )
         for family in families:
             made.add(family.name, family.key, product.point_files(family.name), family.write)
         made.add("motion", stages.key(), [storage.MOTION, storage.REGION, storage.STROKES], write_motion)
@@ -280,7 +294,7 @@ def _save(
     ready(report | clock.timing())
 
 
-def _measured(stages: Stages, report: dict, clock: "_Clock") -> dict:
+def _measured(stages: Stages, report: dict, clock: Clock) -> dict:
     """Measure what a published job looks like, and publish its report again; gives report and timing."""
     try:
         quality = _measure(stages, report, clock)
@@ -291,13 +305,15 @@ def _measured(stages: Stages, report: dict, clock: "_Clock") -> dict:
     return report | timing
 
 
-def _measure(stages: Stages, report: dict, clock: "_Clock") -> dict:
+def _measure(stages: Stages, report: dict, clock: Clock) -> dict:
     job = stages.request.out
     with clock.stage("report"):
         photo = read_photo(job / storage.PHOTO, max(report["width"], report["height"]), report["focal"])
         region = cv2.imdecode(np.fromfile(job / storage.REGION, np.uint8), cv2.IMREAD_GRAYSCALE) > 127
         camera = Camera(report["width"], report["height"], report["focal"])
-        splatter = Splatter(storage.read_points(job), camera, report["point_size"], choose_device(stages.options.device))
+        splatter = Splatter(
+            storage.read_points(job), camera, report["point_size"], choose_device(stages.options.device)
+        )
         return report["quality"] | measure(photo.color, region, splatter, report["frames"])
 
 
@@ -309,36 +325,3 @@ def _publish_quality(job: Path, key: str, report: dict, timing: dict) -> None:
                 product.write_report(staging.path, report, timing)
     except CinemaError:  # another build is at work; the figures were told, and that one will have its own
         pass
-
-
-class _Clock:
-    """Times the stages and tells how far the build is."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress, self.start = progress, time.perf_counter()
-        self.stages: list[dict] = []
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        before = sum(STAGES[earlier] for earlier in list(STAGES)[: list(STAGES).index(name)])
-        self.progress(name, before / sum(STAGES.values()))
-        began = time.perf_counter()
-        yield
-        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3)})
-
-    def timing(self) -> dict:
-        return {
-            "stages": list(self.stages),
-            "seconds": round(time.perf_counter() - self.start, 3),
-            "peak_memory_gb": _peak_memory(),
-        }
-
-
-def _peak_memory() -> float | None:
-    """GB that the process has had resident at most; None where the system does not say."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e9 if sys.platform == "darwin" else 1e6), 3)

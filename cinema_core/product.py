@@ -90,13 +90,15 @@ def describe_layers(still: StillPoints, names: list[str]) -> list[dict]:
     described = []
     for number, name in enumerate(names):
         depth = still.position[still.layer == number, 2]
-        described.append({
-            "name": name,
-            "points": len(depth),
-            "nearest": round(float(depth.min()), 4),
-            "farthest": round(float(depth.max()), 4),
-            "hidden": name == "Bed",
-        })
+        described.append(
+            {
+                "name": name,
+                "points": len(depth),
+                "nearest": round(float(depth.min()), 4),
+                "farthest": round(float(depth.max()), 4),
+                "hidden": name == "Bed",
+            }
+        )
     return described
 
 

@@ -13,11 +13,24 @@ from .grid import sample
 from .splatting import Splatter
 
 LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 45)}  # where paths reach farthest
-SEAM_PHASES = (0.27, 0.5, 0.64)  # whether a loop runs through 1 cycle or 5: some near the middle, some near the quarters
+SEAM_PHASES = (
+    0.27,
+    0.5,
+    0.64,
+)  # whether a loop runs through 1 cycle or 5: some near the middle, some near the quarters
 WHOLE = 0.95  # of the motion; where it is feathered to less, its speed is not the hints'
 
 
-FIGURES = ("fidelity_db", "fidelity_still_db", "seam", "contrast", "contrast_max", "holes", "hint_angle_deg", "hint_speed")
+FIGURES = (
+    "fidelity_db",
+    "fidelity_still_db",
+    "seam",
+    "contrast",
+    "contrast_max",
+    "holes",
+    "hint_angle_deg",
+    "hint_speed",
+)
 
 
 def measure_hints(pixels: np.ndarray, velocities: np.ndarray, motion: np.ndarray, faded: np.ndarray) -> dict:

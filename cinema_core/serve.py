@@ -3,8 +3,8 @@
 Requests, one JSON object a line; paths are strings, what is left out is null or the command line's default::
 
     {"id": 7, "command": "open", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
-    {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ..., "flow": ...,
-              "still": false, "options": {fields of data.BuildOptions}}
+    {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ...,
+              "flow": ..., "still": false, "options": {fields of data.BuildOptions}}
     {"id": 9, "command": "flow", as build}                       the field for display, without a build
     {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
@@ -20,13 +20,12 @@ Answers are those of `messages`, each with the request's "id". One request is wo
 * A cancel ends its request, working or waiting, with {"type": "error", "text": "Cancelled", "hint": ..., "cancelled":
   true}, and the job is as it was. The id of no such request is passed over.
 * After "error" and "fatal" the next request is served. A line that is no request is answered by an "error" of id null.
-* The process ends at once on quit, at the end of its input and when nobody reads its answers, in the middle of work too;
+* The process ends at once on quit, at the end of its input and when nobody reads its answers, even in the middle of work;
   and when it has had nothing to do for long.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -43,7 +42,7 @@ from .data import BuildOptions
 from .errors import CinemaError
 from .interrupts import Cancelled, Interrupts, shielded
 from .messages import JsonMessages
-from .request import Request
+from .request import Fields, Request
 
 IDLE = 1800.0  # seconds
 FIRST = 1.0  # seconds; whoever starts the process is about to ask, and to open a photo must not wait for torch
@@ -81,7 +80,9 @@ class _Preparation(_Task):
 
     def gives_way(self, following: _Task | None) -> bool:
         """Not to a build, which most likely waits for just these layers."""
-        return following is not None and (following.fields["command"] != "build" or following.fields.get("depth") is not None)
+        return following is not None and (
+            following.fields["command"] != "build" or following.fields.get("depth") is not None
+        )
 
 
 class Engine:
@@ -148,7 +149,9 @@ class Engine:
             else:
                 self._queue(_Task(fields))
         except CinemaError as error:
-            self._messages.about(id=fields.get("id") if isinstance(fields, dict) else None).error(error.text, error.hint)
+            self._messages.about(id=fields.get("id") if isinstance(fields, dict) else None).error(
+                error.text, error.hint
+            )
         except (ValueError, RecursionError):
             self._messages.about(id=None).error("A request is not valid JSON", _FORM)
         return False
@@ -246,7 +249,7 @@ class Engine:
             messages.fatal(answer.text)
 
     def _open(self, task: _Task, messages: JsonMessages) -> Done:
-        given = _Fields(task.fields)
+        given = Fields(task.fields)
         photo, out = given.path("photo"), given.path("out")
         max_side, focal = given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None)
         done = commands.open_photo(photo, out, max_side, focal, messages)
@@ -274,14 +277,14 @@ class Engine:
         return commands.suggest(self._studio, request)
 
     def _export(self, task: _Task, messages: JsonMessages) -> Done:
-        given = _Fields(task.fields)
+        given = Fields(task.fields)
         return commands.export(given.path("out"), given.path("file"))
 
     def _request(self, task: _Task, messages: JsonMessages) -> Request:
         if self._studio is None:
             messages.progress("start", 0.0)  # torch takes its seconds
         self._ensure_studio()
-        given = _Fields(task.fields)
+        given = Fields(task.fields)
         photo, annotations = commands.input_files(given.path("photo"), given.path("annotations", None))
         others = {name: given.path(name, None) for name in ("depth", "region", "flow")}
         return Request(photo, given.path("out"), given.options(), annotations, still=given.flag("still"), **others)
@@ -294,55 +297,3 @@ COMMANDS = {
     "suggest": Engine._suggest,
     "export": Engine._export,
 }
-
-
-class _Fields:
-    """A request's fields, checked."""
-
-    def __init__(self, fields: dict) -> None:
-        self._fields = fields
-
-    def _get(self, name: str, kinds: tuple[type, ...], default: object, wanted: str) -> object:
-        value = self._fields.get(name)
-        if value is None and default is not ...:
-            return default
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
-        return value
-
-    def path(self, name: str, default: object = ...) -> Path | None:
-        value = self._get(name, (str,), default, "the name of a file or folder")
-        return None if value is None else Path(value)
-
-    def number(self, name: str, default: float | None, kinds: tuple[type, ...] = (int, float)) -> float | None:
-        """A number in its range."""
-        low, high = commands.RANGES[name]
-        wanted = f"{'a whole number' if kinds == (int,) else 'a number'} from {low:g} to {high:g}"
-        value = self._get(name, kinds, default, wanted)
-        if value is not None and not low <= value <= high:
-            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        return self._get(name, (bool,), False, "true or false")
-
-    def options(self) -> BuildOptions:
-        """The request's options, each of its field's type; the others are the defaults.
-
-        The photo's may stand beside them, as they do where there are no others.
-        """
-        beside = {name: self._fields[name] for name in ("max_side", "focal") if name in self._fields}
-        given = beside | self._get("options", (dict,), {}, "an object of options")
-        known = {field.name: field for field in dataclasses.fields(BuildOptions)}
-        unknown = next((name for name in given if name not in known), None)
-        if unknown is not None:
-            raise CinemaError(f'There is no option "{unknown}"', f"There are {', '.join(known)}")
-        return BuildOptions(**{name: self._option(given, name, getattr(BuildOptions, name)) for name in given})
-
-    def _option(self, given: dict, name: str, default: object) -> object:
-        part = _Fields(given)
-        if isinstance(default, bool):
-            return part._get(name, (bool,), default, "true or false")
-        if isinstance(default, str):
-            return part._get(name, (str,), default, "a name")
-        return part.number(name, default, (int,) if isinstance(default, int) else (int, float))

@@ -98,9 +98,18 @@ class Stages:
 
     def key(self) -> str:
         """A key of all that is given, by contents."""
-        return digest("build", cache.CODE, *self._digests.values(), self.request.photo.name, asdict(self.options), self.request.still)
+        return digest(
+            "build",
+            cache.CODE,
+            *self._digests.values(),
+            self.request.photo.name,
+            asdict(self.options),
+            self.request.still,
+        )
 
-    def _made(self, stage: str, key: str, make: Callable[..., object], load: Callable = _nothing, needs: Callable = tuple) -> Made:
+    def _made(
+        self, stage: str, key: str, make: Callable[..., object], load: Callable = _nothing, needs: Callable = tuple
+    ) -> Made:
         """A value by its key: from memory, else from disk, else made of what it needs."""
         found = self._found(stage, key, load)
         if found is not None:
@@ -130,11 +139,13 @@ class Stages:
     def depth(self) -> Made:
         """(H, W) float32, scene units."""
         key, photo, given = self._depth_key(), self.photo().value, self.request.depth
+        shape = photo.color.shape[:2]
         return self._made(
-            "depth", key,
+            "depth",
+            key,
             make=lambda: read_depth(given, photo) if given else estimate_depth(photo),
-            load=lambda: self.shelf.load("depth", key, lambda job: cache.read_depth(job, photo.color.shape[:2]), storage.DEPTH),
-        )  # fmt: skip
+            load=lambda: self.shelf.load("depth", key, lambda job: cache.read_depth(job, shape), storage.DEPTH),
+        )
 
     def layers(self, only_if_made: bool = False) -> Made | None:
         """`Layers`; with `only_if_made`, None where they would have to be made."""
@@ -146,7 +157,13 @@ class Stages:
 
         if only_if_made:
             return self._found("layers", key, load)
-        return self._made("layers", key, lambda depth: split_layers(photo.color, depth, camera, seed), load, lambda: (self.depth().value,))
+        return self._made(
+            "layers",
+            key,
+            lambda depth: split_layers(photo.color, depth, camera, seed),
+            load,
+            lambda: (self.depth().value,),
+        )
 
     def drawn(self) -> Made:
         """`Drawn`."""
@@ -217,7 +234,12 @@ class Stages:
             return Motion(pad, surface, None, flow, None)
         moved = np.float32(pad)
         swing = solve_sway(
-            swaying.region, hints.sway_pixels + moved, hints.sway_extents, swaying.color, swaying.disparity, hints.pins + moved
+            swaying.region,
+            hints.sway_pixels + moved,
+            hints.sway_extents,
+            swaying.color,
+            swaying.disparity,
+            hints.pins + moved,
         )
         return Motion(pad, surface, swaying, flow, swing)
 
@@ -241,7 +263,9 @@ class Stages:
         """(Hc, Wc) float32, the factor on the flow by which it fades at the region's border and under a soft mask."""
         soft, region = self.drawn().value.hints.soft, motion.surface.region
         soft = None if soft is None else on_canvas(soft, motion.pad)
-        return feather(np.ones((*region.shape, 1), np.float32), region, self.options.feather * max(region.shape), soft)[..., 0]
+        return feather(np.ones((*region.shape, 1), np.float32), region, self.options.feather * max(region.shape), soft)[
+            ..., 0
+        ]
 
     def seen(self, motion: Motion, flow: np.ndarray) -> np.ndarray:
         """(H, W, 2) float32, px/frame: how the photo's pixels move, zero where they do not; of the feathered flow."""
@@ -258,7 +282,16 @@ class Stages:
         """Key, and what makes the moving points of the feathered flow."""
         options = self.options
         device = choose_device(options.device)
-        key = digest("moving", self.motion().key, options.feather, options.frames, options.keys, options.swings, options.thin, device)
+        key = digest(
+            "moving",
+            self.motion().key,
+            options.feather,
+            options.frames,
+            options.keys,
+            options.swings,
+            options.thin,
+            device,
+        )
         return key, lambda: self._moving(flow, device)
 
     def _moving(self, flow: np.ndarray, device: str) -> MovingPoints:

@@ -108,7 +108,9 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
     made = _make_folder(job)
     with _locked(job) as lock:
         if lock is None:
-            raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished, or choose another folder")
+            raise CinemaError(
+                f"Another build is writing to {job}", "Wait until it has finished, or choose another folder"
+            )
         _settle(job)
         _check_foreign(job, NAMES)
         staging = Staging(job, lock, keep)
@@ -202,7 +204,9 @@ def _map_points(job: Path) -> dict[str, np.ndarray]:
         recover(job)
         before = _stamp(job)
         try:
-            points = {name: np.load(job / file, mmap_mode="c", allow_pickle=False) for name, file in POINTS_FILES.items()}
+            points = {
+                name: np.load(job / file, mmap_mode="c", allow_pickle=False) for name, file in POINTS_FILES.items()
+            }
         except FileNotFoundError:
             if before == _stamp(job) and not (job / _JOURNAL).exists():
                 raise

@@ -10,12 +10,13 @@ import pytest
 
 from cinema_core import cache, storage
 from cinema_core.camera import PATHS, Camera
+from cinema_core.clock import STAGES
 from cinema_core.data import BuildOptions
 from cinema_core.depth import estimate_depth
 from cinema_core.errors import CinemaError
 from cinema_core.layers import split_layers
 from cinema_core.photo import read_photo, write_png
-from cinema_core.pipeline import STAGES, build
+from cinema_core.pipeline import build
 from cinema_core.report import FIGURES
 
 WIDTH, HEIGHT = 128, 80  # of the landscape at this side
@@ -109,12 +110,20 @@ def test_the_jobs_arrays_are_as_documented(built):
     assert picture.shape[2] == 4 and picture.shape[0] > HEIGHT and picture.shape[1] > WIDTH
 
 
-def test_without_strokes_it_is_a_still_photo_and_says_so(tmp_path, landscape_file):
+def test_a_still_photo_on_demand(tmp_path, landscape_file):
+    report = build(landscape_file, tmp_path / "job", OPTIONS, still=True)
+    assert report["warnings"] == [] and report["moving_points"] == 0
+    assert report["quality"]["seam"] is None and report["quality"]["fidelity_db"] > 38
+    assert not np.load(tmp_path / "job" / "motion.npy").any()
+
+
+def test_without_strokes_it_moves_as_suggested_and_says_so(tmp_path, landscape_file):
     told = []
     report = build(landscape_file, tmp_path / "job", OPTIONS, warn=told.append)
-    assert told == report["warnings"] and len(told) == 1 and "still 3D photo" in told[0]
-    assert report["moving_points"] == 0 and report["quality"]["seam"] is None and report["quality"]["fidelity_db"] > 38
-    assert not np.load(tmp_path / "job" / "motion.npy").any()
+    assert told == report["warnings"] and "moves as suggested" in told[0] and report["moving_points"] > 0
+    flat = write_png(tmp_path / "flat.png", np.full((HEIGHT, WIDTH, 3), 128, np.uint8)) or tmp_path / "flat.png"
+    report = build(flat, tmp_path / "flat", OPTIONS)
+    assert "this is a still 3D photo" in report["warnings"][0] and report["moving_points"] == 0
 
 
 def test_a_failing_build_leaves_the_job_as_it_was(tmp_path, landscape_file, strokes):

@@ -87,7 +87,9 @@ def test_the_same_lines_each_time():
 def test_swings_are_drawn_from_end_to_end_and_joined():
     swings = trace_swings(field(3, 0), everywhere(), 60)
     assert {len(line) for line in each(swings)} == {2}
-    np.testing.assert_allclose([line[1] - line[0] for line in each(swings)], np.tile((6, 0), (len(swings.speed), 1)), atol=1e-4)
+    np.testing.assert_allclose(
+        [line[1] - line[0] for line in each(swings)], np.tile((6, 0), (len(swings.speed), 1)), atol=1e-4
+    )
     np.testing.assert_allclose(swings.speed, 12 / 60, rtol=1e-5)
     flowing = trace_streamlines(field(1, 0), everywhere())
     both = join_streamlines(flowing, swings)
