@@ -15,7 +15,8 @@ from ..cinema_core import storage
 from ..cinema_core.camera import Camera
 from ..cinema_core.errors import CinemaError
 from ..cinema_core.strokes import read_strokes, write_strokes
-from . import engine, result, scene as stage, strokes
+from . import engine, result, strokes
+from . import scene as stage
 from .engine import Request
 
 

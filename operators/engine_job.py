@@ -1,6 +1,6 @@
 """How an operator runs the engine: modal with Esc in a window, blocking in background and in scripts."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import bpy
 
