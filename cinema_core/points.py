@@ -32,6 +32,7 @@ MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
 # ones the flow draws the texture into streaks, and the two ends no longer look alike. But no path is run through in less
 # than SHORTEST_CYCLE (frames), or the eye sees the repetition.
 LONGEST_PATH, SHORTEST_CYCLE = 1 / 30, 8
+LEAST_ALIKE = -0.4  # correlation; boosting still more would show noise
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
@@ -232,10 +233,12 @@ def _end_pixels(paths: Trajectories, places: np.ndarray, part: np.ndarray) -> np
 
 
 def _likeness(surface: Surface, mean: np.ndarray, part: np.ndarray, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(Hc * Wc,) float32: correlation 0..1 of the texture at the two ends of the trajectories that start here.
+    """(Hc * Wc,) float32: which share of the texture is mixed plainly on the trajectories that start here.
 
-    Where it is 1 (slow water), a plain mix keeps the contrast, and boosting it would make it breathe. Every other row
-    and column tells enough.
+    That depends on the correlation r of the texture at their two ends. At 1 (slow water) a plain mix keeps the contrast,
+    and boosting it would make it breathe; at 0 the boost by sqrt(2) at mid-loop is right; in between, and below 0, a
+    share g of plain mixing and 1 - g of boosted gives (g + (1 - g) sqrt(2)) sqrt((1 + r) / 2) of the contrast, which is
+    solved for 1. Every other row and column tells enough.
     """
     height, width = part.shape
     row, column = start // width, start % width
@@ -248,7 +251,8 @@ def _likeness(surface: Surface, mean: np.ndarray, part: np.ndarray, start: np.nd
     known = np.zeros(products.shape[:2], bool)
     known[place] = True
     both, one, other = np.moveaxis(masked_blur(products, known, max(1.0, ALIKE_SIDE * max(part.shape) / 2)), -1, 0)
-    alike = np.clip(both / np.sqrt(np.maximum(one * other, 1e-12)), 0, 1)
+    alike = np.clip(both / np.sqrt(np.maximum(one * other, 1e-12)), LEAST_ALIKE, 1)
+    alike = ((2**0.5 - np.sqrt(2 / (1 + alike))) / (2**0.5 - 1)).astype(np.float32)
     return cv2.resize(alike, (2 * alike.shape[1], 2 * alike.shape[0]))[:height, :width].ravel()
 
 
