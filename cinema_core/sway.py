@@ -81,7 +81,7 @@ def sway_points(layers: Layers, surface: Surface, amplitude: np.ndarray, keys: i
     displacement = np.zeros((keys + 1, len(base), 3), np.float32)
     displacement[..., :2] = wave * sideways
     still = np.zeros(len(base), np.float32)
-    spread = 1 + _stretch(amplitude)[mask]
+    spread = 1 + 0.5 * _stretch(amplitude)[mask]  # beyond what discs of neighbours overlap by anyway
     return MovingPoints(
         base, displacement, still, still + 2, color, color, color, color, spread, np.full(len(base), swings, np.int16)
     )
