@@ -28,12 +28,12 @@ COARSE = 3  # times wider is the grid of the first solves, that tell where water
 DRIFT = 4  # nodes to one of the drift's
 # Weights, of squares summed over nodes, where velocities count in px/frame.
 HINT, BANK, REST, PLAIN = 100.0, 30.0, 1e-9, 0.002
-DIVERGENCE, CURL = 8.0, 20.0
+DIVERGENCE, CURL = 6.0, 20.0
 EVEN, STRAIGHT = 0.3, 0.015  # of the drift: its differences; its second differences, beside the part's own size
 APART = 3.0  # of M from B, beside the part's own size
 # A border that the flow meets squarely is open. To let it through costs LEAK where the part reaches the picture's frame
 # (there the water can leave), and the more, the more the hints turn: who draws a whirl has banks in mind.
-LEAK, LEAST, TURN, TOLERANCE, ROUNDS, OPEN = 10.0, 0.5, 1000.0, 0.3, 4, 0.35
+LEAK, LEAST, TURN, TOLERANCE, ROUNDS, OPEN = 10.0, 0.2, 1000.0, 0.3, 4, 0.35
 OUTLET_REACH = 0.015  # of the longer side; a border so near a drawn outlet is open
 DEFAULT_SPEED = 1 / 1000  # of the longer side per frame, for a part without a stroke
 DEFAULT_WEIGHT = 0.1
