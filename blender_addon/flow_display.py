@@ -11,12 +11,13 @@ from .jobs import Streamlines
 from .scene import ensure_root, in_scene, match_focal, new_drawing
 from .strokes import write_last
 
-RADIUS = 0.0016  # of a line at its head, in units of the photo's longer side
+RADIUS = 0.0013  # of a line at its head, in units of the photo's longer side
 TAIL = 0.25  # of the radius and the opacity where a line starts
-HEAD = 0.011  # length of an arrowhead, in the same units
-HEAD_ANGLE = 0.45  # radians between a line and a barb
+HEAD, HEAD_SHARE = 0.009, 0.5  # length of an arrowhead, in the same units, and at most of its line
+HEAD_ANGLE = 0.4  # radians between a line and a barb
 # Slow to fast, scene-linear: told apart on blue water and on dark rock, by brightness too.
 RAMP = np.array([(0.05, 0.12, 0.9), (0.0, 0.6, 0.9), (0.15, 0.95, 0.35), (1.0, 0.85, 0.05), (1.0, 0.2, 0.03)])
+SHADES = 16  # materials along the ramp: colours of points would not show in solid shading
 FULL = 95  # percentile of the speeds that is shown in the last colour: one line must not pale all others
 
 
@@ -49,7 +50,9 @@ def remove_flow(scene: bpy.types.Scene) -> None:
     data = flow.data
     materials = [material for material in data.materials if material is not None]
     bpy.data.objects.remove(flow)
-    bpy.data.batch_remove([block for block in (data, *materials) if block.users == 0])
+    if data.users == 0:
+        bpy.data.batch_remove([data])
+    bpy.data.batch_remove([material for material in materials if material.users == 0])
     scene.cinemagraph.flow = None
 
 
@@ -64,10 +67,11 @@ def _new_flow(scene: bpy.types.Scene) -> bpy.types.Object:
     layer = flow.data.layers.new("Flow")
     layer.frames.new(-1_000_000)  # shown at any frame
     layer.use_lights = False
-    material = bpy.data.materials.new("Cinemagraph Flow")
-    bpy.data.materials.create_gpencil_data(material)
-    material.grease_pencil.color = (1.0, 1.0, 1.0, 1.0)
-    flow.data.materials.append(material)
+    for color in _ramp(np.linspace(0, 1, SHADES)):
+        material = bpy.data.materials.new("Cinemagraph Flow")
+        bpy.data.materials.create_gpencil_data(material)
+        material.grease_pencil.color = (*color, 1.0)
+        flow.data.materials.append(material)
     return flow
 
 
@@ -85,13 +89,11 @@ def _draw(drawing: bpy.types.GreasePencilDrawing, points: np.ndarray, lines: Str
     heads, of_line = _arrowheads(points, lines.offsets)
     drawing.add_strokes([*counts.tolist(), *[3] * len(of_line)])
     full = np.ones(3 * len(of_line))
-    color = _colors(lines.speed)
-    rgba = np.column_stack([np.concatenate([np.repeat(color, counts, 0), np.repeat(color[of_line], 3, 0)]),
-                            np.ones(len(points) + len(full))])
+    shade = _shades(lines.speed)
     write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", np.concatenate([points, heads]))
     write_last(drawing, "radius", "FLOAT", "POINT", "value", RADIUS * np.concatenate([swell, full]))
     write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.concatenate([swell, full]))
-    write_last(drawing, "vertex_color", "FLOAT_COLOR", "POINT", "color", rgba)
+    write_last(drawing, "material_index", "INT", "CURVE", "value", np.concatenate([shade, shade[of_line]]))
     drawing.tag_positions_changed()
 
 
@@ -105,7 +107,8 @@ def _arrowheads(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np
     before = points[np.maximum(offsets[1:] - 3, offsets[:-1])]
     length = np.linalg.norm(tips - before, axis=1)
     of_line = np.flatnonzero(length > 1e-6)
-    back = (before - tips)[of_line] / length[of_line, None] * HEAD
+    whole = np.linalg.norm(tips - points[offsets[:-1]], axis=1)
+    back = (before - tips)[of_line] * (np.minimum(HEAD, HEAD_SHARE * whole) / np.maximum(length, 1e-9))[of_line, None]
     barbs = []
     for angle in (HEAD_ANGLE, -HEAD_ANGLE):
         cos, sin = np.cos(angle), np.sin(angle)
@@ -114,8 +117,13 @@ def _arrowheads(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np
     return np.stack([barbs[0], tips[of_line], barbs[1]], 1).reshape(-1, 3), of_line
 
 
-def _colors(speed: np.ndarray) -> np.ndarray:
-    """(L, 3) scene-linear."""
+def _shades(speed: np.ndarray) -> np.ndarray:
+    """(L,) int32 number of each line's material."""
     place = np.clip(speed / max(np.percentile(speed, FULL), 1e-9), 0, 1)
+    return np.rint(place * (SHADES - 1)).astype(np.int32)
+
+
+def _ramp(place: np.ndarray) -> np.ndarray:
+    """(N, 3) scene-linear colours at places 0..1 along the ramp."""
     stops = np.linspace(0, 1, len(RAMP))
     return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])

@@ -14,16 +14,17 @@ from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
 from . import engine, flow_display, jobs, strokes
 
-TICK = 0.08  # seconds between two looks
-IDLE_TICK = 0.5  # the same while no scene wants it
-REST = 0.2  # seconds that the hints stay as they are before they are solved
+TICK = 0.08  # seconds between two looks at the hints
+ANSWER_TICK = 0.03  # the same, at the engine that is solving
+IDLE_TICK = 0.5  # the same while it is switched off
+REST = 0.1  # seconds that the hints stay as they are before they are solved
 # Settings that the flow depends on.
 _SETTINGS = (
     "speed", "focal", "width", "height", "depth_file", "region_file", "flow_file", "feather", "perspective", "photo_path",
 )
 
 
-class _Watch:
+class Watch:
     """What is known of the hints of the scene that is looked at."""
 
     def __init__(self) -> None:
@@ -35,20 +36,32 @@ class _Watch:
         self.since = 0.0
         self.request: engine.Request | None = None
 
-    def look(self, scene: bpy.types.Scene, busy: bool) -> str:
-        """Look once, and ask or draw where that is due; gives what there is to complain of."""
+    def look(self, scene: bpy.types.Scene, busy: bool = False, trouble: str = "") -> str:
+        """Look once, and ask or draw where that is due.
+
+        Args:
+            scene: The scene that is worked on.
+            busy: Only look, something else goes on.
+            trouble: What there was to complain of.
+
+        Returns:
+            What there is to complain of now, "" when all is well.
+
+        Raises:
+            CinemaError: The hints cannot be solved.
+        """
         if self.scene != scene.session_uid:
             self.forget()
             self.scene = scene.session_uid
         if self.request is not None:
-            return self._take(scene, busy)
+            return self._take(scene) if not busy and self.request.poll(done=True) else trouble
         drawn = strokes.read_hints(scene)
         mark = fingerprint(scene, drawn)
         if mark != self.seen:
             self.seen, self.since = mark, time.monotonic()
         rested = time.monotonic() - self.since >= REST
         if mark == self.asked or not rested or busy:
-            return bpy.context.window_manager.cinemagraph.live_trouble
+            return trouble
         self.asked = mark
         if not _moves(scene, drawn):
             flow_display.remove_flow(scene)
@@ -56,15 +69,13 @@ class _Watch:
         self.request = jobs.start_flow(scene)
         return ""
 
-    def _take(self, scene: bpy.types.Scene, busy: bool) -> str:
-        if busy or not self.request.poll(done=True):
-            return ""
+    def _take(self, scene: bpy.types.Scene) -> str:
         request, self.request = self.request, None
         flow_display.show_flow(scene, jobs.finish_flow(request.answer))
         return request.warnings[-1] if request.warnings else ""
 
 
-_watch = _Watch()
+_watch = Watch()
 
 
 def fingerprint(scene: bpy.types.Scene, drawn: list[Stroke]) -> str:
@@ -79,12 +90,10 @@ def fingerprint(scene: bpy.types.Scene, drawn: list[Stroke]) -> str:
     return mark.hexdigest()
 
 
-def switch(scene: bpy.types.Scene) -> None:
-    """Start afresh when the user switches it on or off."""
+def restart(context: bpy.types.Context) -> None:
+    """Start afresh when it is switched on; let go of all when it is switched off."""
     _drop()
-    bpy.context.window_manager.cinemagraph.live_trouble = ""
-    if scene.cinemagraph.live_preview and not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, persistent=True)
+    context.window_manager.cinemagraph.live_trouble = ""
 
 
 def _moves(scene: bpy.types.Scene, drawn: list[Stroke]) -> bool:
@@ -94,21 +103,20 @@ def _moves(scene: bpy.types.Scene, drawn: list[Stroke]) -> bool:
 
 def _tick() -> float:
     manager = bpy.context.window_manager
-    scene = next((window.scene for window in manager.windows if window.scene.cinemagraph.live_preview), None)
-    if scene is None or scene.cinemagraph.photo is None:
-        _drop()
-        return IDLE_TICK
     state = manager.cinemagraph
+    scene = manager.windows[0].scene if state.live_preview and len(manager.windows) else None
+    if scene is None or scene.cinemagraph.photo is None:
+        return IDLE_TICK
     # A stroke being drawn, points being moved, a build: whatever is modal comes first.
     busy = state.running or any(len(window.modal_operators) for window in manager.windows)
     try:
-        trouble = _watch.look(scene, busy)
+        trouble = _watch.look(scene, busy, state.live_trouble)
     except CinemaError as error:
         _watch.request, trouble = None, str(error)
     if trouble != state.live_trouble:
         state.live_trouble = trouble
         _redraw_panels(manager)
-    return TICK
+    return ANSWER_TICK if _watch.request is not None else TICK
 
 
 def _drop() -> None:

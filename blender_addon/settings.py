@@ -99,10 +99,6 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
         get=lambda settings: selection.get_speed(settings.id_data),
         set=lambda settings, value: selection.set_speed(settings.id_data, value),
     )
-    live_preview: BoolProperty(
-        name="Live", description="Show the flow again whenever a stroke has been drawn or changed", default=False,
-        update=lambda settings, _context: live.switch(settings.id_data),
-    )
     point_size: FloatProperty(
         name="Point Size", description="Size of all points in pixels of the photo; stored on their modifiers. "
         "Larger ones close gaps that a moving camera opens, smaller ones keep the photo sharper",
@@ -141,12 +137,16 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
 
 
 class CinemagraphProgress(bpy.types.PropertyGroup):
-    """The job that runs now; sits at `WindowManager.cinemagraph`, never saved."""
+    """What goes on now; sits at `WindowManager.cinemagraph`, never saved."""
 
     running: BoolProperty(options={"SKIP_SAVE"})
     cancel: BoolProperty(options={"SKIP_SAVE"})
     stage: StringProperty(options={"SKIP_SAVE"})
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    live_preview: BoolProperty(  # here, so that undo does not switch it, and no file that is opened starts it
+        name="Live", description="Show the flow again whenever a stroke has been drawn or changed",
+        options={"SKIP_SAVE"}, update=lambda _state, context: live.restart(context),
+    )
     live_trouble: StringProperty(options={"SKIP_SAVE"})  # why the live flow is not shown, "" while all is well
 
 

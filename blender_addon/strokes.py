@@ -208,7 +208,7 @@ def write_last(
 ) -> None:
     """Write the last len(values) elements of an attribute, which is made if it is missing."""
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
-    whole = np.zeros((len(attribute.data), *values.shape[1:]), np.float32)
+    whole = np.zeros((len(attribute.data), *values.shape[1:]), np.int32 if kind == "INT" else np.float32)
     attribute.data.foreach_get(field, whole.ravel())
     whole[-len(values):] = values
     attribute.data.foreach_set(field, whole.ravel())

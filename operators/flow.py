@@ -40,13 +40,13 @@ class CINEMAGRAPH_OT_hide_flow(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not (flow_display.has_flow(context.scene) or context.scene.cinemagraph.live_preview):
+        if not (flow_display.has_flow(context.scene) or context.window_manager.cinemagraph.live_preview):
             cls.poll_message_set("No flow is shown")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        context.scene.cinemagraph.live_preview = False
+        context.window_manager.cinemagraph.live_preview = False
         flow_display.remove_flow(context.scene)
         return {"FINISHED"}
 

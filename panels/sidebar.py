@@ -64,7 +64,7 @@ class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
         row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
         row = layout.row(align=True)
         row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
-        row.prop(settings, "live_preview", toggle=True)
+        row.prop(context.window_manager.cinemagraph, "live_preview", toggle=True)
         row.operator("cinemagraph.hide_flow", text="", icon="X")
         _wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
 
