@@ -1,6 +1,7 @@
 # make demo    the main job on the sample photo, or on PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
 # make test    all tests
 # make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
+# make bench-motion   the motion field beside the reference's, the loop's look, and how soon an edit is in the scene
 # Both set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
 
 PHOTO ?= demo/sea3.jpg
@@ -15,7 +16,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own extension tool, shipped in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test bench environment extension clean
+.PHONY: demo test bench bench-motion environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -27,6 +28,11 @@ test: environment
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension
 	$(PYTHON) tests/benchmark/figures.py --zip $(EXTENSION) $(CASES)
+
+bench-motion: extension
+	$(PYTHON) tests/benchmark/motion_figures.py
+	$(PYTHON) tests/benchmark/loops.py $(CASES)
+	$(PYTHON) tests/benchmark/editing.py --zip $(EXTENSION) $(CASES)
 
 extension: environment
 	@mkdir -p dist
