@@ -46,17 +46,13 @@ def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
         raise CinemaError("There are no strokes at this frame", "Draw some first")
     settings = scene.cinemagraph
     path = writable(path.with_suffix(".json"), [".json"])
-    draft = path.with_name(f".{path.name}.part")
     try:
         size = (settings.width, settings.height)
         if labelme:
             name, of_file = Path(settings.photo_path).name, tuple(settings.file_size)
-            stroke_files.write_labelme(draft, drawn, size, name, of_file if all(of_file) else None)
+            stroke_files.write_labelme(path, drawn, size, name, of_file if all(of_file) else None)
         else:
-            stroke_files.write_strokes(draft, drawn, size)
-        os.replace(draft, path)
+            stroke_files.write_strokes(path, drawn, size)
     except OSError as error:
         raise CinemaError(f'"{path}" cannot be written ({error.strerror})', "Choose a file in a folder of yours") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return len(drawn)

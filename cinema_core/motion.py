@@ -292,8 +292,13 @@ def _bilinear(grid: _Grid, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth_rows(grid: _Grid, weight: float) -> _Rows:
-    root = np.sqrt(weight * grid.conductance)
-    column = np.concatenate([2 * grid.link, 2 * grid.link + 1])
+    return _difference_rows(grid, grid.link, weight * grid.conductance)
+
+
+def _difference_rows(grid: _Grid, link: np.ndarray, weight: np.ndarray) -> _Rows:
+    """Both components are the same at both ends of each link, by its (L,) weight."""
+    root = np.sqrt(weight)
+    column = np.concatenate([2 * link, 2 * link + 1])
     value = np.tile(np.stack([root, -root], 1), (2, 1))
     return _table(column, value, 2 * grid.count), np.zeros(len(column))
 
@@ -314,9 +319,7 @@ def _frame_rows(grid: _Grid, mask: np.ndarray) -> _Rows:
             beside |= across & (place.max(1) <= strip)
         if framed[-grid.size :].any():
             beside |= across & (grid.index.shape[axis] - 1 - place.min(1) <= strip)
-    link = grid.link[beside]
-    value = np.tile((np.sqrt(FRAME), -np.sqrt(FRAME)), (2 * len(link), 1))
-    return _table(np.concatenate([2 * link, 2 * link + 1]), value, 2 * grid.count), np.zeros(2 * len(link))
+    return _difference_rows(grid, grid.link[beside], np.full(beside.sum(), FRAME))
 
 
 def _water(grid: _Grid, mask: np.ndarray) -> list[_Rows]:

@@ -30,9 +30,10 @@ from .product import Product
 from .report import measure, measure_hints
 from .request import Request
 from .splatting import Splatter
-from .stages import Motion, Stages, suggest
+from .stages import Motion, Stages
 from .streamlines import join_streamlines, trace_streamlines, trace_swings
 from .strokes import write_strokes
+from .suggest import suggest_strokes
 
 CONTRADICTING = 25.0  # degrees between strokes and motion on average, from which the user is told
 Warn = Callable[[str], None]
@@ -153,7 +154,7 @@ class Studio:
     def suggest(self, request: Request) -> tuple[Photo, list[Stroke]]:
         """The working photo, and strokes for it from the photo alone."""
         photo = Stages(self.memory, Shelf(request.out), request, Clock(_silent).stage).photo().value
-        return photo, suggest(photo)
+        return photo, suggest_strokes(photo)
 
 
 def _sleep(seconds: float) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from . import cache, storage
 from .cache import Made, Memory, Shelf, digest, digest_file
 from .camera import Camera
-from .data import MovingPoints, Photo, StillPoints, Stroke
+from .data import MovingPoints, StillPoints, Stroke
 from .depth import estimate_depth, read_depth
 from .device import choose_device
 from .flow_files import read_flow
@@ -179,7 +179,7 @@ class Stages:
             warnings.append("The transparent parts of the photo are built as if they were opaque")
         strokes = read_strokes(request.annotations, size) if request.annotations else []
         if not (strokes or request.region or request.flow or request.still):
-            strokes = suggest(photo)
+            strokes = suggest_strokes(photo)
             warnings.append("There are no strokes, so " + (_SUGGESTED if strokes else "this is a still 3D photo"))
         painted = read_mask(request.region, size) if request.region else None
         if request.flow and painted is None and not any(stroke.kind == "region" for stroke in strokes):
@@ -308,11 +308,6 @@ def on_canvas(values: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
     """Continue (H, W) or (H, W, C) of the photo over the canvas, from the nearest pixel of its border."""
     across, down = pad
     return np.pad(values, ((down, down), (across, across)) + ((0, 0),) * (values.ndim - 2), mode="edge")
-
-
-def suggest(photo: Photo) -> list[Stroke]:
-    """Strokes from the photo alone, to be edited; [] where nothing is found that would move."""
-    return suggest_strokes(photo)
 
 
 _SUGGESTED = "what looks as if it flowed moves as suggested; draw strokes, or ask for a still photo"

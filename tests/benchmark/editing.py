@@ -10,14 +10,13 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
 
-os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="cinemagraph-bench-")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from figures import open_and_build  # noqa: E402, isort: skip  (first: it keeps Blender off the user's own settings)
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 
@@ -36,21 +35,13 @@ def main() -> None:
     for case in arguments.case:
         photo, _, annotations = case.partition(":")
         print(f"== {case}", flush=True)
-        scene = open_and_build(Path(photo).resolve(), Path(annotations).resolve())
+        scene = open_and_build(Path(photo).resolve(), annotations)
         report = scene.cinemagraph.report
         print(f"{'points still / moving':<30}{report['still_points']} / {report['moving_points']}")
         rows = [edit(scene, number, arguments.hurried) for number in range(arguments.edits)]
         for name in rows[0]:
             times = [row.get(name, 0.0) for row in rows]
             print(f"{name:<30}{statistics.median(times):.3f} s   ({min(times):.3f} to {max(times):.3f})", flush=True)
-
-
-def open_and_build(photo: Path, annotations: Path) -> bpy.types.Scene:
-    bpy.ops.wm.read_homefile(use_empty=True)
-    bpy.ops.cinemagraph.open_photo(filepath=str(photo))
-    bpy.ops.cinemagraph.import_annotations(filepath=str(annotations))
-    bpy.ops.cinemagraph.build()
-    return bpy.context.scene
 
 
 def edit(scene: bpy.types.Scene, number: int, hurried: bool) -> dict[str, float]:
