@@ -1,7 +1,8 @@
 # make demo    the main job on the sample photo, or on PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
 # make test    all tests
 # make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
-# Both set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
+# make depth-data, depth-train, depth-eval    the depth network from its seeds: see training/README.md
+# All set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
 
 PHOTO ?= demo/sea3.jpg
 OUT ?= demo/out
@@ -15,7 +16,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own extension tool, shipped in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test bench environment extension clean
+.PHONY: demo test bench depth-data depth-train depth-eval environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -27,6 +28,21 @@ test: environment
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension
 	$(PYTHON) tests/benchmark/figures.py --zip $(EXTENSION) $(CASES)
+
+# Each goes on where it was ended. The weights in use are left alone; to use new ones, copy them over
+# cinema_core/depth_network.safetensors.
+DEPTH_DATA ?= training/data
+DEPTH_RUN ?= training/run
+DEPTH_BLOCKS ?= 400
+DEPTH_STEPS ?= 12000
+depth-data: environment
+	$(PYTHON) -m training.scenes.generate --out $(DEPTH_DATA) --blocks $(DEPTH_BLOCKS)
+
+depth-train: environment
+	$(PYTHON) -m training.train --data $(DEPTH_DATA) --out $(DEPTH_RUN) --steps $(DEPTH_STEPS)
+
+depth-eval: environment
+	$(PYTHON) -m training.evaluate --data $(DEPTH_DATA) $(if $(wildcard $(DEPTH_RUN)/depth_network.safetensors),--weights $(DEPTH_RUN)/depth_network.safetensors)
 
 extension: environment
 	@mkdir -p dist
