@@ -30,6 +30,8 @@ MAY_IMPORT = {
 # order of the stages, and `__main__` are free.
 SHARED = {"", "errors", "data", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
+    "depth": {"depth_network"},
+    "depth_network": {"tensors"},
     "layers": {"inpaint"},  # cuts and fills what they hide
     "surface": {"layers"},
     "points": {"layers", "surface", "trajectories"},

@@ -22,11 +22,12 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
     """
     solid = label == 0
     error = prediction[:, 0] - target
-    error = error - FORGIVEN * _medians(error.detach(), solid)
+    offset = _medians(error.detach(), solid)
+    error = error - FORGIVEN * offset
     weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
     absolute = (error.abs().clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
     gradient = sum(_gradient(error, solid, step) for step in (1, 2, 4, 8, 16))
-    plane = _plane(prediction[:, 0] - _medians(error.detach(), solid), target, solid)
+    plane = _plane(prediction[:, 0] - offset, target, solid)
     sky = F.binary_cross_entropy_with_logits(prediction[:, 1], (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label != 2)).mean()
     total = absolute + GRADIENT * gradient + PLANE * plane + SKY * sky

@@ -90,8 +90,12 @@ def _branches(scene: Scene, view: View) -> None:
     side = rng.choice([-1, 0, 1])
     for _ in range(int(rng.integers(1, 7))):
         away = rng.uniform(1.2, 7)
-        start = (rng.uniform(-1, 1), rng.uniform(1.02, 1.3)) if side == 0 else (side * rng.uniform(1.02, 1.3), rng.uniform(-0.3, 1))
-        inwards = Vector((-start[0] + rng.normal() * 0.5, -0.4 * start[1] + rng.normal() * 0.4, rng.normal() * 0.3)).normalized()
+        if side == 0:
+            start = (rng.uniform(-1, 1), rng.uniform(1.02, 1.3))
+        else:
+            start = (side * rng.uniform(1.02, 1.3), rng.uniform(-0.3, 1))
+        inwards = Vector((-start[0] + rng.normal() * 0.5, -0.4 * start[1] + rng.normal() * 0.4, rng.normal() * 0.3))
+        inwards.normalize()
         away_up = Vector((0, 1, 0)) if abs(inwards.y) < 0.9 else Vector((1, 0, 0))
         across = away_up.cross(inwards).normalized()
         axes = Matrix((inwards, across, inwards.cross(across))).transposed().to_4x4()
@@ -117,7 +121,8 @@ def _bushes(scene: Scene, view: View) -> None:
     kind = rng.choice(["bush", "grass"])
     for _ in range(int(rng.integers(2, 12))):
         away = rng.uniform(1.2, 6)
-        _put(scene, view, str(kind), (rng.uniform(-1.1, 1.1), -rng.uniform(0.95, 1.5)), away, away * rng.uniform(0.15, 0.5))
+        place = (rng.uniform(-1.1, 1.1), -rng.uniform(0.95, 1.5))
+        _put(scene, view, str(kind), place, away, away * rng.uniform(0.15, 0.5))
 
 
 def _rock(scene: Scene, view: View) -> None:
