@@ -23,9 +23,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Callable
 
 import bpy
 
@@ -268,7 +268,8 @@ def _missing_modules(python: str) -> list[str]:
     probe = f"import importlib.util as u; print(*[m for m in {list(BUILD_NEEDS)!r} if u.find_spec(m) is None])"
     try:
         answer = subprocess.run(
-            [python, "-s", "-c", probe], capture_output=True, text=True, timeout=60, env=_environment(), **_apart()
+            [python, "-s", "-c", probe], check=False, capture_output=True, text=True, timeout=60, env=_environment(),
+            **_apart(),
         )
     except (OSError, subprocess.SubprocessError) as problem:
         raise CinemaError(f'The engine\'s Python "{python}" does not start ({problem})', _REMEDY) from problem

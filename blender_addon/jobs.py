@@ -13,10 +13,10 @@ import numpy as np
 from .. import __package__ as base_package
 from ..cinema_core import storage
 from ..cinema_core.camera import Camera
-from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
 from ..cinema_core.strokes import read_strokes, write_strokes
-from . import engine, result, scene as stage, strokes
+from . import engine, result, strokes
+from . import scene as stage
 from .engine import Request
 
 
@@ -83,25 +83,29 @@ def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> N
 def has_hints(scene: bpy.types.Scene) -> bool:
     """Tell whether the scene says what moves: by strokes, by a painted mask or by a motion file."""
     settings = scene.cinemagraph
-    return bool(strokes.read_hints(scene) or getattr(settings, "region_file", "") or getattr(settings, "flow_file", ""))
+    return bool(strokes.read_hints(scene) or settings.region_file or settings.flow_file)
 
 
-def start_build(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> Request:
+def start_build(scene: bpy.types.Scene) -> Request:
     """Let the engine build what the scene asks for: its photo, its strokes, its settings.
 
-    Args:
-        scene: A scene with a photo.
-        suggested: Strokes to take where the scene has no hints; none of them makes a still 3D photo.
-
     Raises:
-        CinemaError: The scene's photo is gone, or strokes or depth cannot be used.
+        CinemaError: The scene's photo is gone, or strokes cannot be used.
     """
-    return engine.ask("build", _inputs(scene, suggested))
+    return engine.ask("build", _inputs(scene))
 
 
 def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
     """Bring the finished job into the scene and give its report, with the timing that the engine told."""
     return result.import_result(scene, job_path(scene), answer["report"])
+
+
+def draw_suggested(scene: bpy.types.Scene) -> None:
+    """Draw the strokes that the engine put in place of missing ones in the last build, to be edited as any others."""
+    settings = scene.cinemagraph
+    shown = stage.in_scene(settings.hints, scene) and not any(layer.hide for layer in settings.hints.data.layers)
+    if shown and not has_hints(scene):
+        strokes.add_hints(scene, read_strokes(job_path(scene) / storage.STROKES, (settings.width, settings.height)))
 
 
 def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
@@ -138,23 +142,14 @@ def start_suggest(scene: bpy.types.Scene) -> Request:
     Raises:
         CinemaError: The scene's photo is gone.
     """
-    job = ensure_job_folder(scene)
-    settings = scene.cinemagraph
-    fields = {"photo": str(job / storage.PHOTO), "out": str(job), "max_side": max(settings.width, settings.height)}
-    return engine.ask("suggest", fields | {"focal": settings.focal})
-
-
-def read_suggested(scene: bpy.types.Scene, answer: dict) -> list[Stroke]:
-    """Give the strokes that the engine suggests, in px of the scene's photo."""
-    settings = scene.cinemagraph
-    path = _temporary()
-    path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
-    return read_strokes(path, (settings.width, settings.height))
+    return engine.ask("suggest", _photo(scene))
 
 
 def finish_suggest(scene: bpy.types.Scene, answer: dict, replace: bool = False) -> int:
     """Draw the strokes that the engine suggests, to be edited as any others, and give their number."""
-    found = read_suggested(scene, answer)
+    settings, path = scene.cinemagraph, _temporary()
+    path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
+    found = read_strokes(path, (settings.width, settings.height))
     strokes.add_hints(scene, found, replace)
     return len(found)
 
@@ -169,31 +164,34 @@ def start_export(scene: bpy.types.Scene, file: Path) -> Request:
     return engine.ask("export", {"out": str(job_path(scene)), "file": str(file)})
 
 
-def _inputs(scene: bpy.types.Scene, suggested: list[Stroke] | None = None) -> dict:
+def _inputs(scene: bpy.types.Scene) -> dict:
     """Fields of a request for points or motion."""
     settings = scene.cinemagraph
-    job = ensure_job_folder(scene)
-    drawn = strokes.read_hints(scene) or suggested
-    files = {"depth": settings.depth_file, "region": getattr(settings, "region_file", ""), "flow": getattr(settings, "flow_file", "")}
+    files = {"depth": settings.depth_file, "region": settings.region_file, "flow": settings.flow_file}
     given = {name: bpy.path.abspath(path) if path else None for name, path in files.items()}
+    return _photo(scene) | given | {"annotations": _annotations(scene)}
+
+
+def _photo(scene: bpy.types.Scene) -> dict:
+    """Fields of a request that say which photo it is about, where its job is, and what the user chose."""
+    settings = scene.cinemagraph
+    job = ensure_job_folder(scene)
     options = {
         "frames": settings.frames, "speed": settings.speed, "focal": settings.focal,
         "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
-        "feather": getattr(settings, "feather", 1.0) / 100, "perspective": getattr(settings, "perspective", True),
-        "swings": getattr(settings, "swings", 1), "thin": getattr(settings, "thin", True),
+        "feather": settings.feather / 100, "perspective": settings.perspective,
+        "swings": settings.swings, "thin": settings.thin,
     }
-    still = suggested is not None and not drawn and not given["region"] and not given["flow"]
-    return {
-        "photo": str(job / storage.PHOTO), "out": str(job), "annotations": _annotations(settings, drawn),
-        **given, "still": still, "options": options,
-    }
+    return {"photo": str(job / storage.PHOTO), "out": str(job), "options": options}
 
 
-def _annotations(settings: bpy.types.PropertyGroup, drawn: list[Stroke] | None) -> str | None:
+def _annotations(scene: bpy.types.Scene) -> str | None:
+    """Write the scene's strokes to a file of its own: a request that waits must not read a later one's."""
+    drawn = strokes.read_hints(scene)
     if not drawn:
         return None
-    path = _temporary()  # of its own: a request that waits for its turn must not read another's strokes
-    write_strokes(path, drawn, (settings.width, settings.height))
+    path = _temporary()
+    write_strokes(path, drawn, (scene.cinemagraph.width, scene.cinemagraph.height))
     return str(path)
 
 

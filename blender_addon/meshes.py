@@ -45,8 +45,8 @@ def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.
     mean, mean1 = (_linear(points[f"moving_mean{end}"][chosen]) for end in (0, 1))
     _store(mesh, MEAN, "FLOAT_VECTOR", mean)
     _store(mesh, CHANGE, "FLOAT_VECTOR", mean1 - mean)
-    for end, (name, own) in enumerate(zip(TEXTURES, (mean, mean1))):
-        _store(mesh, name, "FLOAT_VECTOR", _linear(points[f"moving_color{end}"][chosen]) - own)
+    for end, (texture, own) in enumerate(zip(TEXTURES, (mean, mean1))):
+        _store(mesh, texture, "FLOAT_VECTOR", _linear(points[f"moving_color{end}"][chosen]) - own)
     _store(mesh, SPREAD, "FLOAT", points["moving_spread"][chosen])
     _store(mesh, BIRTH, "FLOAT", points["moving_birth"][chosen])
     _store(mesh, DEATH, "FLOAT", points["moving_death"][chosen])

@@ -1,15 +1,16 @@
 """A finished job -> the scene: the layers' points under the root, playing by themselves."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Callable
 
 import bpy
 import numpy as np
 
 from ..cinema_core import storage
-from . import material, meshes, nodes, scene as stage
+from . import material, meshes, nodes
+from . import scene as stage
 
 PART, KEY = "cinemagraph_part", "cinemagraph_key"  # on meshes: what they show, and which points those are
 Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # points, and what makes them play
@@ -94,19 +95,25 @@ def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.nda
     """One mesh for each layer."""
     layer = points["still_layer"]
     named = [(report["layers"][layer[chosen.start]]["name"], chosen) for chosen in _runs(layer)]
-    return _meshes(scene, named, report.get("still_id"), partial(meshes.still_mesh, points))
+    return _meshes(scene, named, _points_id(report, "still"), partial(meshes.still_mesh, points))
 
 
 def _moving_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
     """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
     cycles = points["moving_cycles"]
     named = _moving_parts(report, cycles)
-    made = _meshes(scene, named, report.get("moving_id"), partial(meshes.moving_mesh, points))
+    made = _meshes(scene, named, _points_id(report, "moving"), partial(meshes.moving_mesh, points))
     return [int(cycles[chosen.start]) for _, chosen in named], made
 
 
+def _points_id(report: dict, kind: str) -> str:
+    """What the points of a kind are known by; "" if the report does not say. Another version may store them otherwise."""
+    known = report.get(f"{kind}_id")
+    return f"{report['version']} {known}" if known else ""
+
+
 def _meshes(
-    scene: bpy.types.Scene, named: list[tuple[str, slice]], key: str | None, make: Callable[[str, slice], bpy.types.Mesh]
+    scene: bpy.types.Scene, named: list[tuple[str, slice]], key: str, make: Callable[[str, slice], bpy.types.Mesh]
 ) -> list[bpy.types.Mesh]:
     """One mesh for each part; those of the last build that show the very same points are given again."""
     have = {item.data.get(KEY): item.data for item, _ in parts(scene)}

@@ -14,13 +14,19 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..cinema_core.camera import Camera
+from . import marks
 
 SENSOR = 36.0  # mm
+MARKS_NEARER = 0.001  # than the strokes, in units of the photo's longer side: over them, and not visibly apart
+FLOW_NEARER = 0.995  # of the distance of the hints' plane: over strokes and marks, where it looks as large
 HINT_LAYERS = {  # what each layer of the hints says, and its tint
-    "Motion": (1.0, 0.55, 0.1),
+    "Motion": (1.0, 0.33, 0.03),
     "Region": (0.2, 0.9, 0.35),
+    "Sway": (0.85, 0.3, 1.0),
     "Still": (0.25, 0.6, 1.0),
+    "Outlet": (1.0, 0.85, 0.05),
 }
+AREAS = ("Region", "Sway")  # layers whose strokes enclose something, open as a hand may leave them
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
 _TURN = Matrix.Rotation(-pi / 2, 4, "X")
@@ -106,9 +112,12 @@ def match_focal(settings: bpy.types.PropertyGroup) -> None:
     for camera in (settings.photo_camera, settings.camera):
         if camera is not None:
             camera.data.lens = SENSOR * settings.focal / longest
+    # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
+    plane = settings.focal / longest
     if settings.hints is not None:
-        # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
-        settings.hints.location = (0.0, settings.focal / longest, 0.0)
+        settings.hints.location = (0.0, plane, 0.0)
+    if settings.flow is not None:
+        settings.flow.location, settings.flow.scale = (0.0, FLOW_NEARER * plane, 0.0), (FLOW_NEARER,) * 3
 
 
 def reach(scene: bpy.types.Scene, farthest: float) -> None:
@@ -169,27 +178,61 @@ def _ensure_camera(scene: bpy.types.Scene, camera: bpy.types.Object | None, name
 
 def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
     settings = scene.cinemagraph
-    if in_scene(settings.hints, scene):
-        return settings.hints
+    if not in_scene(settings.hints, scene):
+        settings.hints = new_drawing(scene, "Cinemagraph Hints")
+    for name in HINT_LAYERS:
+        ensure_hint_layer(scene, name)
+    _ensure_marks(scene)
+    if settings.hints.data.layers.active is None:
+        settings.hints.data.layers.active = settings.hints.data.layers["Motion"]
+    return settings.hints
+
+
+def _ensure_marks(scene: bpy.types.Scene) -> None:
+    settings = scene.cinemagraph
+    if not in_scene(settings.marks, scene):
+        settings.marks = new_drawing(scene, "Cinemagraph Hint Marks")
+        settings.marks.hide_select = True
+        settings.marks.parent, settings.marks.matrix_parent_inverse = settings.hints, Matrix()
+        settings.marks.location = (0.0, -MARKS_NEARER, 0.0)
+        marks.create_marks(settings.marks, settings.hints, "Motion", AREAS, HINT_LAYERS)
+    marks.follow_radius(settings.marks, settings.speed_from_radius)
+
+
+def new_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
+    """Make an empty Grease Pencil object that lies over the photo and is never rendered."""
+    settings = scene.cinemagraph
     # An empty collection is falsy, so "or" would not do. Before Blender 5 the name meant annotations.
     drawings = getattr(bpy.data, "grease_pencils_v3", None)
-    data = (bpy.data.grease_pencils if drawings is None else drawings).new("Cinemagraph Hints")
-    for name, color in reversed(HINT_LAYERS.items()):  # the last one made is the topmost
-        layer = data.layers.new(name)
-        layer.tint_color, layer.tint_factor = color, 1.0
+    data = (bpy.data.grease_pencils if drawings is None else drawings).new(name)
+    item = bpy.data.objects.new(name, data)
+    item.hide_render = item.show_in_front = True
+    settings.collection.objects.link(item)
+    adopt(scene, item)
+    return item
+
+
+def ensure_hint_layer(scene: bpy.types.Scene, name: str) -> bpy.types.GreasePencilLayer:
+    """Give a layer of the hints, made if it is missing, as in a file of an earlier version, or was deleted."""
+    data = scene.cinemagraph.hints.data
+    layer = data.layers.get(name)
+    if layer is None:
+        layer = data.layers.new(name, set_active=False)
+        layer.tint_color, layer.tint_factor = HINT_LAYERS[name], 1.0
+        data.layers.move_bottom(layer)  # the first one made, Motion, is the topmost
         layer.frames.new(scene.frame_start)
-    data.layers.active = data.layers["Motion"]
-    data.materials.append(_hint_material())
-    hints = bpy.data.objects.new("Cinemagraph Hints", data)
-    hints.hide_render = True
-    hints.show_in_front = True
-    settings.collection.objects.link(hints)
-    adopt(scene, hints)
-    return hints
+    return layer
 
 
-def _hint_material() -> bpy.types.Material:
-    material = bpy.data.materials.new("Cinemagraph Hint")
+def hint_material(scene: bpy.types.Scene, name: str) -> int:
+    """Give the slot of the material that strokes of a layer are drawn with; it is made if it is missing."""
+    hints = scene.cinemagraph.hints
+    for index, slot in enumerate(hints.material_slots):
+        if slot.material is not None and slot.material.get("cinemagraph_layer") == name:
+            return index
+    material = bpy.data.materials.new(f"Cinemagraph {name}")
+    material["cinemagraph_layer"] = name
     bpy.data.materials.create_gpencil_data(material)
-    material.grease_pencil.color = (1.0, 1.0, 1.0, 1.0)
-    return material
+    material.grease_pencil.color = (*HINT_LAYERS[name], 1.0)  # as the layer's tint, which edit mode does not show
+    hints.data.materials.append(material)
+    return len(hints.material_slots) - 1

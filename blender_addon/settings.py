@@ -8,11 +8,15 @@ from bpy.props import (
 )
 
 from .. import __package__ as base_package
-from . import result, scene
+from . import live, marks, result, scene, selection
 
 
 def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
     scene.match_focal(settings)
+
+
+def _follow_radius(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
+    marks.follow_radius(settings.marks, settings.speed_from_radius)
 
 
 def _of_all_parts(name: str) -> dict:
@@ -60,6 +64,41 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
         name="Depth", description="Picture or array of the photo's depth; left empty, depth is estimated",
         subtype="FILE_PATH",
     )
+    region_file: StringProperty(
+        name="Region Mask", description="Painted picture of what moves: white moves, black stands, grey moves slower. "
+        "Adds to the Region strokes", subtype="FILE_PATH",
+    )
+    flow_file: StringProperty(
+        name="Motion", description="Motion made elsewhere, as .flo, .npy or OpenEXR in pixels per frame; it moves the "
+        "region in place of the Motion strokes", subtype="FILE_PATH",
+    )
+    feather: FloatProperty(
+        name="Feather", description="How softly motion starts inside the region's border, in percent of the photo's "
+        "longer side", subtype="PERCENTAGE", default=1.0, min=0.0, max=20.0, soft_max=5.0, precision=1,
+    )
+    perspective: BoolProperty(
+        name="Perspective Speed", description="On a plane that runs into the distance, nearer water moves faster in "
+        "pixels", default=True,
+    )
+    swings: IntProperty(
+        name="Swings", description="How often what sways swings to and fro within one loop",
+        default=1, min=1, max=8,
+    )
+    thin: BoolProperty(
+        name="Thin Out", description="Leave out moving points that the picture does without: smaller files, faster "
+        "playback, the same look", default=True,
+    )
+    speed_from_radius: BoolProperty(
+        name="Speed from Radius", description="Motion strokes flow faster where they are thicker, as pen pressure or "
+        "the radius of their points makes them", update=_follow_radius,
+    )
+    stroke_speed: FloatProperty(
+        name="Stroke Speed", description="Factor on the speed of the motion strokes that are selected in edit mode, "
+        "else of the one drawn last; larger flows faster",
+        min=0.01, max=100.0, soft_max=5.0, step=10, precision=2, options={"SKIP_SAVE"},
+        get=lambda settings: selection.get_speed(settings.id_data),
+        set=lambda settings, value: selection.set_speed(settings.id_data, value),
+    )
     point_size: FloatProperty(
         name="Point Size", description="Size of all points in pixels of the photo; stored on their modifiers. "
         "Larger ones close gaps that a moving camera opens, smaller ones keep the photo sharper",
@@ -83,6 +122,8 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     photo_camera: PointerProperty(type=bpy.types.Object)
     camera: PointerProperty(type=bpy.types.Object)
     hints: PointerProperty(type=bpy.types.Object)
+    marks: PointerProperty(type=bpy.types.Object)
+    flow: PointerProperty(type=bpy.types.Object)
     parts: CollectionProperty(type=CinemagraphPart)
     still_nodes: PointerProperty(type=bpy.types.NodeTree)
     moving_nodes: PointerProperty(type=bpy.types.NodeTree)
@@ -96,12 +137,17 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
 
 
 class CinemagraphProgress(bpy.types.PropertyGroup):
-    """The job that runs now; sits at `WindowManager.cinemagraph`, never saved."""
+    """What goes on now; sits at `WindowManager.cinemagraph`, never saved."""
 
     running: BoolProperty(options={"SKIP_SAVE"})
     cancel: BoolProperty(options={"SKIP_SAVE"})
     stage: StringProperty(options={"SKIP_SAVE"})
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    live_preview: BoolProperty(  # here, so that undo does not switch it, and no file that is opened starts it
+        name="Live", description="Show the flow again whenever a stroke has been drawn or changed",
+        options={"SKIP_SAVE"}, update=lambda _state, context: live.restart(context),
+    )
+    live_trouble: StringProperty(options={"SKIP_SAVE"})  # why the live flow is not shown, "" while all is well
 
 
 class CinemagraphPreferences(bpy.types.AddonPreferences):
@@ -126,9 +172,11 @@ def register() -> None:
         bpy.utils.register_class(cls)
     bpy.types.Scene.cinemagraph = PointerProperty(type=CinemagraphSettings)
     bpy.types.WindowManager.cinemagraph = PointerProperty(type=CinemagraphProgress)
+    live.register()
 
 
 def unregister() -> None:
+    live.unregister()
     del bpy.types.WindowManager.cinemagraph
     del bpy.types.Scene.cinemagraph
     for cls in reversed(CLASSES):

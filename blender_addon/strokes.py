@@ -5,9 +5,11 @@ import numpy as np
 
 from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
-from .scene import HINT_LAYERS, in_scene, photo_camera
+from . import curves, marks
+from .marks import SPEED
+from .scene import AREAS, HINT_LAYERS, ensure_hint_layer, hint_material, in_scene, photo_camera
 
-SPEED = "cinemagraph_speed"  # stroke attribute; strokes drawn by hand have none, or 0
+SLOWEST_SPEED = 1e-4  # a factor of 0 would read as none
 NEARLY_CLOSED = 0.15  # a gap of this share of the stroke's length still counts as closed by hand
 RADIUS = 0.004  # of a stroke, in units of the photo's longer side
 
@@ -36,30 +38,74 @@ def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> l
     frame = layer.get_frame_at(scene.frame_current)
     if frame is None or not len(frame.drawing.strokes):
         return []
-    drawing = frame.drawing
-    offsets = np.empty(len(drawing.curve_offsets), np.int32)
-    drawing.curve_offsets.foreach_get("value", offsets)
-    pixels = _project(scene, layer, _read(drawing, "position", "vector", offsets[-1], 3))
-    count = len(offsets) - 1
-    cyclic, speed = _read(drawing, "cyclic", "value", count), _read(drawing, SPEED, "value", count)
-    filled = _read_filled(scene.cinemagraph.hints, drawing, count)
+    lines = [curves.evaluate(curve) for curve in _read_curves(frame.drawing)]
+    starts = np.cumsum([len(line) for line in lines])[:-1]
+    pixels = np.split(_project(scene, layer, np.concatenate(lines)[:, :3]), starts)
+    cyclic, speed = (read_attribute(frame.drawing, name, "value", len(lines)) for name in ("cyclic", SPEED))
+    filled = _read_filled(scene.cinemagraph.hints, frame.drawing, len(lines))
     kind = layer.name.lower()
+    pressed = kind == "motion" and scene.cinemagraph.speed_from_radius
     return [
         Stroke(
-            kind, pixels[start:end],
-            closed=bool(kind == "region" and (cyclic[i] or filled[i] or _nearly_closed(pixels[start:end]))),
-            speed=float(speed[i]) or 1.0,
+            kind, points, _is_closed(kind, points, bool(cyclic[i] or filled[i])), float(speed[i]) or 1.0,
+            _profile(lines[i][:, 3]) if pressed else None,
         )
-        for i, (start, end) in enumerate(zip(offsets[:-1], offsets[1:]))
+        for i, points in enumerate(pixels)
     ]
 
 
-def _read(drawing: bpy.types.GreasePencilDrawing, name: str, field: str, count: int, width: int = 1) -> np.ndarray:
-    """(count, width) float32 of an attribute, (count,) for width 1; zeros where it is missing."""
-    values = np.zeros(count * width, np.float32)
+def _is_closed(kind: str, points: np.ndarray, drawn_closed: bool) -> bool:
+    """What encloses something does so however it was drawn; a Still stroke does if its hand came back."""
+    if kind.capitalize() in AREAS:
+        return True
+    return drawn_closed and kind != "outlet" or kind == "still" and _nearly_closed(points)
+
+
+def _profile(radius: np.ndarray) -> np.ndarray:
+    """(N,) float32: the radius over its mean, so that a stroke keeps the speed it stands for on the whole."""
+    mean = radius.mean()
+    ratio = radius / mean if mean > 0 else np.ones(len(radius))
+    return np.clip(ratio, marks.SLOWEST, marks.FASTEST).astype(np.float32)
+
+
+def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
+    """The strokes by their control points: x, y, z and radius."""
+    offsets = np.empty(len(drawing.curve_offsets), np.int32)
+    drawing.curve_offsets.foreach_get("value", offsets)
+    count, whole = len(offsets) - 1, offsets[-1]
+    points = np.column_stack([
+        read_attribute(drawing, "position", "vector", whole, 3), read_attribute(drawing, "radius", "value", whole, missing=RADIUS)
+    ])
+    spans = [slice(start, end) for start, end in zip(offsets[:-1], offsets[1:])]
+    # Without the attribute all are Catmull-Rom curves, as everywhere in Blender.
+    kinds = read_attribute(drawing, "curve_type", "value", count).astype(int)
+    if (kinds == curves.POLY).all():
+        return [curves.Curve(points[span]) for span in spans]
+    handles = np.stack([read_attribute(drawing, name, "vector", whole, 3) for name in ("handle_left", "handle_right")])
+    of_curve = {
+        "cyclic": read_attribute(drawing, "cyclic", "value", count) > 0,
+        "resolution": read_attribute(drawing, "resolution", "value", count, missing=curves.RESOLUTION).astype(int),
+        "order": read_attribute(drawing, "nurbs_order", "value", count, missing=4).astype(int),
+        "knots": read_attribute(drawing, "knots_mode", "value", count).astype(int),
+    }
+    weights = read_attribute(drawing, "nurbs_weight", "value", whole, missing=1.0)
+    return [
+        curves.Curve(
+            points[span], kinds[i], handles=handles[:, span], weights=weights[span],
+            **{name: values[i] for name, values in of_curve.items()},
+        )
+        for i, span in enumerate(spans)
+    ]
+
+
+def read_attribute(
+    drawing: bpy.types.GreasePencilDrawing, name: str, field: str, count: int, width: int = 1, missing: float = 0.0
+) -> np.ndarray:
+    """(count, width) float32 of an attribute, (count,) for width 1; `missing` where it is."""
+    values = np.full(count * width, missing, np.float32)
     attribute = drawing.attributes.get(name)
     if attribute is not None and attribute.data_type != "FLOAT" and width == 1:
-        exact = np.zeros(count, {"BOOLEAN": bool, "INT": np.int32}[attribute.data_type])
+        exact = np.zeros(count, {"BOOLEAN": bool, "INT8": np.int8, "INT": np.int32}[attribute.data_type])
         attribute.data.foreach_get(field, exact)
         values = exact.astype(np.float32)
     elif attribute is not None:
@@ -69,7 +115,7 @@ def _read(drawing: bpy.types.GreasePencilDrawing, name: str, field: str, count: 
 
 def _read_filled(hints: bpy.types.Object, drawing: bpy.types.GreasePencilDrawing, count: int) -> np.ndarray:
     """(count,) bool: strokes that are filled, by themselves (Blender 5.2 on) or by their material."""
-    own = _read(drawing, "fill_id", "value", count) > 0
+    own = read_attribute(drawing, "fill_id", "value", count) > 0
     if hasattr(drawing.strokes[0], "fill_id"):
         return own
     materials = [slot.material and slot.material.grease_pencil for slot in hints.material_slots]
@@ -106,50 +152,63 @@ def _project(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, points:
 def add_hints(scene: bpy.types.Scene, strokes: list[Stroke], replace: bool = False) -> None:
     """Draw strokes on the plane of the hints, on the layers of their kinds, at the current frame.
 
+    A stroke with a profile is drawn with that radius, and radius then counts as speed.
+
     Args:
         scene: A scene with a photo.
         strokes: In pixels of the working photo.
         replace: Clear what the layers show at this frame first.
     """
-    data = scene.cinemagraph.hints.data
+    settings = scene.cinemagraph
     for name in HINT_LAYERS:
-        layer = data.layers.get(name) or data.layers.new(name)
+        layer = ensure_hint_layer(scene, name)
         frame = layer.get_frame_at(scene.frame_current) or layer.frames.new(scene.frame_current)
         if replace:
             frame.drawing.remove_strokes()
         chosen = [stroke for stroke in strokes if stroke.kind == name.lower() and len(stroke.points)]
         if chosen:
             _draw(scene, layer, frame.drawing, chosen)
-    data.update_tag()
+    if any(stroke.profile is not None for stroke in strokes):
+        settings.speed_from_radius = True
+    settings.hints.data.update_tag()
 
 
 def _draw(
     scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, drawing: bpy.types.GreasePencilDrawing,
     strokes: list[Stroke],
 ) -> None:
-    settings = scene.cinemagraph
-    pixels = np.concatenate([stroke.points for stroke in strokes])
-    plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ np.array(settings.hints.matrix_world.translation[:] + (1,))
-    core = photo_camera(settings).unproject(pixels, np.full(len(pixels), plane[2]))
-    back = np.linalg.inv(_to_core(scene, layer))
+    local = _place(scene, layer, np.concatenate([stroke.points for stroke in strokes]))
+    profiles = [np.ones(len(stroke.points)) if stroke.profile is None else stroke.profile for stroke in strokes]
+    means = [max(float(profile.mean()), 1e-6) for profile in profiles]
     first = len(drawing.strokes)
     drawing.add_strokes([len(stroke.points) for stroke in strokes])
-    local = core @ back[:3, :3].T + back[:3, 3]
-    _append(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", local)
-    _append(drawing, "radius", "FLOAT", "POINT", "value", np.full(len(pixels), RADIUS))
-    _append(drawing, "opacity", "FLOAT", "POINT", "value", np.ones(len(pixels)))
-    _append(drawing, SPEED, "FLOAT", "CURVE", "value", np.array([stroke.speed for stroke in strokes]))
+    radius = np.concatenate([RADIUS * profile / mean for profile, mean in zip(profiles, means)])
+    speed = np.array([max(stroke.speed * mean, SLOWEST_SPEED) for stroke, mean in zip(strokes, means)])
+    write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", local)
+    write_last(drawing, "radius", "FLOAT", "POINT", "value", radius)
+    write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.ones(len(local)))
+    write_last(drawing, SPEED, "FLOAT", "CURVE", "value", speed)
+    material = hint_material(scene, layer.name)
     for stroke, drawn in zip(strokes, list(drawing.strokes)[first:]):
-        drawn.cyclic = stroke.closed
+        drawn.cyclic, drawn.material_index = stroke.closed, material
     drawing.tag_positions_changed()
 
 
-def _append(
+def _place(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, pixels: np.ndarray) -> np.ndarray:
+    """(N, 2) px of the photo -> (N, 3) in the layer's coordinates, on the plane of the hints."""
+    settings = scene.cinemagraph
+    plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ np.array(settings.hints.matrix_world.translation[:] + (1,))
+    core = photo_camera(settings).unproject(pixels, np.full(len(pixels), plane[2]))
+    back = np.linalg.inv(_to_core(scene, layer))
+    return core @ back[:3, :3].T + back[:3, 3]
+
+
+def write_last(
     drawing: bpy.types.GreasePencilDrawing, name: str, kind: str, domain: str, field: str, values: np.ndarray
 ) -> None:
     """Write the last len(values) elements of an attribute, which is made if it is missing."""
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
-    whole = np.zeros((len(attribute.data), *values.shape[1:]), np.float32)
+    whole = np.zeros((len(attribute.data), *values.shape[1:]), np.int32 if kind == "INT" else np.float32)
     attribute.data.foreach_get(field, whole.ravel())
     whole[-len(values):] = values
     attribute.data.foreach_set(field, whole.ravel())

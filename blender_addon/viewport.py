@@ -2,7 +2,7 @@
 
 import bpy
 
-from .scene import HINT_LAYERS, in_scene
+from .scene import ensure_hint_layer, hint_material, in_scene
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -15,13 +15,16 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     settings = context.scene.cinemagraph
     _leave_mode(context)
     hints = settings.hints
-    for item in (hints, settings.photo_camera):
-        item.hide_viewport = False
-        item.hide_set(False)
-    data = hints.data
-    data.layers.active = data.layers.get(layer) or data.layers.new(layer)
-    data.layers.active.hide = data.layers.active.lock = False
+    for item in (hints, settings.marks, settings.photo_camera, settings.flow):
+        if in_scene(item, context.scene):
+            item.hide_viewport = False
+            item.hide_set(False)
+    drawn_on = hints.data.layers.active = ensure_hint_layer(context.scene, layer)
+    drawn_on.hide = drawn_on.lock = False
+    if drawn_on.get_frame_at(context.scene.frame_current) is None:
+        drawn_on.frames.new(context.scene.frame_current)
     _activate(context, hints)
+    hints.active_material_index = hint_material(context.scene, layer)  # areas fill as they are drawn
     tools = context.scene.tool_settings
     # Flat on the plane of the hints: any other place would do as well, but turned views stay readable.
     tools.gpencil_stroke_placement_view3d = "ORIGIN"
@@ -30,11 +33,20 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL")
 
 
+def show_photo(context: bpy.types.Context) -> None:
+    """Look through the photo's camera; the mode stays."""
+    settings = context.scene.cinemagraph
+    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
+        if in_scene(item, context.scene):
+            item.hide_set(False)
+    _look_through(context, settings.photo_camera, local=True)
+
+
 def show_result(context: bpy.types.Context) -> None:
     """Leave draw mode and look through the scene camera, with the points' own colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
-    for item in (settings.hints, settings.photo_camera):
+    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
         if in_scene(item, context.scene):
             item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
     if in_scene(settings.camera, context.scene):
@@ -42,11 +54,6 @@ def show_result(context: bpy.types.Context) -> None:
     for area in _views(context):
         if area.spaces.active.shading.type in {"SOLID", "WIREFRAME"}:
             area.spaces.active.shading.type = "MATERIAL"
-
-
-def layers() -> tuple[str, ...]:
-    """Names of the layers that count."""
-    return tuple(HINT_LAYERS)
 
 
 def _leave_mode(context: bpy.types.Context) -> None:

@@ -1,4 +1,4 @@
-"""The command line, and the engine that Blender starts: ``python -m cinema_core open|build|preview|check``.
+"""The command line, and the engine that Blender starts: ``python -m cinema_core serve``, open, build and others.
 
 Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 cancelled. Messages: see `messages`.
 Heavy modules are imported by the command that needs them, so that ``open`` never waits for torch.
@@ -7,29 +7,22 @@ Heavy modules are imported by the command that needs them, so that ``open`` neve
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import __version__
+from . import __version__, commands
 from .camera import PATHS
+from .commands import Done, Failed, attempt
+from .data import BuildOptions
 from .errors import CinemaError
 from .messages import ConsoleMessages, JsonMessages, Messages
+from .request import RANGES, Request
 
-# Modules that the core imports -> the package that brings them.
-PACKAGES = {
-    "cv2": "opencv-python",
-    "imageio": "imageio",
-    "imageio_ffmpeg": "imageio-ffmpeg",
-    "numpy": "numpy",
-    "PIL": "pillow",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "torch": "torch",
-}
+_OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,11 +30,11 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     # Torch's waiting threads spin by default: three builds at once on two cores took 91 s so, 9 s like this.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    messages: Messages = JsonMessages() if "--json" in argv else ConsoleMessages()
+    messages: Messages = JsonMessages() if "--json" in argv or "serve" in argv[:1] else ConsoleMessages()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up as Ctrl-C does
     try:
         try:
-            return _run(argv, messages)
+            return _conclude(attempt(lambda: _run(argv, messages)), messages)
         except KeyboardInterrupt:
             messages.error("Cancelled", "The output is as it was before")
             return 130
@@ -50,109 +43,66 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _run(argv: list[str], messages: Messages) -> int:
-    try:
-        arguments = _parser().parse_args(argv)
-        arguments.run(arguments, messages)
+def _run(argv: list[str], messages: Messages) -> Done:
+    arguments = _parser().parse_args(argv)
+    return arguments.run(arguments, messages)
+
+
+def _conclude(answer: Done | Failed, messages: Messages) -> int:
+    if isinstance(answer, Done):
+        messages.done(answer.summary, answer.fields)
         return 0
-    except CinemaError as error:
-        messages.error(error.text, error.hint)
+    if answer.hint is not None:
+        messages.error(answer.text, answer.hint)
         return 2
-    except MemoryError:
-        messages.error("The memory is not enough", "Use a smaller --max-side")
-        return 2
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
-            raise
-        messages.error(f"{error.name} is not installed in {sys.executable}", _install_hint(error.name))
-        return 2
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        traceback.print_exc()
-        messages.fatal(f"{type(error).__name__}: {error}")
-        return 1
-
-
-def _install_hint(module: str) -> str:
-    return f'Install it: "{sys.executable}" -m pip install {PACKAGES[module]}'
+    messages.fatal(answer.text)
+    return 1
 
 
 # Commands
 
 
-def _open(arguments: argparse.Namespace, messages: Messages) -> None:
-    from . import photo, storage
-
-    messages.progress("photo", 0.0)
-    picture = photo.read_photo(arguments.photo, arguments.max_side, arguments.focal)
-    with storage.stage(arguments.out, keep=True) as staging:
-        photo.write_png(staging.path / storage.PHOTO, picture.color)
-    path = (arguments.out / storage.PHOTO).absolute()
-    fields = {
-        "photo": str(path),
-        "width": picture.width,
-        "height": picture.height,
-        "focal": picture.focal,
-        "exif_focal": picture.exif_focal,
-    }
-    messages.done(f"{path}: {picture.width} x {picture.height}, focal length {picture.focal:.0f} px", fields)
+def _open(arguments: argparse.Namespace, messages: Messages) -> Done:
+    return commands.open_photo(arguments.photo, arguments.out, arguments.max_side, arguments.focal, messages)
 
 
-def _build(arguments: argparse.Namespace, messages: Messages) -> None:
-    source, annotations = _input_files(arguments.photo, arguments.annotations)
-    if not source.exists():
-        raise CinemaError(f"{source} does not exist", "Check the name of the photo")  # before torch takes its seconds
-    from . import pipeline
-    from .data import BuildOptions
+def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
+    photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
+    from .pipeline import Studio
 
-    options = BuildOptions(
-        frames=arguments.frames,
-        speed=arguments.speed,
-        max_side=arguments.max_side,
-        focal=arguments.focal,
-        device=arguments.device,
-    )
-    report = pipeline.build(
-        source,
-        arguments.out,
-        options,
-        annotations=annotations,
-        depth=arguments.depth,
-        progress=messages.progress,
-        warn=messages.warning,
-    )
-    messages.done(_build_summary(arguments.out, report), {"job": str(arguments.out.absolute()), "report": report})
+    options = BuildOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
+    given = {name: getattr(arguments, name) for name in ("depth", "region", "flow", "still")}
+    if not given["still"] and given["flow"] is None:
+        given["region"] = given["region"] or commands.find_mask(arguments.photo, annotations)
+    return commands.build(Studio(), Request(photo, arguments.out, options, annotations, **given), messages)
 
 
-def _input_files(source: Path, annotations: Path | None) -> tuple[Path, Path | None]:
-    """The photo and its annotations; a folder is laid out as the reference program's: image.png and image.json."""
-    if not source.is_dir():
-        return source, annotations
-    from .photo import SUFFIXES
+def _suggest(arguments: argparse.Namespace, messages: Messages) -> Done:
+    photo, _ = commands.input_files(arguments.photo, None)
+    from .pipeline import Studio
 
-    photo = next((source / f"image{suffix}" for suffix in SUFFIXES if (source / f"image{suffix}").exists()), None)
-    if photo is None:
-        raise CinemaError(f"{source} holds no image.png or image.jpg", "Give a photo, or a folder that has one")
-    beside = source / "image.json"
-    return photo, annotations or (beside if beside.exists() else None)
+    request = Request(photo, arguments.out.parent, BuildOptions(max_side=arguments.max_side))
+    content = commands.suggest(Studio(), request).fields
+    commands.write_whole(arguments.out, lambda file: file.write_text(json.dumps(content), encoding="utf-8"))
+    count = len(content["strokes"])
+    return Done(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing was found that would move"), content)
 
 
-def _build_summary(out: Path, report: dict) -> str:
-    points = report.get("still_points", 0) + report.get("moving_points", 0)
-    lines = [f"{out}: {points:,} points, {report.get('moving_points', 0):,} of them move"]
-    if "seconds" in report:
-        lines[0] += f"; {report['seconds']:.1f} s"
-    for name, value in report.get("quality", {}).items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {part:.3g}" for key, part in value.items())
-        elif isinstance(value, float):
-            value = f"{value:.3g}"
-        lines.append(f"  {name:<18} {'-' if value is None else value}")
-    return "\n".join(lines)
+def _export(arguments: argparse.Namespace, messages: Messages) -> Done:
+    return commands.export(arguments.job, arguments.out)
 
 
-def _preview(arguments: argparse.Namespace, messages: Messages) -> None:
+def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Done:
+    from .serve import Engine
+
+    try:
+        code = Engine(messages, arguments.idle).run()
+    except BrokenPipeError:
+        code = 1
+    os._exit(code)  # the thread that reads would not let go of standard input
+
+
+def _preview(arguments: argparse.Namespace, messages: Messages) -> Done:
     from . import storage
 
     storage.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
@@ -168,26 +118,27 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> None:
         device=arguments.device,
         progress=messages.progress,
     )
-    messages.done("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
+    return Done("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
 
 
-def _check(arguments: argparse.Namespace, messages: Messages) -> None:
+def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
     import importlib
     import platform
 
     fields = {"version": __version__, "executable": sys.executable, "python": platform.python_version()}
-    for module, package in PACKAGES.items():
+    for module, package in commands.PACKAGES.items():
         try:
             fields[package] = importlib.import_module(module).__version__
         except ModuleNotFoundError:
             raise
         except (ImportError, OSError) as error:  # there, but a library it needs is not
-            raise CinemaError(f"{module} does not start in {sys.executable} ({error})", _install_hint(module)) from error
+            text = f"{module} does not start in {sys.executable} ({error})"
+            raise CinemaError(text, commands.install_hint(module)) from error
     from .device import choose_device
 
     fields["device"] = choose_device()
     width = max(map(len, fields))
-    messages.done("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
+    return Done("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
 
 
 # Arguments
@@ -203,7 +154,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="open | build | preview | check")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="open | build | suggest | export | serve | preview | check"
+    )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text + ".")
@@ -217,16 +170,52 @@ def _parser() -> argparse.ArgumentParser:
     _add_photo(built, "PHOTO|FOLDER")
     built.add_argument("--annotations", type=Path, metavar="FILE", help="strokes: our JSON or labelme's")
     built.add_argument("--depth", type=Path, metavar="FILE", help="depth: an image or a .npy array; else estimated")
-    built.add_argument("--frames", type=_number(int, 2, 1000), default=60, help="length of the loop (60)")
-    built.add_argument("--speed", type=_number(float, 0, 100), default=1.0, help="factor on the motion's speed (1.0)")
-    _add_device(built)
+    built.add_argument(
+        "--region", type=Path, metavar="FILE", help="a mask: white flows, black does not, grey flows more slowly"
+    )
+    built.add_argument(
+        "--flow", type=Path, metavar="FILE", help="a motion field to use instead: .flo, .npy or .exr, px/frame"
+    )
+    built.add_argument("--still", action="store_true", help="without strokes: a still 3D photo, nothing is suggested")
+    _add_options(built)
+    served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
+    served.add_argument(
+        "--idle",
+        type=_number(float, 0.01, 1e6),
+        default=1800.0,
+        metavar="SECONDS",
+        help="end after so long without work (1800)",
+    )
+    suggested = command(
+        "suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit"
+    )
+    suggested.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
+    suggested.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the stroke file")
+    _add_max_side(suggested)
+    exported = command("export", _export, "write a job's motion, region or strokes for other programs")
+    exported.add_argument("job", type=Path, metavar="JOB")
+    exported.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".flo, .npy or .exr: the motion, px/frame; .png: the region's mask; .json: labelme's strokes",
+    )
     shown = command("preview", _preview, "render a video of a finished job, without Blender")
     shown.add_argument("job", type=Path, metavar="JOB")
-    shown.add_argument("--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path")
+    shown.add_argument(
+        "--camera", required=True, metavar="|".join(("still", *PATHS, "all", "FILE.json")), help="the camera's path"
+    )
     shown.add_argument("--loop", action="store_true", help="a camera path that ends where it starts")
     shown.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
     shown.add_argument("--fps", type=_number(int, 1, 240), default=25, help="frames per second (25)")
-    shown.add_argument("--out", type=Path, required=True, metavar="FILE|FOLDER", help=".mp4, .gif, .png for numbered frames, or a folder")
+    shown.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE|FOLDER",
+        help=".mp4, .gif, .png for numbered frames, or a folder",
+    )
     _add_device(shown)
     command("check", _check, "print versions and the device that would be used")
     return parser
@@ -235,14 +224,57 @@ def _parser() -> argparse.ArgumentParser:
 def _add_photo(parser: argparse.ArgumentParser, metavar: str) -> None:
     parser.add_argument("photo", type=Path, metavar=metavar)
     parser.add_argument("--out", type=Path, required=True, metavar="JOB", help="the job folder")
-    parser.add_argument("--max-side", type=_number(int, 16, 16384), default=1920, metavar="PX",
-                        help="longest side of the working photo (1920)")
-    parser.add_argument("--focal", type=_number(float, 1, 1e6), metavar="PX",
-                        help="focal length in pixels of the working photo (from EXIF, else the longer side)")
+    _add_max_side(parser)
+    parser.add_argument(
+        "--focal",
+        type=_option(float, "focal"),
+        metavar="PX",
+        help="focal length in pixels of the working photo (from EXIF, else the longer side)",
+    )
+
+
+def _add_max_side(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-side",
+        type=_option(int, "max_side"),
+        default=1920,
+        metavar="PX",
+        help="longest side of the working photo (1920)",
+    )
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a build besides the photo's."""
+    parser.add_argument("--frames", type=_option(int, "frames"), default=60, help="length of the loop (60)")
+    parser.add_argument("--speed", type=_option(float, "speed"), default=1.0, help="factor on the motion's speed (1.0)")
+    parser.add_argument(
+        "--feather",
+        type=_option(float, "feather"),
+        default=BuildOptions.feather,
+        metavar="SHARE",
+        help=f"strip in which motion fades at the region's border, of the longer side ({BuildOptions.feather})",
+    )
+    parser.add_argument(
+        "--no-perspective",
+        action="store_false",
+        dest="perspective",
+        help="nearer water of a receding plane does not move faster",
+    )
+    parser.add_argument(
+        "--swings", type=_option(int, "swings"), default=1, help="swings within a loop of what sways (1)"
+    )
+    parser.add_argument(
+        "--no-thin", action="store_false", dest="thin", help="keep moving points that the picture does without"
+    )
+    _add_device(parser)
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="where torch works: auto, cpu, cuda or mps (auto)")
+
+
+def _option(kind: type, name: str) -> Callable[[str], float]:
+    return _number(kind, *RANGES[name])
 
 
 def _number(kind: type, low: float, high: float) -> Callable[[str], float]:

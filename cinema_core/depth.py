@@ -32,19 +32,19 @@ def estimate_depth(photo: Photo) -> np.ndarray:
     scale = min(1.0, RULES_SIDE / max(photo.color.shape[:2]))
     size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
     small = cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)
-    sky = _find_sky(small)
+    sky = find_sky(small)
     rows = (np.arange(photo.height, dtype=np.float32)[:, None] + 0.5) / photo.height
     if not sky.any():
         ramp = GROUND_AT_TOP + (1 - GROUND_AT_TOP) * rows
         return _finish(np.repeat(ramp, photo.width, 1), photo.color)
-    horizon = _horizon(sky) / len(sky)
+    horizon = find_horizon(sky) / len(sky)
     disparity = np.repeat(_ground(rows, horizon), photo.width, 1)
     foot, upright = _uprights(small, sky, horizon * len(sky))
     if upright.any():
         foot = cv2.resize(foot[None] / len(sky), (photo.width, 1), interpolation=cv2.INTER_NEAREST)
-        standing = _refine_mask(upright, photo.color) & (rows < foot)
+        standing = refine_mask(upright, photo.color) & (rows < foot)
         disparity = np.where(standing, np.maximum(_ground(foot, horizon), disparity), disparity)
-    disparity[_refine_mask(sky, photo.color)] = 1 / FARTHEST
+    disparity[refine_mask(sky, photo.color)] = 1 / FARTHEST
     return _finish(disparity, photo.color)
 
 
@@ -198,7 +198,7 @@ def _closer_to_near(color: np.ndarray, near: np.ndarray, far: np.ndarray, side: 
     return np.where(clear, to_near < to_far, near)
 
 
-def _find_sky(small: np.ndarray) -> np.ndarray:
+def find_sky(small: np.ndarray) -> np.ndarray:
     """(h, w) bool sky of a small photo; all False where nothing at the top looks like sky."""
     height, width = small.shape[:2]
     labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
@@ -212,7 +212,7 @@ def _find_sky(small: np.ndarray) -> np.ndarray:
     return _with_clouds(small, sky) if _looks_like_sky(small, sky) else np.zeros_like(sky)
 
 
-def _horizon(sky: np.ndarray) -> float:
+def find_horizon(sky: np.ndarray) -> float:
     """Row of the horizon of a photo with sky: where the sky reaches lowest, but for the lowest few columns."""
     height = len(sky)
     bottom = height - np.argmax(sky[::-1], 0)
@@ -222,7 +222,7 @@ def _horizon(sky: np.ndarray) -> float:
 def _with_clouds(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """`sky` and the bright parts above the horizon: clouds, where what stands on the ground is darker than the sky."""
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    above = ~sky & (np.arange(len(sky))[:, None] < _horizon(sky))
+    above = ~sky & (np.arange(len(sky))[:, None] < find_horizon(sky))
     _, parts = cv2.connectedComponents(above.astype(np.uint8))
     bright = [p for p in range(1, parts.max() + 1) if np.median(luma[parts == p]) > 0.7 * np.median(luma[sky])]
     return sky | np.isin(parts, bright)
@@ -285,7 +285,7 @@ def _smooth_feet(foot: np.ndarray, standing: np.ndarray, sigma: float) -> np.nda
     return smooth
 
 
-def _refine_mask(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
+def refine_mask(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
     """(H, W) bool: a small mask at the photo's size, its edge on the photo's (guided filter, He et al. 2010)."""
     height, width = color.shape[:2]
     soft = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

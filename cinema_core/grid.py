@@ -109,6 +109,8 @@ def pool(values: np.ndarray, size: int) -> np.ndarray:
     height, width = (-(-n // size) for n in values.shape[:2])
     pad = ((0, height * size - values.shape[0]), (0, width * size - values.shape[1])) + ((0, 0),) * (values.ndim - 2)
     padded = np.pad(values, pad)
+    if padded.dtype in (np.float32, np.float64) and values[0, 0].size <= 4:  # which OpenCV does quicker
+        return cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, *values.shape[2:])
     return padded.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
 
 

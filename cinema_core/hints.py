@@ -15,15 +15,13 @@ import numpy as np
 
 from .data import Photo, Stroke
 from .errors import CinemaError
-from .grid import grab_cut
+from .growing import grow_region
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
 WIDEST_SWING = 0.04  # of the longer side, from one end to the other
 OUTLET_REACH = 0.01  # of the longer side; the region's border is open within it of an outlet stroke
 SMALLEST = 1e-4  # share of the photo; a smaller region is hardly seen
-GROW_SIDE = 400  # px; the region is grown on a photo of this size
-GROW_REACH = 0.3  # of the longer side; the region does not grow farther than this from a stroke
 AREAS = ("region", "sway", "still")  # kinds that enclose something, the later one wins where outlines cross
 
 Warn = Callable[[str], None]
@@ -93,8 +91,7 @@ def read_hints(
     flowing = [line for line in lines if not _at(areas["sway"], line.pixels).all()]
     grown = not region.any() and painted is None and bool(flowing)
     if grown:
-        kept = _marked(pins, photo) | areas["still"] | areas["sway"]
-        region = _grown_region([line.pixels for line in flowing], kept, photo) & ~areas["still"] & ~areas["sway"]
+        region = grow_region([line.pixels for line in flowing], areas["still"] | areas["sway"], pins, photo)
     _check_region(region | areas["sway"], strokes, warn)
     pixels, velocities, extents = _velocities(lines, photo, speed)
     flows, sways = _at(region, pixels), _at(areas["sway"], pixels)
@@ -242,16 +239,16 @@ def _encloses(stroke: Stroke) -> bool:
 
 def _nested(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> list[list[int]]:
     """For every outline the numbers of those that lie inside it (all but a twentieth of their line does)."""
+    if not outlines:
+        return []
     lines = [np.clip(_resampled(points, True, 2.0)[0], 0, np.array(shape[::-1]) - 1e-3) for points in outlines]
-    sizes = [abs(cv2.contourArea(line.astype(np.float32))) for line in lines]
+    sizes = np.array([abs(cv2.contourArea(line.astype(np.float32))) for line in lines])
+    counts = np.array([len(line) for line in lines])
+    every = np.concatenate(lines)
     inner = []
-    for number, points in enumerate(outlines):
-        area = fill(points, shape)
-        inner.append([
-            other
-            for other, line in enumerate(lines)
-            if sizes[other] < sizes[number] and _at(area, line).mean() > 0.95
-        ])
+    for points, size in zip(outlines, sizes):
+        inside = np.add.reduceat(_at(fill(points, shape), every).astype(int), np.cumsum(counts) - counts)
+        inner.append(np.flatnonzero((inside > 0.95 * counts) & (sizes < size)).tolist())
     return inner
 
 
@@ -278,8 +275,15 @@ def fill(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     slope = (end - start)[edge]
     x = start[edge, 0] + (row + 0.5 - start[edge, 1]) / slope[:, 1] * slope[:, 0]
     column = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
-    turns = np.bincount(row * (width + 1) + column, np.sign(slope[:, 1]), height * (width + 1))
-    return np.cumsum(turns.reshape(height, width + 1), 1)[:, :width] != 0
+    inside = np.zeros(shape, bool)
+    if not len(row) or column.min() == width:
+        return inside
+    top, left = row.min(), column.min()
+    window = (row.max() + 1 - top, column.max() + 1 - left)  # beyond it nothing turns
+    turns = np.bincount((row - top) * window[1] + column - left, np.sign(slope[:, 1]), window[0] * window[1])
+    turns = np.cumsum(turns.reshape(window).astype(np.int32), 1) != 0
+    inside[top : top + window[0], left : left + window[1]] = turns[:, : width - left]
+    return inside
 
 
 def _with_painted(region: np.ndarray, painted: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -306,30 +310,6 @@ def _outlets(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray | None:
 def _corners(points: np.ndarray) -> np.ndarray:
     """(N, 2) int32, the pixels that points lie in."""
     return np.floor(np.clip(points, -1e4, 1e5)).astype(np.int32)
-
-
-def _grown_region(lines: Sequence[np.ndarray], kept: np.ndarray, photo: Photo) -> np.ndarray:
-    """(H, W) bool: what looks like the pixels under the strokes and hangs together with them (GrabCut)."""
-    scale = min(1.0, GROW_SIDE / max(photo.height, photo.width))
-    size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
-    small = cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)
-    seeds = np.zeros(size[::-1], np.uint8)
-    for line in lines:
-        cv2.polylines(seeds, [_corners(line * scale)], False, 1, 3)
-    distance = cv2.distanceTransform(1 - seeds, cv2.DIST_L2, cv2.DIST_MASK_5)
-    labels = np.where(distance < 0.05 * max(size), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[distance > GROW_REACH * max(size)] = cv2.GC_BGD
-    labels[cv2.resize(kept.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
-    labels[seeds > 0] = cv2.GC_FGD
-    if (labels == cv2.GC_FGD).all():
-        return np.ones((photo.height, photo.width), bool)
-    grown = grab_cut(cv2.GaussianBlur(small, (0, 0), 1.5), labels, 5).astype(np.uint8)
-    grown = cv2.morphologyEx(grown, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) | seeds
-    grown = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    _, parts = cv2.connectedComponents(grown)
-    touched = np.setdiff1d(np.unique(parts[seeds > 0]), (0,))
-    soft = np.isin(parts, touched).astype(np.float32)
-    return cv2.resize(soft, (photo.width, photo.height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
 # Along strokes
@@ -366,7 +346,7 @@ def _resampled(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarra
 
 def _tangents(line: np.ndarray, closed: bool) -> np.ndarray:
     """(N, 2) unit tangents, from a parabola through the samples around: a hand's tremble is not a direction."""
-    wide = max(1, min(len(line) // 8, 4))
+    wide = max(1, min(len(line) // 8, 8))
     count = len(line)
     if closed:  # the last sample is the first again
         line = np.concatenate([line[-1 - wide : -1], line, line[1 : 1 + wide]])
@@ -414,10 +394,3 @@ def _at(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """(N,) bool: the mask where points lie; beyond the photo its border's."""
     column, row = (np.clip(pixels[:, axis].astype(int), 0, mask.shape[1 - axis] - 1) for axis in (0, 1))
     return mask[row, column]
-
-
-def _marked(pixels: np.ndarray, photo: Photo) -> np.ndarray:
-    mask = np.zeros(photo.color.shape[:2], bool)
-    column, row = _corners(pixels).T
-    mask[row.clip(0, photo.height - 1), column.clip(0, photo.width - 1)] = True
-    return mask

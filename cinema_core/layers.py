@@ -189,8 +189,16 @@ def _label(disparity: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return (len(edges) - np.searchsorted(edges, disparity)).astype(np.int16)
 
 
-def _cuts(disparity: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """(Hc, Wc) float32: at the far side of a cut the disparity of the near side, else 0."""
+def find_cuts(disparity: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Where disparity jumps.
+
+    Args:
+        disparity: (Hc, Wc) float32.
+        shown: (Hc, Wc) bool.
+
+    Returns:
+        (Hc, Wc) float32: at the far side of a cut the disparity of the near side, else 0.
+    """
     near = np.zeros_like(disparity)
     for axis in (0, 1):
         values, seen = np.moveaxis(disparity, axis, 0), np.moveaxis(shown, axis, 0)
@@ -215,7 +223,7 @@ def _reach(near: np.ndarray, far: np.ndarray, from_middle: np.ndarray, camera: C
 def _bands(
     color: np.ndarray, disparity: np.ndarray, shown: np.ndarray, label: np.ndarray, camera: Camera, seed: int
 ) -> list[Band]:
-    near = _cuts(disparity, shown)
+    near = find_cuts(disparity, shown)
     from_middle = _from_middle(disparity.shape)
     bands = []
     for layer in range(label.max() + 1):

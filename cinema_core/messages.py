@@ -8,15 +8,20 @@ JSON messages, one object a line on standard output, "done", "error" or "fatal" 
     {"type": "fatal", "text": ...}                   a bug; exit code 1, traceback on standard error
     {"type": "done", ...}                            the command's results; exit code 0
 
-Standard library only.
+``serve`` answers many requests: there, every message carries the request's "id", and a build says
+{"type": "ready", "report": ...} before its "done" (see `serve`). Standard library only.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
+import threading
 from typing import Protocol, TextIO
+
+from .interrupts import shielded
 
 _BAR = 30  # characters
 
@@ -43,7 +48,15 @@ class JsonMessages:
         sys.stdout.flush()
         self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
         os.dup2(2, 1)  # at the level of descriptors, so that C libraries are caught too
+        self._lock = threading.Lock()
         self._last: tuple[str, int] | None = None
+        self._about: dict = {}
+
+    def about(self, **fields: object) -> "JsonMessages":
+        """These messages, with fields such as the request's id in every one."""
+        view = copy.copy(self)
+        view._about, view._last = fields, None
+        return view
 
     def progress(self, stage: str, fraction: float) -> None:
         step = (stage, int(fraction * 100))
@@ -54,18 +67,25 @@ class JsonMessages:
     def warning(self, text: str) -> None:
         self._send({"type": "warning", "text": text})
 
-    def error(self, text: str, hint: str) -> None:
-        self._send({"type": "error", "text": text, "hint": hint})
+    def error(self, text: str, hint: str, **fields: object) -> None:
+        self._send({"type": "error", "text": text, "hint": hint, **fields})
 
     def fatal(self, text: str) -> None:
         self._send({"type": "fatal", "text": text})
 
+    def ready(self, fields: dict) -> None:
+        """A build's points can be taken; its quality is being measured."""
+        self._send({"type": "ready", **fields})
+
     def done(self, summary: str, fields: dict) -> None:
         self._send({"type": "done", **fields})
 
+    @shielded
     def _send(self, message: dict) -> None:
-        self._stream.write(json.dumps(message) + "\n")
-        self._stream.flush()
+        line = json.dumps(self._about | message) + "\n"
+        with self._lock:
+            self._stream.write(line)
+            self._stream.flush()
 
 
 class ConsoleMessages:

@@ -9,25 +9,30 @@ trajectory, so where both are, they agree, and phase 0 and phase 1 are the photo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from .camera import Camera
 from .data import MovingPoints, StillPoints
-from .grid import extend, masked_blur, sample
+from .grid import extend, masked_blur, pool, sample
 from .layers import Layers
 from .surface import Surface
-from .trajectories import Trajectories, follow
+from .trajectories import Trajectories, follow_pixels
 
 OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixel
 # Cell of a bed in px -> how far behind it lies, of the depth: beyond the reach of its spheres. The fine one closes
 # cracks unseen, the coarse one what would else be a hole.
 BEDS = {2: 0.008, 8: 0.04}
 BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
-FAMILY_BEHIND = 0.002  # of the depth, and one pixel's slope; the family whose photo the phase is near lies in front
-STEEPEST = 0.05  # of the depth per pixel; steeper slopes are not followed by what lies behind
+CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they are larger, by strain and at most
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
-LONGEST_PATH = 1 / 20  # of the longer side; what would flow farther within a loop runs through several shorter paths
+# What would flow farther within a loop than LONGEST_PATH (of the longer side) runs through several shorter paths: on long
+# ones the flow draws the texture into streaks, and the two ends no longer look alike. But no path is run through in less
+# than SHORTEST_CYCLE (frames), or the eye sees the repetition.
+LONGEST_PATH, SHORTEST_CYCLE = 1 / 30, 8
+LEAST_ALIKE = -0.4  # correlation; boosting still more would show noise
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
@@ -65,8 +70,14 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     return StillPoints(position, color, spread, label), names
 
 
-def moving_points(layers: Layers, surface: Surface, motion: np.ndarray, frames: int, keys: int, device: str) -> MovingPoints:
+def moving_points(
+    layers: Layers, surface: Surface, motion: np.ndarray, frames: int, keys: int, device: str, thin: bool = True
+) -> MovingPoints:
     """Both families of points of the moving surface.
+
+    Every trajectory that stays in the region is bent by half a pixel at most, so that it starts and ends in the middle
+    of a pixel. So one family shows the photo exactly at phase 0 and, where the flow neither stretches nor springs, at
+    phase 1: a backward point is needed only for the pixels where no forward point ends.
 
     Args:
         layers: The layers; their camera and pad.
@@ -75,23 +86,28 @@ def moving_points(layers: Layers, surface: Surface, motion: np.ndarray, frames: 
         frames: Length of the loop.
         keys: Segments that a trajectory is stored in.
         device: torch device.
+        thin: Leave out the backward points of pixels where a forward point ends.
 
     Returns:
-        The points, the forward family first.
+        The points.
     """
     if not surface.region.any():
         return _no_points(keys)
-    mean = extend(_local_mean(surface), surface.region)
+    look = _Look(_local_mean(surface), _lean(surface.disparity, layers.camera))
     pieces = []
     for cycles, part in _parts(surface.region, motion, frames):
-        start = np.argwhere(part)[:, ::-1].astype(np.float32) + 0.5
-        ahead = follow(motion, part, start, frames / cycles, keys, device=device)
-        back = follow(motion, part, start, frames / cycles, keys, backward=True, device=device)
-        alike = _likeness(surface, mean, part, ahead)
-        for paths, backward in ((ahead, False), (back, True)):
-            family = _family(layers, surface, mean, alike, paths, backward)
-            pieces.append(family | {"cycles": np.full(len(start), cycles, np.int16)})
-    return MovingPoints(**{name: np.concatenate([p[name] for p in pieces], int(name == "displacement")) for name in pieces[0]})
+        start = np.flatnonzero(part)
+        ahead = follow_pixels(motion, part, start, frames / cycles, keys, device=device)
+        ends = _end_pixels(ahead, ahead.places[-1], part)
+        hit = np.zeros(part.size, bool)
+        hit[ends[ends >= 0]] = True
+        alike = _likeness(surface, look.mean, part, start, ends)
+        pieces.append(_family(layers, surface, look, alike, ahead, (start, ends), cycles))
+        start = start[~hit[start]] if thin else start
+        if len(start):
+            back = follow_pixels(motion, part, start, frames / cycles, keys, backward=True, device=device)
+            pieces.append(_family(layers, surface, look, alike, back, (_end_pixels(back, back.places[0], part), start), cycles))
+    return join_points(*pieces)
 
 
 def join_points(*groups: MovingPoints) -> MovingPoints:
@@ -112,12 +128,15 @@ def _no_points(keys: int) -> MovingPoints:
 def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
     """Connected parts of the region by the number of cycles that they run through in a loop, few cycles first."""
     count, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
-    travelled = np.linalg.norm(motion, axis=-1) * frames
+    seen = parts[::2, ::2] if count == 2 else parts
+    travelled = np.linalg.norm(motion[::2, ::2] if count == 2 else motion, axis=-1) * frames
     cycles = np.zeros(count, int)
     for part in range(1, count):
-        far = np.percentile(travelled[parts == part], 90)
-        cycles[part] = max(1, round(far / (LONGEST_PATH * max(region.shape))))
-    return [(number, np.isin(parts, np.flatnonzero(cycles == number))) for number in np.unique(cycles[1:])]
+        far = travelled[seen == part]
+        paths = float(np.percentile(far, 90)) / (LONGEST_PATH * max(region.shape)) if len(far) else 1
+        cycles[part] = max(1, min(round(paths), frames // SHORTEST_CYCLE))
+    numbers = np.unique(cycles[1:])
+    return [(int(number), region if len(numbers) == 1 else region & (cycles[parts] == number)) for number in numbers]
 
 
 def lift(
@@ -145,16 +164,23 @@ def _lean(disparity: np.ndarray, camera: Camera) -> np.ndarray:
     On a slope a point's nearer neighbour covers it as far as it reaches over, so that every point shows on its far
     side only and the picture would be displaced. Leaning puts what shows of a point onto its own pixel.
     """
-    toward = np.stack(np.gradient(disparity)[::-1], -1)
-    change = np.linalg.norm(toward, axis=-1, keepdims=True)
-    relative = change / disparity[..., None]
-    steep = relative / (relative + 0.3 / camera.focal)  # what is flatter than the points are round overlaps evenly
-    return (OVERLAP * steep * toward / np.maximum(change, 1e-12)).astype(np.float32)
+    toward = np.stack([cv2.Sobel(disparity, cv2.CV_32F, *axis, ksize=1, scale=0.5) for axis in ((1, 0), (0, 1))], -1)
+    change = cv2.magnitude(toward[..., 0], toward[..., 1])
+    # what is flatter than the points are round overlaps evenly
+    return toward * (OVERLAP / np.maximum(change + (0.3 / camera.focal) * disparity, 1e-12))[..., None]
 
 
 def _local_mean(surface: Surface) -> np.ndarray:
-    """(Hc, Wc, 3) float32, valid in the region."""
-    return masked_blur(surface.color, surface.region, MEAN_SIDE * max(surface.region.shape))
+    """(Hc, Wc, 3) float32, valid in the region: blurred over cells, which is as smooth and far quicker."""
+    height, width = surface.region.shape
+    sigma = MEAN_SIDE * max(height, width)
+    size = max(1, int(sigma / 3))
+    weight = pool(surface.region.astype(np.float32), size)
+    total = cv2.GaussianBlur(pool(surface.color * surface.region[..., None], size), (0, 0), sigma / size)
+    mean = total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma / size), 1e-6)[..., None]
+    mean = extend(mean, weight > 0)
+    full = cv2.resize(mean, (weight.shape[1] * size, weight.shape[0] * size), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(full[:height, :width], np.float32)
 
 
 def _bed(
@@ -192,65 +218,104 @@ def _window_min(values: np.ndarray) -> np.ndarray:
     return np.minimum.reduce([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
 
 
-def _likeness(surface: Surface, mean: np.ndarray, part: np.ndarray, ahead: Trajectories) -> np.ndarray:
-    """(Hc, Wc) float32: correlation 0..1 of the texture at the two ends of the trajectories that start here.
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What both families take from the surface: mean (Hc, Wc, 3) float32, sRGB; lean (Hc, Wc, 2) float32, px."""
 
-    Where it is 1 (slow water), a plain mix keeps the contrast, and boosting it would make it breathe.
+    mean: np.ndarray
+    lean: np.ndarray
+
+
+def _end_pixels(paths: Trajectories, places: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(M,) int64: flat indices of the pixels that these ends lie on; -1 for trajectories that are not whole."""
+    column, row = np.floor(places).astype(np.int64).T
+    return np.where((paths.birth <= 0) & (paths.death > 1), row * part.shape[1] + column, -1)
+
+
+def _likeness(surface: Surface, mean: np.ndarray, part: np.ndarray, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(Hc * Wc,) float32: which share of the texture is mixed plainly on the trajectories that start here.
+
+    That depends on the correlation r of the texture at their two ends. At 1 (slow water) a plain mix keeps the contrast,
+    and boosting it would make it breathe; at 0 the boost by sqrt(2) at mid-loop is right; in between, and below 0, a
+    share g of plain mixing and 1 - g of boosted gives (g + (1 - g) sqrt(2)) sqrt((1 + r) / 2) of the contrast, which is
+    solved for 1. Every other row and column tells enough.
     """
-    residual = surface.color - mean
-    ended = np.zeros_like(residual)
-    ended[part] = sample(residual, ahead.places[-1])
-    sigma = max(1.0, ALIKE_SIDE * max(surface.region.shape))
-
-    def window(values: np.ndarray) -> np.ndarray:
-        return masked_blur(values.sum(-1), part, sigma)
-
-    both = window(residual * ended)
-    alone = np.sqrt(np.maximum(window(residual * residual) * window(ended * ended), 1e-12))
-    return np.clip(both / alone, 0, 1).astype(np.float32)
+    height, width = part.shape
+    row, column = start // width, start % width
+    chosen = np.flatnonzero((ends >= 0) & (row % 2 == 0) & (column % 2 == 0))
+    color, local = surface.color.reshape(-1, 3), mean.reshape(-1, 3)
+    first, last = (color[pixel] - local[pixel] for pixel in (start[chosen], ends[chosen]))
+    products = np.zeros(((height + 1) // 2, (width + 1) // 2, 3), np.float32)
+    place = row[chosen] // 2, column[chosen] // 2
+    products[place] = np.stack([(a * b).sum(-1) for a, b in ((first, last), (first, first), (last, last))], -1)
+    known = np.zeros(products.shape[:2], bool)
+    known[place] = True
+    both, one, other = np.moveaxis(masked_blur(products, known, max(1.0, ALIKE_SIDE * max(part.shape) / 2)), -1, 0)
+    alike = np.clip(both / np.sqrt(np.maximum(one * other, 1e-12)), LEAST_ALIKE, 1)
+    alike = ((2**0.5 - np.sqrt(2 / (1 + alike))) / (2**0.5 - 1)).astype(np.float32)
+    return cv2.resize(alike, (2 * alike.shape[1], 2 * alike.shape[0]))[:height, :width].ravel()
 
 
 def _family(
-    layers: Layers, surface: Surface, mean: np.ndarray, alike: np.ndarray, paths: Trajectories, backward: bool
-) -> dict[str, np.ndarray]:
-    """Fields of `MovingPoints` for one family."""
-    keys = len(paths.places) - 1
-    behind, lean = FAMILY_BEHIND + _slope(surface.disparity), _lean(surface.disparity, layers.camera)
-    positions = np.stack([
-        _on_surface(layers, surface, place, lean, 1 + sample(behind, place) * ((1 - j / keys) if backward else j / keys))
-        for j, place in enumerate(paths.places)
-    ])
-    base = positions[-1 if backward else 0]
-    whole = (paths.birth <= 0) & (paths.death > 1)
-    first, last = paths.places[0].copy(), paths.places[-1].copy()
-    (first if backward else last)[~whole] = paths.edge[~whole]
-    color0, color1 = (np.clip(sample(surface.color, ends, sharp=True), 0, 1) for ends in (first, last))
-    mean0, mean1 = sample(mean, first), sample(mean, last)
-    # what comes in or goes out over the border takes the mean colour there: continuous with its neighbours
-    beyond = ~whole[:, None]
-    color0, color1 = (np.where(beyond, mean0, color0), color1) if backward else (color0, np.where(beyond, mean1, color1))
-    plain = np.where(whole, sample(alike, first), 0)[:, None]
-    return {
-        "position": base,
-        "displacement": positions - base,
-        "birth": paths.birth,
-        "death": paths.death,
-        "color0": color0,
-        "color1": color1,
-        "mean0": (mean0 + plain * (color0 - mean0)).astype(np.float32),
-        "mean1": (mean1 + plain * (color1 - mean1)).astype(np.float32),
-        "spread": np.ones(len(base), np.float32),
-    }
+    layers: Layers,
+    surface: Surface,
+    look: _Look,
+    alike: np.ndarray,
+    paths: Trajectories,
+    pixels: tuple[np.ndarray, np.ndarray],
+    cycles: int,
+) -> MovingPoints:
+    """Points on these paths; `pixels` are flat indices of those they start and end on, -1 where they come or go."""
+    color, local = surface.color.reshape(-1, 3), look.mean.reshape(-1, 3)
+    width = surface.region.shape[1]
+    edge = np.floor(paths.edge).astype(np.int64) @ (1, width)
+    colors, means, bends = [], [], []
+    for pixel, places in zip(pixels, (paths.places[0], paths.places[-1])):
+        there = pixel >= 0
+        seen = np.where(there, pixel, edge)
+        means.append(np.take(local, seen, 0))
+        # what comes in or goes out over the border takes the mean colour there: continuous with its neighbours
+        colors.append(np.where(there[:, None], np.take(color, seen, 0), means[-1]))
+        centre = np.stack([seen % width, seen // width], 1).astype(np.float32) + 0.5
+        bends.append(np.where(there[:, None], centre - places, 0))
+    whole = (pixels[0] >= 0) & (pixels[1] >= 0)
+    plain = np.where(whole, np.take(alike, np.maximum(pixels[0], 0)), 0)[:, None]
+    position, displacement = _on_surface(layers, surface, look.lean, paths.places, bends)
+    return MovingPoints(
+        position,
+        displacement,
+        paths.birth,
+        paths.death,
+        *colors,
+        *(m + plain * (c - m) for m, c in zip(means, colors)),
+        1 + np.minimum(CLOSE * paths.strain, CLOSEST),
+        np.full(len(position), cycles, np.int16),
+    )
 
 
-def _slope(disparity: np.ndarray) -> np.ndarray:
-    """(Hc, Wc) float32: relative change of depth over one pixel, the steepest within 3 x 3."""
-    down, right = np.gradient(disparity)
-    change = np.minimum(np.hypot(down, right) / disparity, STEEPEST).astype(np.float32)
-    return cv2.dilate(change, np.ones((3, 3), np.uint8))
+def _on_surface(
+    layers: Layers, surface: Surface, lean: np.ndarray, places: np.ndarray, bends: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 3) positions at phase 0 and (K + 1, M, 3) displacements from there, on the moving surface.
 
-
-def _on_surface(layers: Layers, surface: Surface, places: np.ndarray, lean: np.ndarray, farther: np.ndarray) -> np.ndarray:
-    """(M, 3): canvas places lifted onto the moving surface, `farther` times as far along their rays."""
-    depth = farther / sample(surface.disparity, places)
-    return layers.camera.unproject(places - np.array(layers.pad, np.float32) + sample(lean, places), depth)
+    Args:
+        layers: The layers.
+        surface: What moves.
+        lean: (Hc, Wc, 2) float32, px, by which points stand off their places.
+        places: (K + 1, M, 2) float32, px of the canvas.
+        bends: What the first and the last places are moved by, (M, 2) float32 px each.
+    """
+    camera, keys = layers.camera, len(places) - 1
+    leans = [sample(lean, place + bend) for place, bend in zip((places[0], places[-1]), bends)]
+    middle = np.float32((camera.width / 2 + layers.pad[0], camera.height / 2 + layers.pad[1]))
+    displacement = np.empty((*places.shape[:2], 3), np.float32)
+    for key, place in enumerate(places):
+        share = np.float32(key / keys)
+        place = place + (1 - share) * bends[0] + share * bends[1]
+        depth = 1 / sample(surface.disparity, place)
+        sideways = place + (1 - share) * leans[0] + share * leans[1] - middle
+        displacement[key, :, :2] = sideways * (depth / np.float32(camera.focal))[:, None]
+        displacement[key, :, 2] = depth
+    position = displacement[0].copy()
+    displacement -= position
+    return position, displacement

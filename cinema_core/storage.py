@@ -10,8 +10,9 @@ Files of a finished job (sizes H x W are the working photo's)::
     region.png    (H, W) 8 bit, 255 = moves
     layers/*.png  what was inpainted
     strokes.json  the strokes used, see `strokes`
-    points.npz    the points, see `POINTS`
-    timing.json   seconds of every stage, peak memory (in a file of its own: all others are the same at every build)
+    points/*.npy  the points, an array a file, see `POINTS`
+    flow_preview.npz  the motion solved for after the build, see `pipeline.Studio.flow`
+    stages.json   which stage made these files of what, and layers.npz: read by `cache` alone
 
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
 when the journal ``.commit.json`` appears, in one step; from then on the new state is complete, and whoever comes next
@@ -28,23 +29,23 @@ import json
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from .errors import CinemaError
+from .interrupts import shielded
 
 SCHEMA = 1
-REPORT, POINTS_FILE, PHOTO = "report.json", "points.npz", "photo.png"
-NAMES = (REPORT, "timing.json", PHOTO, "depth.npy", "motion.npy", "region.png", "strokes.json", "timing.json", POINTS_FILE)
+REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
+PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
+FLOW = "flow_preview.npz"
 _JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
 _WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
 
-# Arrays of points.npz: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
+# Arrays of the points: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
 # sRGB 0..1; still_layer and moving_cycles are int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
 POINTS = {
     "still_position": ("S", 3),
@@ -62,17 +63,33 @@ POINTS = {
     "moving_spread": ("M",),
     "moving_cycles": ("M",),
 }
+POINTS_FILES = {name: f"points/{name}.npy" for name in POINTS}
+NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, MOTION, REGION, LAYERS, FLOW, *POINTS_FILES.values())
 
 
-@dataclass(frozen=True)
 class Staging:
     """Where a writer puts the new files.
 
     Attributes:
         path: A folder laid out as the job; all that is in it at the end is published.
+        published: True from the moment from which the new state stands.
     """
 
-    path: Path
+    def __init__(self, job: Path, lock: _Lock, keep: bool) -> None:
+        self.path = job / f"{_STAGING}{os.getpid()}"
+        self.published = False
+        self._job, self._lock, self._keep, self._kept = job, lock, keep, set()
+
+    def keep(self, *names: str) -> None:
+        """Leave these files of the job as they are: they belong to the new state too."""
+        self._kept.update(names)
+
+    def publish(self) -> None:
+        """Publish now, before the ``with`` block ends, and let others write; nothing may be staged after it."""
+        _begin_publishing(self._job, self.path, _owned(self._job) if self._keep else self._kept)
+        self.published = True
+        _finish_publishing(self._job)
+        self._lock.release()
 
 
 @contextmanager
@@ -81,7 +98,8 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
 
     Args:
         job: The job folder, made if need be.
-        keep: True leaves the job's other files as they are; False removes those that this block has not staged.
+        keep: True leaves the job's other files as they are; False removes those that this block has neither staged
+            nor kept.
 
     Raises:
         CinemaError: The folder cannot be written, another process writes it, or files of the user are in the way.
@@ -90,22 +108,30 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
     made = _make_folder(job)
     with _locked(job) as lock:
         if lock is None:
-            raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished, or choose another folder")
+            raise CinemaError(
+                f"Another build is writing to {job}", "Wait until it has finished, or choose another folder"
+            )
         _settle(job)
         _check_foreign(job, NAMES)
-        staging = job / f"{_STAGING}{os.getpid()}"
+        staging = Staging(job, lock, keep)
         try:
-            staging.mkdir()
-            yield Staging(staging)
-            _begin_publishing(job, staging, keep)
+            staging.path.mkdir()
+            yield staging
+            if not staging.published:
+                staging.publish()
         except BaseException as error:
-            if not (job / _JOURNAL).exists():  # else Ctrl-C came just after: the new state is complete, keep it
-                shutil.rmtree(staging, ignore_errors=True)
-                _remove_if_unused(job, made)
+            if not staging.published:
+                _discard(job, staging, made)
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise CinemaError(f"The disk that holds {job} is full", "Free some space, then build again") from error
             raise
-        _finish_publishing(job)
+
+
+@shielded
+def _discard(job: Path, staging: Staging, made: bool) -> None:
+    if not (job / _JOURNAL).exists():  # else it is just being published: the new state is complete, keep it
+        shutil.rmtree(staging.path, ignore_errors=True)
+        _remove_if_unused(job, made)
 
 
 def recover(job: Path) -> None:
@@ -140,23 +166,62 @@ def read_report(job: Path) -> dict:
     return report
 
 
+def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
+    """Write arrays of `POINTS`, all or some, into a staged job.
+
+    Args:
+        folder: As `Staging.path`.
+        points: Arrays by name.
+    """
+    (folder / "points").mkdir(exist_ok=True)
+    for name, array in points.items():
+        np.save(folder / POINTS_FILES[name], array, allow_pickle=False)
+
+
 def read_points(job: Path) -> dict[str, np.ndarray]:
-    """Read points.npz of a finished job: every array of `POINTS`, by name.
+    """Map the points of a finished job: every array of `POINTS`, by name, all of one build.
+
+    The arrays are read from disk when they are used, and changing them changes nothing on disk. They stay as they are
+    when the job is built again; on Windows it cannot be while anybody holds them.
 
     Raises:
-        CinemaError: There is no finished job, or its file is damaged.
+        CinemaError: There is no finished job, or its files are damaged.
     """
     job = Path(job)
-    recover(job)
     try:
-        with np.load(job / POINTS_FILE, allow_pickle=False) as file:
-            points = {name: file[name] for name in POINTS}
+        points = _map_points(job)
         _check_points(points)
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CinemaError(f"{job / POINTS_FILE} is damaged", "Build it again") from error
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise CinemaError(f"{job / 'points'} is damaged", "Build it again") from error
     return points
+
+
+def _map_points(job: Path) -> dict[str, np.ndarray]:
+    """Open all files between two publications, which takes a millisecond."""
+    while True:
+        recover(job)
+        before = _stamp(job)
+        try:
+            points = {
+                name: np.load(job / file, mmap_mode="c", allow_pickle=False) for name, file in POINTS_FILES.items()
+            }
+        except FileNotFoundError:
+            if before == _stamp(job) and not (job / _JOURNAL).exists():
+                raise
+            continue
+        if before == _stamp(job) and not (job / _JOURNAL).exists():
+            return points
+
+
+def _stamp(job: Path) -> tuple[int, int] | None:
+    """What every publication changes."""
+    try:
+        status = (job / _OWNED).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _check_points(points: dict[str, np.ndarray]) -> None:
@@ -190,17 +255,30 @@ def _cannot_write(job: Path, error: OSError) -> CinemaError:
     return CinemaError(f"Cannot write to {job} ({error.strerror or error})", "Choose a folder that you may write to")
 
 
+class _Lock:
+    """The job's lock, held until it is given back."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            os.close(handle)  # closing gives the lock back
+
+
 @contextmanager
-def _locked(job: Path) -> Iterator[int | None]:
+def _locked(job: Path) -> Iterator[_Lock | None]:
     """Hold the job's lock; yields None when another process holds it."""
     try:
         handle = os.open(job / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise _cannot_write(job, error) from error
+    lock = _Lock(handle)
     try:
-        yield handle if _try_lock(handle) else None
+        yield lock if _try_lock(handle) else None
     finally:
-        os.close(handle)  # closing gives the lock back
+        lock.release()
 
 
 def _try_lock(handle: int) -> bool:
@@ -271,19 +349,20 @@ def _staged_files(staging: Path) -> list[str]:
     return sorted(path.relative_to(staging).as_posix() for path in files)
 
 
-def _begin_publishing(job: Path, staging: Path, keep: bool) -> None:
+@shielded
+def _begin_publishing(job: Path, staging: Path, kept: set[str]) -> None:
     """Write the journal. Everything that can go wrong goes wrong before it appears."""
     files = _staged_files(staging)
     _check_foreign(job, files)
     before = _owned(job)
-    _list_files_in_report(staging, files)
-    owned = sorted(before.union(files) if keep else files)
+    owned = sorted(kept.union(files))
+    _list_files_in_report(staging, owned)
     _write_json(staging / _OWNED, {"schema": SCHEMA, "files": owned})
     journal = {
         "schema": SCHEMA,
         "staging": staging.name,
         "files": [*files, _OWNED],
-        "remove": [] if keep else sorted(before.difference(files)),
+        "remove": sorted(before.difference(owned)),
     }
     _write_json(staging / _JOURNAL, journal)
     os.replace(staging / _JOURNAL, job / _JOURNAL)
@@ -295,6 +374,7 @@ def _list_files_in_report(staging: Path, files: list[str]) -> None:
         _write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"files": files})
 
 
+@shielded
 def _settle(job: Path) -> None:
     """Finish what a dead writer began. Only for the holder of the lock, so no staging folder here is alive."""
     if (job / _JOURNAL).exists():
@@ -303,6 +383,7 @@ def _settle(job: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@shielded
 def _finish_publishing(job: Path) -> None:
     """Carry out the journal; may be repeated from any point."""
     staging, files, remove = _read_journal(job)

@@ -1,19 +1,25 @@
-"""Stroke files: ours and labelme's. Standard library and numpy only: Blender's process imports this module.
+"""Stroke files: ours and labelme's, both ways. Standard library and numpy only: Blender's process imports this module.
 
 Ours::
 
     {"schema": 1, "width": W, "height": H,
-     "strokes": [{"kind": "motion", "points": [[x, y], ...], "closed": false, "speed": 1.0}, ...]}
+     "strokes": [{"kind": "motion", "points": [[x, y], ...], "closed": false, "speed": 1.0, "profile": [1, ...]}, ...]}
 
 Points are px of a photo of W x H, pixel centres at +0.5. Kinds: "motion" (direction, and length/50 px per frame times
-``speed``), "region" (encloses what moves), "still" (does not move). In a labelme file, shapes labelled ``hint*`` are
-motion strokes, ``still*`` still ones, and every other area is a region; its image data is not looked at.
+``speed``, times ``profile`` at each point where there is one), "region" (encloses what flows), "sway" (encloses what
+swings to and fro), "still" (does not move: along the line, or all that it encloses) and "outlet" (the region's border
+is open along it).
+
+In a labelme file (versions 4 to 6), shapes labelled ``hint*`` are motion strokes, ``still*``, ``sway*`` and ``outlet*``
+what they say, and every other area is a region; its image data is not looked at. labelme knows no speed: a stroke's
+speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +31,11 @@ SCHEMA = 1
 KINDS = ("motion", "region", "sway", "still", "outlet")
 _ASPECT_TOLERANCE = 0.01
 _CIRCLE_CORNERS = 48
+_LABELME = "5.5.0"  # the version that our files say they are of; labelme 4 to 6 open it
 _LABELS = {"hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet"}  # how labels start in labelme
-_AREAS = ("polygon", "rectangle", "circle")  # labelme's shape types that enclose something
+_REGION = "motion"  # the label of a region that we write, as in the program of Li et al. (CVPR 2023)
+_AREAS = ("polygon", "rectangle", "oriented_rectangle", "circle")  # labelme's shape types that enclose something
+_LINES = ("line", "linestrip", "point")
 
 
 def read_strokes(path: Path, size: tuple[int, int]) -> list[Stroke]:
@@ -57,7 +66,7 @@ def read_strokes(path: Path, size: tuple[int, int]) -> list[Stroke]:
 
 
 def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> None:
-    """Write our stroke file.
+    """Write our stroke file, whole or not at all.
 
     Args:
         path: The file, replaced if there.
@@ -75,7 +84,78 @@ def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> N
         for stroke in strokes
     ]
     content = {"schema": SCHEMA, "width": int(size[0]), "height": int(size[1]), "strokes": entries}
-    Path(path).write_text(json.dumps(content), encoding="utf-8")
+    _write_whole(Path(path), json.dumps(content))
+
+
+def write_labelme(
+    path: Path,
+    strokes: list[Stroke],
+    size: tuple[int, int],
+    photo_name: str,
+    photo_size: tuple[int, int] | None = None,
+) -> None:
+    """Write a file that labelme opens, whole or not at all; `read_strokes` reads the same strokes from it.
+
+    Args:
+        path: The file, replaced if there; labelme looks for the photo from its folder on.
+        strokes: In px of a photo of `size`.
+        size: (W, H) px.
+        photo_name: The photo's file name.
+        photo_size: (W, H) px of the photo's file where it is larger than the working photo; labelme shows that one.
+    """
+    width, height = photo_size or size
+    scale = np.array((width, height), np.float64) / size
+    names = {kind: label for label, kind in _LABELS.items()} | {"region": _REGION}
+    shapes = []
+    for stroke in strokes:
+        number = sum(shape["label"].startswith("hint") for shape in shapes) if stroke.kind == "motion" else ""
+        shapes.append({
+            "label": f"{names[stroke.kind]}{number}",
+            "points": [[_exact(x), _exact(y)] for x, y in stroke.points * scale],
+            "group_id": None,
+            "description": _description(stroke),
+            "shape_type": _form(stroke),
+            "flags": {},
+            "mask": None,
+        })
+    content = {
+        "version": _LABELME,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": photo_name,
+        "imageData": None,
+        "imageHeight": int(height),
+        "imageWidth": int(width),
+    }
+    _write_whole(Path(path), json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _exact(value: float) -> float:
+    return float(f"{value:.9g}")  # enough digits for every float32
+
+
+def _form(stroke: Stroke) -> str:
+    """labelme's shape type."""
+    if stroke.closed or stroke.kind in ("region", "sway"):
+        return "polygon"
+    return {1: "point", 2: "line"}.get(len(stroke.points), "linestrip")
+
+
+def _description(stroke: Stroke) -> str:
+    words = [] if stroke.speed == 1 else [f"speed={float(stroke.speed)!r}"]
+    if stroke.profile is not None:
+        words.append("profile=" + ",".join(f"{factor:.4g}" for factor in stroke.profile))
+    return " ".join(words)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A kill at any moment leaves the file as it was or as it should be."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> object:
@@ -129,15 +209,33 @@ def _labelme_stroke(shape: dict) -> Stroke:
     label, form = str(shape["label"]), shape.get("shape_type") or "polygon"
     points = _points(shape["points"])
     kind = next((kind for start, kind in _LABELS.items() if label.startswith(start)), "region")
-    if kind == "motion":
-        return Stroke("motion", points)
+    if form not in _AREAS and form not in _LINES:
+        raise ValueError(f"({label!r}) is of labelme's type {form!r}, which means nothing here; draw a polygon")
     if form not in _AREAS and kind in ("region", "sway"):
         raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
     if form == "rectangle":
         points = _rectangle(points)
     elif form == "circle":
         points = _circle(points)
-    return Stroke(kind, points, closed=form in _AREAS)
+    words = dict(word.split("=", 1) for word in str(shape.get("description") or "").split() if "=" in word)
+    return Stroke(kind, points, form in _AREAS, _described_speed(words), _described_profile(words, len(points)))
+
+
+def _described_speed(words: dict[str, str]) -> float:
+    """1 where the description, which may hold any text, says none."""
+    try:
+        speed = float(words["speed"])
+    except (KeyError, ValueError):
+        return 1.0
+    return speed if _is_number(speed) and speed >= 0 else 1.0
+
+
+def _described_profile(words: dict[str, str], count: int) -> np.ndarray | None:
+    """None where there is none, or where points were added or deleted in labelme since."""
+    try:
+        return _profile([float(factor) for factor in words["profile"].split(",")], count)
+    except (KeyError, ValueError):
+        return None
 
 
 def _profile(value: object, count: int) -> np.ndarray | None:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .grid import extend, nearest_index
-from .layers import Layers
+from .layers import CUT, Layers, find_cuts
+
+MOST_ROCKS = 0.4  # of the region; if more of it seems to stand in it, the depth means something else
+OTHER_COLOR = 0.15  # sRGB; distance of a rock's colour from the water's beside it
+BESIDE_ROCK = 1 / 120  # of the longer side; how far from their edge the two are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,8 @@ class Surface:
 def find_surface(region: np.ndarray, layers: Layers) -> Surface:
     """Continue what flows over the canvas: outward beyond the photo's border, and into the hidden bands.
 
+    What stands in it and is cut from it, as a rock in the surf, stays still; the band behind it flows.
+
     Args:
         region: (H, W) bool, of the photo.
         layers: The layers.
@@ -43,6 +50,7 @@ def find_surface(region: np.ndarray, layers: Layers) -> Surface:
         The surface; its region is empty where the photo's is.
     """
     visible = _outward(region, layers) & layers.shown
+    visible &= ~_standing(visible, layers)
     hidden, color, disparity = np.zeros_like(visible), layers.color.copy(), layers.disparity.copy()
     for band in layers.bands:
         behind = band.mask & visible.ravel()[band.source] & ~visible & ~hidden
@@ -74,3 +82,34 @@ def _outward(region: np.ndarray, layers: Layers) -> np.ndarray:
     drawn[layers.photo] = region
     inside[layers.photo] = True
     return drawn.ravel()[nearest_index(inside)]
+
+
+def _standing(region: np.ndarray, layers: Layers) -> np.ndarray:
+    """(Hc, Wc) bool: what stands in the region before the rest of it, as far as the depth tells and the colour agrees.
+
+    On water, what lies in one row is about as near. So from the near side of every cut inside the region its row is
+    followed for as long as it is nearer than the water beside the cut. Depth alone is not trusted with making holes:
+    the colour has to be another one there, and to stay so.
+    """
+    found = np.zeros_like(region)
+    cut = np.where(region, find_cuts(layers.disparity, layers.shown), 0)
+    if not cut.any():
+        return found
+    reach = max(2, round(BESIDE_ROCK * max(region.shape)))
+    for side in (1, -1):
+        near, far, inside, out = (values[:, ::side] for values in (layers.disparity, cut, region, found))
+        color = cv2.blur(layers.color, (reach // 2 * 2 + 1,) * 2)[:, ::side]
+        for row, column in np.argwhere((far[:, :-1] > 0) & inside[:, 1:] & (near[:, 1:] > near[:, :-1] + CUT)):
+            water, rock = color[row, max(0, column - reach)], color[row, min(column + reach, len(color[row]) - 1)]
+            if np.linalg.norm(rock - water) < OTHER_COLOR:
+                continue
+            run = color[row, column + 1 :]
+            alike = np.linalg.norm(run - rock, axis=1) < np.linalg.norm(run - water, axis=1)
+            alike[: reach + 1] = True  # where the blurred colour is of both
+            stands = inside[row, column + 1 :] & (near[row, column + 1 :] > near[row, column] + CUT) & alike
+            length = len(stands) if stands.all() else int(stands.argmin())
+            out[row, column + 1 : column + 1 + length] = True
+    # a rock is taller than that; thin stripes are rows whose colours happen to differ
+    found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2 * reach + 1, 1), np.uint8))
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool) & region
+    return found if found.sum() <= MOST_ROCKS * region.sum() else np.zeros_like(found)

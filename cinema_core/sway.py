@@ -52,7 +52,7 @@ def solve_sway(
             extent = np.tile(np.float32([DEFAULT_EXTENT * longer, 0]), (len(at), 1))
         fixed = pins[parts[tuple(pins.astype(int).T[::-1])] == part]
         at, known = np.concatenate([at, fixed]), np.concatenate([extent, np.zeros_like(fixed)]) / 2
-        swing = solve_motion(mask, at.astype(np.float32), known.astype(np.float32), color, disparity)
+        swing = solve_motion(mask, at.astype(np.float32), known.astype(np.float32), color, disparity, incompressible=False)
         widest = float(np.linalg.norm(extent, axis=1).max())
         amplitude += _bounded(swing * _fade(mask, max(FADE * widest, longer / 100))[..., None], longer)
     return amplitude
@@ -81,7 +81,7 @@ def sway_points(layers: Layers, surface: Surface, amplitude: np.ndarray, keys: i
     displacement = np.zeros((keys + 1, len(base), 3), np.float32)
     displacement[..., :2] = wave * sideways
     still = np.zeros(len(base), np.float32)
-    spread = 1 + _stretch(amplitude)[mask]
+    spread = 1 + 0.5 * _stretch(amplitude)[mask]  # beyond what discs of neighbours overlap by anyway
     return MovingPoints(
         base, displacement, still, still + 2, color, color, color, color, spread, np.full(len(base), swings, np.int16)
     )

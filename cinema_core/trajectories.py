@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .grid import pool, sample
+
 STEP = 1.7  # frames; with the midpoint rule a vortex of 60 frames stays within 0.05 px
+COARSE = 2  # px between the points of a region's pixels that are integrated; the way of the others is interpolated
+PARTS = 8  # of a key's time; when a point leaves the region is known that well
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +28,14 @@ class Trajectories:
         birth: (M,) float32, phase from which the point is inside the region.
         death: (M,) float32, phase from which it is outside again, 2 if it stays.
         edge: (M, 2) float32, px, the last place inside of a point that leaves the region; where it ends if it stays.
+        strain: (M,) float32, px per px, by how much the ways of neighbours differ over the loop.
     """
 
     places: np.ndarray
     birth: np.ndarray
     death: np.ndarray
     edge: np.ndarray
+    strain: np.ndarray
 
 
 def follow(
@@ -46,14 +53,51 @@ def follow(
         device: torch device.
 
     Returns:
-        The trajectories, in order of phase in both cases.
+        The trajectories, in order of phase in both cases; their strain is not known, and 0.
 
     Source: Eulerian motion as in Holynski et al., "Animating Pictures with Eulerian Motion Fields", 2021; integrated
     with the midpoint rule and bilinear look-up, incrementally.
     """
-    height, width = region.shape
-    field = torch.from_numpy(motion).to(device).permute(2, 0, 1)[None] * (-1.0 if backward else 1.0)
-    inside = torch.from_numpy(region).to(device)
+    places = _carry(motion, start, frames, keys, backward, device)
+    return _alive(places, region, keys, backward, np.zeros(len(start), np.float32))
+
+
+def follow_pixels(
+    motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"
+) -> Trajectories:
+    """Trajectories of pixels of a region. Some are followed; the way of the others is interpolated, as it is smooth.
+
+    Args:
+        motion: (H, W, 2) float32, px/frame, valid a little beyond the region.
+        region: (H, W) bool.
+        start: (M,) int64, flat indices of the pixels whose centres are followed.
+        frames: Length of the loop.
+        keys: K.
+        backward: Carry them back in time from phase 1.
+        device: torch device.
+
+    Returns:
+        The trajectories, in order of phase in both cases.
+    """
+    near = cv2.dilate((pool(region.astype(np.float32), COARSE) > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    row, column = np.nonzero(near)
+    nodes = ((np.stack([column, row], 1) + 0.5) * COARSE).astype(np.float32)
+    coarse = _carry(motion, nodes, frames, keys, backward, device)
+    centre = np.stack([start % region.shape[1], start // region.shape[1]], 1).astype(np.float32) + 0.5
+    places = np.empty((keys + 1, len(start), 2), np.float32)
+    way = np.zeros((*near.shape, 2), np.float32)
+    for key in range(keys + 1):
+        way[row, column] = coarse[key] - nodes
+        places[key] = sample(way, centre / COARSE) + centre
+    down, right = np.gradient(way, COARSE, axis=(0, 1))
+    strain = sample(np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1)), centre / COARSE)
+    return _alive(places, region, keys, backward, strain)
+
+
+def _carry(motion: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool, device: str) -> np.ndarray:
+    """(K + 1, M, 2) float32, px: where points are, in order of travel."""
+    height, width = motion.shape[:2]
+    field = torch.from_numpy(np.ascontiguousarray(motion, np.float32)).to(device).permute(2, 0, 1)[None] * (-1.0 if backward else 1.0)
     scale = torch.tensor([2 / width, 2 / height], device=device)
 
     def velocity(at: torch.Tensor) -> torch.Tensor:
@@ -63,22 +107,38 @@ def follow(
     place = torch.from_numpy(np.ascontiguousarray(start, np.float32)).to(device)
     steps = max(1, int(np.ceil(frames / keys / STEP)))
     step = frames / keys / steps
-    places, edge = [place], place
-    leaves = torch.full((len(place),), float("inf"), device=device)  # phases travelled when the point leaves
-    for key in range(keys):
-        for part in range(steps):
+    places = [place]
+    for _ in range(keys):
+        for _ in range(steps):
             place = place + step * velocity(place + 0.5 * step * velocity(place))
-            column, row = place[:, 0].long().clamp(0, width - 1), place[:, 1].long().clamp(0, height - 1)
-            on_canvas = (place >= 0).all(1) & (place[:, 0] < width) & (place[:, 1] < height)
-            gone = ~(on_canvas & inside[row, column])
-            edge = torch.where((gone | ~leaves.isinf())[:, None], edge, place)
-            leaves = torch.where(gone & leaves.isinf(), torch.full_like(leaves, (key + (part + 1) / steps) / keys), leaves)
         places.append(place)
-    path, edge = torch.stack(places).cpu().numpy(), edge.cpu().numpy()
-    leaves = leaves.cpu().numpy().astype(np.float32)
-    never = np.isinf(leaves)
-    zero = np.zeros(len(leaves), np.float32)
-    if backward:
-        born = 1 - leaves + np.float32(1 / (keys * steps))  # a step later than outside: at its birth it is inside
-        return Trajectories(path[::-1].copy(), np.where(never, zero, born), np.full_like(zero, 2), edge)
-    return Trajectories(path, zero, np.where(never, np.float32(2), leaves), edge)
+    return torch.stack(places).cpu().numpy()
+
+
+def _alive(places: np.ndarray, region: np.ndarray, keys: int, backward: bool, strain: np.ndarray) -> Trajectories:
+    """Trajectories along known places, given in order of travel: when they are outside, and where they were inside last."""
+    left = np.full(len(places[0]), keys + 1)
+    for key in range(keys, 0, -1):
+        left[~_is_inside(places[key], region)] = key
+    leaving = np.flatnonzero(left <= keys)
+    before, after = places[left[leaving] - 1, leaving], places[left[leaving], leaving]
+    part = np.full(len(leaving), PARTS)
+    for step in range(PARTS - 1, 0, -1):
+        part[~_is_inside(before + (after - before) * np.float32(step / PARTS), region)] = step
+    edge = places[-1].copy()
+    edge[leaving] = before + (after - before) * ((part - 1) / PARTS)[:, None].astype(np.float32)
+    birth = np.zeros(len(left), np.float32)
+    death = birth + 2
+    if backward:  # a part later than outside: at its birth it is inside
+        birth[leaving] = 1 - (left[leaving] - 1 + (part - 1) / PARTS) / keys
+        return Trajectories(places[::-1], birth, death, edge, strain)
+    death[leaving] = (left[leaving] - 1 + part / PARTS) / keys
+    return Trajectories(places, birth, death, edge, strain)
+
+
+def _is_inside(places: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """(M,) bool: on the canvas, and in the region."""
+    height, width = region.shape
+    column, row = np.floor(places).astype(np.int64).T
+    on_canvas = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    return on_canvas & np.take(region.ravel(), np.where(on_canvas, row * width + column, 0))

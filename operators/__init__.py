@@ -2,9 +2,11 @@
 
 import bpy
 
-from . import build, camera, hints, photo, render
+from . import build, camera, files, flow, hints, photo, render
 
-CLASSES = (*photo.CLASSES, *hints.CLASSES, *build.CLASSES, *camera.CLASSES, *render.CLASSES)
+CLASSES = (
+    *photo.CLASSES, *hints.CLASSES, *flow.CLASSES, *files.CLASSES, *build.CLASSES, *camera.CLASSES, *render.CLASSES,
+)
 
 
 def register() -> None:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..blender_addon import jobs, result, strokes, viewport
+from ..blender_addon import jobs, result, viewport
 from ..blender_addon.engine import Request
 from .engine_job import EngineOperator
 
@@ -23,21 +23,13 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
         return cls.is_idle(context)
 
     def start(self, context: bpy.types.Context) -> Request:
-        self._suggested = None
-        self._asks = not jobs.has_hints(context.scene)  # what might move, before it builds that
-        return jobs.start_suggest(context.scene) if self._asks else jobs.start_build(context.scene)
-
-    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> Request | None:
-        if not self._asks:
-            return None
-        self._asks, self._suggested = False, jobs.read_suggested(scene, answer)
-        return jobs.start_build(scene, self._suggested)
+        self._bare = not jobs.has_hints(context.scene)
+        return jobs.start_build(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         report = jobs.finish_build(scene, answer)
-        if self._suggested:
-            strokes.add_hints(scene, self._suggested)
-            self.report({"WARNING"}, "Nothing was drawn, so regions and motion are suggested; edit their strokes")
+        if self._bare:
+            jobs.draw_suggested(scene)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
         if viewport.has_window(context):
             viewport.show_result(context)

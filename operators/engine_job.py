@@ -1,6 +1,6 @@
 """How an operator runs the engine: modal with Esc in a window, blocking in background and in scripts."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import bpy
 
@@ -60,8 +60,11 @@ class EngineOperator:
             self._request.wait(narrator)
         report = self._done(context)
         if self.complete is not None:
-            answer = self._request.wait(narrator, done=True)
-            type(self).complete(_find_scene(self._scene), report, answer)
+            try:
+                answer = self._request.wait(narrator, done=True)
+                self.complete(_find_scene(self._scene), report, answer)
+            except CinemaError as error:  # what is in the scene stays; its figures are all that is lost
+                self.report({"WARNING"}, str(error))
         return {"FINISHED"}
 
     def _go_modal(self, context: bpy.types.Context) -> set[str]:
@@ -89,7 +92,7 @@ class EngineOperator:
             self._leave(context)
             report = self._done(context)
             if self.complete is not None:
-                _follow(self._request, self._scene, report, type(self).complete)
+                _follow(self._request, self._scene, report, self.complete)
             return {"FINISHED"}
         except CinemaError as error:
             self._leave(context)
@@ -166,7 +169,7 @@ def _follow(request: Request, scene: int, report: str, complete: Callable[[bpy.t
                 return PATIENT_TICK
             complete(_find_scene(scene), report, request.answer)
             _redraw(bpy.context)
-        except CinemaError as error:  # the points are there and stay; their figures are all that is lost
+        except CinemaError as error:
             print(f"3D Cinemagraph: {error}", flush=True)
         return None
 
@@ -174,7 +177,9 @@ def _follow(request: Request, scene: int, report: str, complete: Callable[[bpy.t
 
 
 def _redraw(context: bpy.types.Context) -> None:
+    """Show the panels anew; not the views beside them, where a million points may be drawn."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+            for region in area.regions if area.type == "VIEW_3D" else ():
+                if region.type == "UI":
+                    region.tag_redraw()

@@ -1,22 +1,22 @@
-"""Draw hints, or import them from a file."""
-
-from pathlib import Path
+"""Draw hints, have them suggested, turn them round."""
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty
 
-from ..blender_addon import scene, strokes, viewport
-from ..cinema_core.errors import CinemaError
-from ..cinema_core.strokes import read_strokes
+from ..blender_addon import jobs, scene, selection, viewport
+from ..blender_addon.engine import Request
+from .engine_job import EngineOperator
 
 LAYERS = [
-    ("Motion", "Motion", "Draw along the flow: direction and speed, longer strokes flow faster"),
-    ("Region", "Region", "Draw round what moves"),
-    ("Still", "Still", "Draw over what must not move"),
+    ("Motion", "Motion", "Draw along the flow, with all its bends: direction and speed, longer strokes flow faster"),
+    ("Region", "Region", "Draw round what flows: water, clouds, smoke"),
+    ("Sway", "Sway", "Draw round what swings to and fro: grass, branches, flags. A Motion stroke across it is its swing"),
+    ("Still", "Still", "Draw round what must not move, or a line or dot that the motion comes to rest at"),
+    ("Outlet", "Outlet", "Draw along a border that the flow may cross: a weir, the mouth of a river"),
 ]
 
 
-def _has_photo(cls: type, context: bpy.types.Context) -> bool:
+def has_photo(cls: type, context: bpy.types.Context) -> bool:
     settings = context.scene.cinemagraph
     if settings.photo is None or not scene.in_scene(settings.hints, context.scene):
         cls.poll_message_set("Open a photo first")
@@ -41,44 +41,57 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
         if not viewport.has_window(context):
             cls.poll_message_set("Drawing needs a window")
             return False
-        return _has_photo(cls, context)
+        return has_photo(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         viewport.start_drawing(context, self.layer)
         return {"FINISHED"}
 
 
-class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
-    """Draw the strokes of an annotation file: one of 3D Cinemagraph's own, or one of labelme"""
+class CINEMAGRAPH_OT_suggest_regions(EngineOperator, bpy.types.Operator):
+    """Look for sky, water, clouds and smoke in the photo, and draw their outlines and a first motion as strokes"""
 
-    bl_idname = "cinemagraph.import_annotations"
-    bl_label = "Import Annotations"
+    bl_idname = "cinemagraph.suggest_regions"
+    bl_label = "Suggest Regions"
     bl_options = {"REGISTER", "UNDO"}
 
-    filepath: StringProperty(name="File", description="The annotation file", subtype="FILE_PATH")
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
     replace: BoolProperty(
-        name="Replace", description="Remove the strokes that are there at this frame first", default=True
+        name="Replace", description="Remove the strokes that are there at this frame first", default=False
     )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _has_photo(cls, context)
+        return has_photo(cls, context) and cls.is_idle(context)
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
+    def start(self, context: bpy.types.Context) -> Request:
+        return jobs.start_suggest(context.scene)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        count = jobs.finish_suggest(scene, answer, self.replace)
+        if count:
+            self.report({"INFO"}, f"{count} strokes; edit, erase or add to them")
+        else:
+            self.report({"WARNING"}, "Nothing that usually moves was found; draw a Region or a Motion stroke")
+
+
+class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
+    """Turn motion strokes round: those selected in edit mode, else the one drawn last"""
+
+    bl_idname = "cinemagraph.reverse_strokes"
+    bl_label = "Reverse Strokes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        chosen = selection.choose(context.scene)
+        if chosen is None or not chosen.strokes:
+            cls.poll_message_set("Draw a motion stroke first" if chosen is None else "Select a motion stroke")
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        settings = context.scene.cinemagraph
-        try:
-            found = read_strokes(Path(bpy.path.abspath(self.filepath)), (settings.width, settings.height))
-        except CinemaError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        strokes.add_hints(context.scene, found, self.replace)
-        self.report({"INFO"}, f"{len(found)} strokes")
+        selection.reverse(context.scene)
         return {"FINISHED"}
 
 
-CLASSES = (CINEMAGRAPH_OT_draw, CINEMAGRAPH_OT_import_annotations)
+CLASSES = (CINEMAGRAPH_OT_draw, CINEMAGRAPH_OT_suggest_regions, CINEMAGRAPH_OT_reverse_strokes)

@@ -30,11 +30,11 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Request:
-        self._request = jobs.request_open(context.scene, self.filepath)
-        return jobs.start_open(self._request)
+        self._wanted = jobs.request_open(context.scene, self.filepath)
+        return jobs.start_open(self._wanted)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
-        jobs.finish_open(scene, self._request, answer)
+        jobs.finish_open(scene, self._wanted, answer)
         context.view_layer.update()
         for name in in_the_way(scene):
             self.report({"WARNING"}, f'"{name}" stands round the camera and hides the photo: move or delete it')

@@ -1,10 +1,14 @@
 """The panels in workflow order: Photo, Hints, Build, Camera, Render. They draw, and do nothing else."""
 
+import textwrap
+
 import bpy
 
-from ..blender_addon.scene import HINT_LAYERS
-
-LAYER_ICONS = {"Motion": "TRACKING_FORWARDS", "Region": "OUTLINER_OB_LATTICE", "Still": "FREEZE"}
+LAYER_ICONS = {
+    "Motion": "TRACKING_FORWARDS", "Region": "MOD_FLUIDSIM", "Sway": "FORCE_WIND", "Still": "FREEZE",
+    "Outlet": "TRACKING_CLEAR_FORWARDS",
+}
+CHARACTER = 7.0  # px that a letter takes on average, at a scale of 1
 CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
 # Key in the report's "quality" -> label and format.
 FIGURES = {
@@ -20,6 +24,17 @@ class _Panel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Cinemagraph"
+
+
+def _wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str) -> None:
+    """Show a warning on as many lines as it needs."""
+    if not text:
+        return
+    scale = context.preferences.system.ui_scale
+    width = max(20, int(context.region.width / (CHARACTER * scale)) - 6)
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, width)):
+        column.label(text=line, icon="BLANK1" if number else "ERROR")
 
 
 class CINEMAGRAPH_PT_photo(_Panel, bpy.types.Panel):
@@ -41,13 +56,52 @@ class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
-        active = settings.hints.data.layers.active if settings.hints is not None else None
-        drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == settings.hints
+        self._draw_layers(context)
+        layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
         row = layout.row(align=True)
-        for name in HINT_LAYERS:
-            pressed = drawing and active is not None and active.name == name
-            row.operator("cinemagraph.draw", text=name, icon=LAYER_ICONS[name], depress=pressed).layer = name
-        layout.operator("cinemagraph.import_annotations", icon="IMPORT")
+        row.prop(settings, "stroke_speed")
+        row.prop(settings, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
+        row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
+        row = layout.row(align=True)
+        row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
+        row.prop(context.window_manager.cinemagraph, "live_preview", toggle=True)
+        row.operator("cinemagraph.hide_flow", text="", icon="X")
+        _wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
+
+    def _draw_layers(self, context: bpy.types.Context) -> None:
+        hints = context.scene.cinemagraph.hints
+        active = hints.data.layers.active if hints is not None else None
+        drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
+        column = self.layout.column(align=True)
+        for names in (("Motion",), ("Region", "Sway"), ("Still", "Outlet")):
+            row = column.row(align=True)
+            for name in names:
+                pressed = drawing and active is not None and active.name == name
+                row.operator("cinemagraph.draw", text=name, icon=LAYER_ICONS[name], depress=pressed).layer = name
+
+
+class CINEMAGRAPH_PT_motion(_Panel, bpy.types.Panel):
+    bl_label = "Motion"
+    bl_parent_id = "CINEMAGRAPH_PT_hints"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        layout.use_property_split, layout.use_property_decorate = True, False
+        for name in ("feather", "perspective", "swings", "thin", "region_file", "flow_file"):
+            layout.prop(settings, name)
+
+
+class CINEMAGRAPH_PT_files(_Panel, bpy.types.Panel):
+    bl_label = "Import and Export"
+    bl_parent_id = "CINEMAGRAPH_PT_hints"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.operator("cinemagraph.import_annotations", icon="IMPORT")
+        column.operator("cinemagraph.export_annotations", icon="EXPORT")
+        column.operator("cinemagraph.export_motion", icon="EXPORT")
 
 
 class CINEMAGRAPH_PT_build(_Panel, bpy.types.Panel):
@@ -103,11 +157,11 @@ class CINEMAGRAPH_PT_report(_Panel, bpy.types.Panel):
             split.label(text=label)
             split.label(text=text)
         for warning in report.get("warnings", ()):
-            column.label(text=warning, icon="ERROR")
+            _wrapped(context, column, warning)
 
 
 def _report_lines(report: dict) -> list[tuple[str, str]]:
-    quality = report.get("quality", {})
+    quality = report.get("quality") or {}
     lines = [
         (label, pattern.format(quality[key]))
         for key, (label, pattern) in FIGURES.items() if quality.get(key) is not None
@@ -142,6 +196,8 @@ class CINEMAGRAPH_PT_render(_Panel, bpy.types.Panel):
 CLASSES = (
     CINEMAGRAPH_PT_photo,
     CINEMAGRAPH_PT_hints,
+    CINEMAGRAPH_PT_motion,
+    CINEMAGRAPH_PT_files,
     CINEMAGRAPH_PT_build,
     CINEMAGRAPH_PT_playback,
     CINEMAGRAPH_PT_report,

@@ -149,11 +149,91 @@ def test_two_builds_are_identical(tmp_path, built, landscape_file, strokes_file)
     assert filecmp.cmpfiles(built[0], again, names, shallow=False) == (names, [], [])
 
 
-def test_build_without_strokes_says_so(tmp_path, landscape_file):
-    done = run("build", landscape_file, "--out", tmp_path / "job", *SMALL)
-    assert done.returncode == 0
-    assert "Warning: " in done.stderr and "still" in done.stderr
-    assert "points" in done.stdout
+def test_a_still_photo_on_demand(tmp_path, landscape_file):
+    done = run("build", landscape_file, "--still", "--out", tmp_path / "job", *SMALL)
+    assert done.returncode == 0 and "Warning" not in done.stderr
+    assert "0 of them move" in done.stdout
+
+
+def test_build_without_strokes_moves_what_looks_as_if_it_flowed(tmp_path, landscape_file):
+    done = run("build", landscape_file, "--out", tmp_path / "job", "--json", *SMALL)
+    lines = messages(done)
+    assert done.returncode == 0 and lines[-1]["report"]["moving_points"] > 0
+    assert any(line["type"] == "warning" and "suggested" in line["text"] for line in lines)
+    assert json.loads((tmp_path / "job" / "strokes.json").read_text())["strokes"]
+
+
+def test_build_options_reach_the_build(tmp_path, landscape_file, strokes_file):
+    options = ["--frames", 30, "--speed", 2, "--feather", 0.05, "--no-perspective", "--swings", 3, "--no-thin"]
+    done = run("build", landscape_file, "--annotations", strokes_file, "--out", tmp_path / "job", *SMALL, *options, "--json")
+    used = messages(done)[-1]["report"]["options"]
+    assert used == {
+        "frames": 30, "speed": 2.0, "max_side": 96, "focal": None, "keys": 12, "seed": 0, "device": "auto",
+        "feather": 0.05, "perspective": False, "swings": 3, "thin": False,
+    }  # fmt: skip
+
+
+def test_a_mask_and_a_motion_field_instead_of_strokes(tmp_path, built, landscape_file):
+    """What a job exports is understood again."""
+    for name in ("motion.flo", "motion.npy", "motion.exr", "region.png"):
+        done = run("export", built[0], "--out", tmp_path / name)
+        assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / name)
+    wanted = np.load(built[0] / "motion.npy")
+    for name in ("motion.flo", "motion.npy", "motion.exr"):
+        job = tmp_path / Path(name).suffix[1:]
+        given = ["--flow", tmp_path / name, "--region", tmp_path / "region.png", "--feather", 0]
+        assert run("build", landscape_file, "--out", job, *SMALL, *given).returncode == 0
+        found = np.load(job / "motion.npy")
+        inside = np.asarray(Image.open(built[0] / "region.png")) > 0
+        inside[:-1] &= inside[1:]  # the strip of 2 px at the border always fades
+        assert (np.asarray(Image.open(job / "region.png")) == np.asarray(Image.open(built[0] / "region.png"))).all()
+        assert np.abs(found - wanted)[30:, 4:-4].max() < 1e-5, name
+
+
+def test_an_imported_motion_field_makes_its_own_region(tmp_path, landscape_file):
+    flow = np.zeros((60, 96, 2), np.float32)
+    flow[30:50, 20:70] = (0.5, 0)
+    np.save(tmp_path / "flow.npy", flow)
+    done = run("build", landscape_file, "--flow", tmp_path / "flow.npy", "--speed", 2, "--out", tmp_path / "job", *SMALL, "--json")
+    assert messages(done)[-1]["report"]["quality"]["hint_speed"] is None
+    region = np.asarray(Image.open(tmp_path / "job" / "region.png")) > 0
+    assert (region == (flow[..., 0] > 0)).all()
+    assert np.load(tmp_path / "job" / "motion.npy")[40, 45] == pytest.approx((1.0, 0), abs=1e-6)
+
+
+def test_labelme_strokes_come_back(tmp_path, built, landscape_file):
+    assert run("export", built[0], "--out", tmp_path / "image.json").returncode == 0
+    again = run("build", landscape_file, "--annotations", tmp_path / "image.json", "--out", tmp_path / "job", *SMALL)
+    assert again.returncode == 0
+    np.testing.assert_allclose(np.load(tmp_path / "job" / "motion.npy"), np.load(built[0] / "motion.npy"), atol=1e-3)
+
+
+def test_suggested_strokes_are_a_file_to_build_with(tmp_path, landscape_file):
+    file = tmp_path / "suggested.json"
+    done = run("suggest", landscape_file, "--out", file, "--json")
+    content = json.loads(file.read_text())
+    assert done.returncode == 0 and messages(done)[-1]["strokes"] == content["strokes"] and (content["width"], content["height"]) == (320, 200)
+    assert {"region", "motion"} <= {stroke["kind"] for stroke in content["strokes"]}
+    assert run("build", landscape_file, "--annotations", file, "--out", tmp_path / "job", *SMALL).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("export", "JOB", "--out", "a.doc"), '".doc"'),
+        (("export", "JOB", "--out", "none/a.npy"), "Cannot write"),
+        (("export", ".", "--out", "a.npy"), "holds no finished build"),
+        (("suggest", "none.png", "--out", "a.json"), "none.png does not exist"),
+        (("suggest", "PHOTO", "--out", "none/a.json"), "Cannot write"),
+        (("build", "PHOTO", "--out", "j", "--flow", "none.flo"), "none.flo"),
+        (("build", "PHOTO", "--out", "j", "--region", "none.png"), "none.png"),
+    ],
+)
+def test_bad_files(tmp_path, built, landscape_file, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    given = {"JOB": built[0], "PHOTO": landscape_file}
+    assert text in error_of(*(given.get(argument, argument) for argument in arguments))["text"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_build_of_a_reference_folder(tmp_path, landscape_pixels):
@@ -286,6 +366,8 @@ def test_check():
         (("build", "a.png", "--out", "b", "--frames", "1"), "a whole number from 2 to 1000"),
         (("build", "a.png", "--out", "b", "--frames", "2.5"), "a whole number"),
         (("build", "a.png", "--out", "b", "--speed", "nan"), "a number from 0 to 100"),
+        (("build", "a.png", "--out", "b", "--feather", "0.9"), "a number from 0 to 0.5"),
+        (("serve", "--idle", "0"), "a number from 0.01"),
         (("open", "a.png", "--out", "b", "--max-side", "8"), "from 16"),
         (("open", "a.png", "--out", "b", "--focal", "-3"), "from 1"),
         (("preview", "job", "--out", "b"), "--camera"),

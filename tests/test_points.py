@@ -1,5 +1,8 @@
 """Points of a small scene, and the preview that draws them."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from cinema_core.layers import Layers, split_layers
 from cinema_core.points import moving_points, still_points
 from cinema_core.splatting import Splatter
 from cinema_core.surface import Surface, find_surface
+from cinema_core.trajectories import follow, follow_pixels
 
 WIDTH, HEIGHT, FOCAL = 160, 100, 160.0
 FRAMES, KEYS, POINT_SIZE = 10, 5, 1.4
@@ -30,6 +34,7 @@ class Scene:
         post = (x >= POST.start) & (x < POST.stop) & (y > 15) & (y < 85)
         disparity[post] = 0.8
         color[post] = (0.6, 0.3, 0.2) + grain[post]
+        self.post = post
         self.photo = np.clip(color, 0, 1).astype(np.float32)
         self.region = (y > HORIZON + 6) & ~post & (x > 12) & (x < WIDTH - 12)
         self.layers: Layers = split_layers(self.photo, (1 / disparity).astype(np.float32), self.camera)
@@ -121,45 +126,132 @@ def test_a_moved_point_stays_on_the_waters_surface(scene):
     assert came > 0.12  # so that keeping the source's depth would be seen here
 
 
-def test_both_families_agree_on_a_trajectory(scene):
-    """Under a uniform flow, the forward point of pixel p and the backward point of p + flow are on one trajectory."""
-    half = len(scene.moving.position) // 2
-    start = np.rint(scene.camera.project(scene.moving.position[:half]) + scene.layers.pad - 0.5).astype(int)
-    flow = np.array((FRAMES, FRAMES // 2))
-    where = {tuple(pixel): index for index, pixel in enumerate(start)}
-    pairs = np.array([(index, half + where[tuple(pixel + flow)]) for pixel, index in where.items() if tuple(pixel + flow) in where])
-    whole = (scene.moving.birth <= 0) & (scene.moving.death > 1)
-    pairs = pairs[whole[pairs].all(1)]
-    assert len(pairs) > 500
-    ahead, back = pairs.T
-    for name in ("color0", "color1", "mean0", "mean1"):
-        ends = getattr(scene.moving, name)
-        assert np.abs(ends[ahead] - ends[back]).max() < 0.01, name
-    travelled = scene.moving.position + scene.moving.displacement
-    for key in range(KEYS + 1):
-        ends = scene.camera.project(travelled[key])
-        assert np.abs(ends[ahead] - ends[back]).max() < 0.25  # but for the lean
+def ends(scene: Scene, moving) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(2, M, 2) px on the canvas where points start and end, (M,) bool that stay all the loop, (M,) bool on the photo."""
+    places = np.stack([scene.camera.project(moving.position + moving.displacement[key]) for key in (0, -1)]) + scene.layers.pad
+    pixel = np.floor(places[:, :, :] - scene.layers.pad).astype(int)
+    on_photo = ((pixel >= 0) & (pixel < (WIDTH, HEIGHT))).all((0, 2))
+    return places, (moving.birth <= 0) & (moving.death > 1), on_photo
 
 
-def test_colours_are_the_photos_at_both_ends(scene):
-    half = len(scene.moving.position) // 2
-    pixel = np.floor(scene.camera.project(scene.moving.position)).astype(int)
-    seen = (scene.moving.birth <= 0) & (scene.moving.death > 1) & (pixel >= 0).all(1) & (pixel < (WIDTH, HEIGHT)).all(1)
-    seen[seen] = scene.region[pixel[seen, 1], pixel[seen, 0]]
-    photo = scene.photo[np.clip(pixel[:, 1], 0, HEIGHT - 1), np.clip(pixel[:, 0], 0, WIDTH - 1)]
-    ahead, back = np.flatnonzero(seen[:half]), half + np.flatnonzero(seen[half:])
-    assert np.abs(scene.moving.color0[ahead] - photo[ahead]).max() < 0.01
-    assert np.abs(scene.moving.color1[back] - photo[back]).max() < 0.01
+def test_what_stays_starts_and_ends_in_the_middle_of_pixels_and_has_their_colours(scene):
+    """Also where the flow takes it somewhere between them."""
+    moving = moving_points(scene.layers, scene.surface, scene.motion * np.float32((0.77, 0.63)), FRAMES, KEYS, "cpu")
+    places, whole, on_photo = ends(scene, moving)
+    assert whole.sum() > 2000
+    assert np.abs(places[:, whole] % 1 - 0.5).max() < 0.25  # they lean by up to 0.2 px
+    chosen = whole & on_photo
+    for place, color in zip(places, (moving.color0, moving.color1)):
+        column, row = np.floor(place[chosen] - scene.layers.pad).astype(int).T
+        seen = scene.region[row, column]
+        assert seen.sum() > 1000
+        assert np.abs(color[chosen][seen] - scene.photo[row, column][seen]).max() < 1e-6
+
+
+def test_bending_paths_onto_pixels_moves_them_by_half_a_pixel_at_most(scene):
+    flow = np.float32((0.77, 0.63))
+    moving = moving_points(scene.layers, scene.surface, np.broadcast_to(flow, scene.motion.shape).copy(), FRAMES, KEYS, "cpu")
+    places, whole, _ = ends(scene, moving)
+    assert np.abs(places[1] - places[0] - flow * FRAMES)[whole].max() < 0.5 + 0.4 + 1e-3
+
+
+@pytest.mark.parametrize("thin", [True, False])
+def test_at_both_ends_of_the_loop_every_pixel_has_its_point(scene, thin):
+    swirl = vortex(scene)
+    moving = moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", thin)
+    places, _, _ = ends(scene, moving)
+    for place, alive in ((places[0], moving.birth <= 0), (places[1], moving.death > 1)):
+        column, row = np.floor(place[alive]).astype(int).T
+        reached = np.zeros(scene.surface.region.shape, bool)
+        reached[np.clip(row, 0, len(reached) - 1), np.clip(column, 0, reached.shape[1] - 1)] = True
+        assert reached[scene.surface.region].all()
+
+
+def vortex(scene: Scene) -> np.ndarray:
+    """(Hc, Wc, 2) px/frame: water that turns, is strained and leaves the region in places."""
+    height, width = scene.surface.region.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return np.stack([0.8 + 0.02 * (y - height / 2), 0.03 * (x - width / 2)], -1).astype(np.float32) * 0.6
+
+
+def test_thinning_leaves_out_many_points_and_no_hole(scene):
+    swirl = vortex(scene)
+    all_of_them, thinned = (moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", thin) for thin in (False, True))
+    assert len(all_of_them.position) == 2 * scene.surface.region.sum()
+    assert len(thinned.position) < 0.72 * len(all_of_them.position)
+    bed = scene.still.layer == scene.names.index("Bed")
+    still = StillPoints(*(getattr(scene.still, name)[~bed] for name in scene.still.__dataclass_fields__))
+    for phase in (0.0, 0.2, 0.5, 0.8, 0.99):
+        holes = [Splatter(arrays(still, points), scene.camera, POINT_SIZE).uncovered(phase, STILL) for points in (all_of_them, thinned)]
+        assert holes[1] <= holes[0] + 5e-4, phase
+
+
+def test_no_frame_at_the_wrap_around_is_blurred(scene):
+    """Thinned points too show the last frames as sharp as those in between."""
+    still = scene.motion * np.float32((0.77, 0.63))
+    splatter = Splatter(arrays(scene.still, moving_points(scene.layers, scene.surface, still, FRAMES, KEYS, "cpu")), scene.camera, POINT_SIZE)
+
+    def detail(phase: float) -> float:
+        picture = splatter.render(phase, STILL)[0][55:95, 100:140].mean(-1)
+        return float(np.abs(picture[1:-1, 1:-1] * 4 - picture[:-2, 1:-1] - picture[2:, 1:-1] - picture[1:-1, :-2] - picture[1:-1, 2:]).mean())
+
+    assert detail(1 - 1e-6) > 0.99 * detail(0.0) and detail(0.9) > 0.75 * detail(0.1)
+
+
+def test_pixels_that_are_not_followed_themselves_go_where_they_would(scene):
+    """Of a region's pixels only some are followed; the others' ways are interpolated."""
+    region, swirl = scene.surface.region, vortex(scene)
+    start = np.flatnonzero(region)
+    centre = np.stack([start % region.shape[1], start // region.shape[1]], 1) + np.float32(0.5)
+    for backward in (False, True):
+        exact = follow(swirl, region, centre, 60, KEYS, backward)
+        quick = follow_pixels(swirl, region, start, 60, KEYS, backward)
+        near = (centre > 3).all(1) & (centre < np.array(region.shape[::-1]) - 3).all(1)
+        assert np.abs(exact.places - quick.places)[:, near].max() < 0.03
+        assert np.array_equal(exact.birth, quick.birth) or np.abs(exact.birth - quick.birth).mean() < 0.01
+        assert np.abs(exact.death - quick.death).mean() < 0.01
+        leaving = (quick.birth > 0) | (quick.death < 2)
+        assert 0.05 < leaving.mean() < 0.95
+        column, row = np.floor(quick.edge).astype(int).T
+        assert region[row, column].all()
+
+
+def test_water_that_is_strained_has_larger_points(scene):
+    plain, strained = (moving_points(scene.layers, scene.surface, flow, FRAMES, KEYS, "cpu") for flow in (scene.motion, 2 * vortex(scene)))
+    assert np.median(plain.spread) == 1 and plain.spread.min() == 1
+    assert np.median(strained.spread) > 1.05 and strained.spread.max() <= 1.3 + 1e-6
+
+
+def test_what_stands_in_the_region_stays_still_and_what_it_hides_flows(scene):
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_surface(drawn, scene.layers)
+    visible, hidden = surface.visible[scene.layers.photo], surface.hidden[scene.layers.photo]
+    post = scene.post & drawn
+    upper = post & (np.arange(HEIGHT)[:, None] < 60)  # lower down the water is as near as the post
+    assert not visible[upper].any() and hidden[upper].mean() > 0.3
+    assert visible[scene.region & ~cv2.dilate(scene.post.astype(np.uint8), np.ones((9, 9))).astype(bool)].all()
+
+
+def test_no_hole_is_made_where_only_the_depth_says_so(scene):
+    """The post in the water's own colours: then the depth may be wrong, and it flows with the rest."""
+    canvas = np.float32((0.2, 0.4, 0.5)) + 0.2 * (scene.layers.color - cv2.blur(scene.layers.color, (9, 9)))
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_surface(drawn, replace(scene.layers, color=canvas))
+    assert surface.visible[scene.layers.photo][drawn].all()
 
 
 def test_fast_water_runs_through_several_short_paths(scene):
-    still = scene.motion * 6
-    moving = moving_points(scene.layers, scene.surface, still, FRAMES, KEYS, "cpu")
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 1.5, 4 * FRAMES, KEYS, "cpu")
     cycles = np.unique(moving.cycles)
     assert (cycles > 1).all() and moving.cycles.dtype == np.int16
     reach = np.linalg.norm(np.diff(scene.camera.project(moving.position + moving.displacement[[0, -1]]), axis=0)[0], axis=1)
     assert np.median(reach) < WIDTH / 10
     assert (scene.moving.cycles == 1).all()
+
+
+def test_no_path_is_run_through_so_fast_that_it_strobes(scene):
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 20, 40, KEYS, "cpu")
+    assert moving.cycles.max() == 5 and 40 / moving.cycles.max() >= 8
 
 
 def test_a_region_of_nothing_makes_no_moving_points(scene):

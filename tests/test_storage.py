@@ -84,6 +84,13 @@ def points(still: int = 4, moving: int = 3, keys: int = 2) -> dict[str, np.ndarr
     }
 
 
+def write_arrays(job: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Points as somebody else might write them."""
+    (job / "points").mkdir()
+    for name, array in arrays.items():
+        np.save(job / "points" / f"{name}.npy", array)
+
+
 # Publishing
 
 
@@ -117,6 +124,30 @@ def test_keep_leaves_the_other_files(tmp_path):
     assert (tmp_path / "strokes.json").read_text() == "one"
     write(tmp_path, "three")
     assert_is(tmp_path, "three")
+
+
+def test_kept_files_stay_and_belong_to_the_new_state(tmp_path):
+    write(tmp_path, "one")
+    with storage.stage(tmp_path) as staging:
+        staging.keep("layers/one.png")
+        (staging.path / "photo.png").write_text("two")
+        (staging.path / "report.json").write_text('{"schema": 1}')
+    assert sorted(storage.read_report(tmp_path)["files"]) == ["layers/one.png", "photo.png", "report.json"]
+    assert (tmp_path / "layers" / "one.png").read_text() == "one" and not (tmp_path / "layers" / "1.png").exists()
+    write(tmp_path, "three")
+    assert_is(tmp_path, "three")
+
+
+def test_published_before_the_end(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        with storage.stage(tmp_path / "job") as staging:
+            (staging.path / "photo.png").write_text("one")
+            staging.publish()
+            assert (tmp_path / "job" / "photo.png").read_text() == "one"
+            with storage.stage(tmp_path / "job", keep=True) as another:  # it is free for others by now
+                (another.path / "strokes.json").write_text("two")
+            1 / 0
+    assert {path.name for path in (tmp_path / "job").iterdir()} == {".lock", ".cinemagraph.json", "photo.png", "strokes.json"}
 
 
 def test_build_after_open(tmp_path):
@@ -223,7 +254,7 @@ def test_other_files_stay(tmp_path):
     assert (tmp_path / "preview.mp4").read_text() == (tmp_path / "layers" / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["photo.png", "points.npz", "report.json", "layers/1.png", "layers"])
+@pytest.mark.parametrize("name", ["photo.png", "points/still_color.npy", "points", "report.json", "layers/1.png", "layers"])
 def test_files_of_the_user_are_not_overwritten(tmp_path, name):
     job = tmp_path / "job"
     (job / name).parent.mkdir(parents=True)
@@ -234,7 +265,7 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, name):
 
 
 def test_refused_before_the_work(tmp_path):
-    (tmp_path / "points.npz").write_text("mine")
+    (tmp_path / "stages.json").write_text("mine")
     with pytest.raises(CinemaError, match="would be overwritten"):
         with storage.stage(tmp_path):
             pytest.fail("the build has begun")
@@ -298,14 +329,14 @@ def test_damaged_report(tmp_path, content, text):
 
 def test_points_come_back(tmp_path):
     written = points()
-    np.savez(tmp_path / "points.npz", **written)
+    storage.write_points(tmp_path, written)
     read = storage.read_points(tmp_path)
     assert read.keys() == written.keys()
     assert all(np.array_equal(read[name], written[name]) and read[name].dtype == written[name].dtype for name in read)
 
 
 def test_no_moving_points(tmp_path):
-    np.savez(tmp_path / "points.npz", **points(moving=0))
+    storage.write_points(tmp_path, points(moving=0))
     assert storage.read_points(tmp_path)["moving_displacement"].shape == (3, 0, 3)
 
 
@@ -319,13 +350,13 @@ def test_no_moving_points(tmp_path):
     ],
 )
 def test_damaged_points(tmp_path, change):
-    np.savez(tmp_path / "points.npz", **(points() | change))
+    write_arrays(tmp_path, points() | change)
     with pytest.raises(CinemaError, match="damaged"):
         storage.read_points(tmp_path)
 
 
 class Trap:
-    """What a stranger's points.npz may hold: unpickling it runs a command."""
+    """What a stranger's points may hold: unpickling it runs a command."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -335,21 +366,39 @@ class Trap:
 
 
 def test_pickles_are_not_even_opened(tmp_path):
-    np.savez(tmp_path / "points.npz", **(points() | {"still_position": np.array([Trap(tmp_path / "sprung")])}))
+    write_arrays(tmp_path, points() | {"still_position": np.array([Trap(tmp_path / "sprung")])})
     with pytest.raises(CinemaError, match="damaged"):
         storage.read_points(tmp_path)
     assert not (tmp_path / "sprung").exists()
 
 
 def test_truncated_and_missing_points(tmp_path):
-    np.savez(tmp_path / "points.npz", **points())
-    data = (tmp_path / "points.npz").read_bytes()
-    (tmp_path / "points.npz").write_bytes(data[: len(data) // 2])
+    storage.write_points(tmp_path, points())
+    file = tmp_path / "points" / "moving_color0.npy"
+    data = file.read_bytes()
+    file.write_bytes(data[:-1])
     with pytest.raises(CinemaError, match="damaged"):
         storage.read_points(tmp_path)
-    np.savez(tmp_path / "points.npz", still_position=np.zeros((4, 3), np.float32))
+    file.write_bytes(b"")
     with pytest.raises(CinemaError, match="damaged"):
         storage.read_points(tmp_path)
+    file.unlink()
+    with pytest.raises(CinemaError, match="no finished build"):
+        storage.read_points(tmp_path)
+
+
+def test_points_read_are_nobody_elses(tmp_path):
+    """Changing what was read changes no file, and a later build does not change what was read."""
+    storage.write_points(tmp_path, points())
+    read = storage.read_points(tmp_path)
+    read["moving_birth"][:] = 7
+    assert not storage.read_points(tmp_path)["moving_birth"].any()
+    with storage.stage(tmp_path / "job") as staging:
+        storage.write_points(staging.path, points())
+    read = storage.read_points(tmp_path / "job")
+    with storage.stage(tmp_path / "job") as staging:
+        storage.write_points(staging.path, {name: array + 1 for name, array in points(still=9).items()})
+    assert len(read["still_color"]) == 4 and not read["still_color"].any()
 
 
 def test_lock_does_not_outlive_the_process(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from cinema_core.data import Stroke
 from cinema_core.errors import CinemaError
-from cinema_core.strokes import read_strokes, write_strokes
+from cinema_core.strokes import KINDS, read_strokes, write_labelme, write_strokes
 
 SIZE = (320, 200)
 
@@ -37,17 +37,45 @@ def file(tmp_path: Path):
     return write
 
 
-def test_ours_come_back(tmp_path):
-    strokes = [
-        Stroke("motion", np.array([[1.5, 2.25], [30, 40.125]], np.float32), speed=0.5),
-        Stroke("region", np.array([[0, 0], [320, 0], [160, 200]], np.float32), closed=True),
-        Stroke("still", np.array([[-3, 5]], np.float32)),
-    ]
-    write_strokes(tmp_path / "strokes.json", strokes, SIZE)
-    for read, written in zip(read_strokes(tmp_path / "strokes.json", SIZE), strokes, strict=True):
-        assert (read.kind, read.closed, read.speed) == (written.kind, written.closed, written.speed)
-        np.testing.assert_array_equal(read.points, written.points)
-        assert read.points.dtype == np.float32
+MANY = [
+    Stroke("motion", np.array([[1.5, 2.25], [30, 40.125]], np.float32), speed=0.5),
+    Stroke("motion", np.array([[1, 2], [3, 4], [5, 7]], np.float32), profile=np.array([0, 1, 0.25], np.float32)),
+    Stroke("motion", np.array([[10, 20], [30, 40], [50, 17]], np.float32), closed=True, speed=3.0),
+    Stroke("region", np.array([[0, 0], [320, 0], [160, 200]], np.float32), closed=True),
+    Stroke("sway", np.array([[5, 5], [50, 5], [50, 50]], np.float32), closed=True),
+    Stroke("still", np.array([[-3, 5]], np.float32)),
+    Stroke("still", np.array([[9, 5], [90, 50], [91, 60]], np.float32)),
+    Stroke("still", np.array([[9, 5], [90, 50], [91, 60]], np.float32), closed=True),
+    Stroke("outlet", np.array([[0, 5], [0, 50]], np.float32)),
+]
+
+
+def assert_same(read: list[Stroke], written: list[Stroke]) -> None:
+    for one, other in zip(read, written, strict=True):
+        assert (one.kind, one.closed, one.speed) == (other.kind, other.closed, other.speed)
+        np.testing.assert_array_equal(one.points, other.points)
+        assert one.points.dtype == np.float32
+        assert (one.profile is None) == (other.profile is None)
+        if one.profile is not None:
+            np.testing.assert_allclose(one.profile, other.profile, rtol=1e-3)
+            assert one.profile.dtype == np.float32
+
+
+@pytest.mark.parametrize("write", [write_strokes, lambda path, strokes, size: write_labelme(path, strokes, size, "a.png")])
+def test_strokes_of_every_kind_come_back(tmp_path, write):
+    assert {stroke.kind for stroke in MANY} == set(KINDS)
+    write(tmp_path / "strokes.json", MANY, SIZE)
+    assert_same(read_strokes(tmp_path / "strokes.json", SIZE), MANY)
+    assert [file.name for file in tmp_path.iterdir()] == ["strokes.json"]
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path):
+    write_strokes(tmp_path / "strokes.json", MANY, SIZE)
+    wrong = Stroke("region", np.zeros((3, 2), np.float32), True, speed="fast")
+    for write in (write_strokes, lambda *of: write_labelme(*of, "a.png")):
+        with pytest.raises((ValueError, TypeError)):
+            write(tmp_path / "strokes.json", [wrong], SIZE)
+        assert_same(read_strokes(tmp_path / "strokes.json", SIZE), MANY)
 
 
 def test_scaled_to_the_working_photo(file):
@@ -87,6 +115,92 @@ def test_labelme_kinds(file):
     np.testing.assert_array_equal(strokes[2].points, [[1, 2], [3, 4], [5, 7]])
     np.testing.assert_array_equal(strokes[5].points, [[10, 20], [30, 20], [30, 50], [10, 50]])
     np.testing.assert_allclose(np.linalg.norm(strokes[6].points - (100, 100), axis=1), 20, rtol=1e-5)
+
+
+def test_labelme_sway_and_outlet(file):
+    strokes = read_strokes(
+        file(
+            labelme(
+                shape("sway tree", "polygon", (0, 0), (10, 0), (10, 10)),
+                shape("outlet", "line", (1, 2), (3, 4)),
+                shape("hint", "polygon", (0, 0), (10, 0), (10, 10)),
+                shape("still", "point", (7, 8)),
+            )
+        ),
+        SIZE,
+    )
+    assert [(stroke.kind, stroke.closed) for stroke in strokes] == [
+        ("sway", True), ("outlet", False), ("motion", True), ("still", False),
+    ]  # fmt: skip
+
+
+def test_labelme_as_its_versions_write_it(file):
+    points = [[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]
+    four = {"label": "river", "points": points, "line_color": None, "fill_color": None, "shape_type": "polygon", "flags": {}}
+    three = {"label": "river", "points": points, "line_color": None, "fill_color": None}  # knew polygons only
+    five = {"label": "river", "points": points, "group_id": None, "shape_type": "polygon", "flags": {}}
+    six = five | {"description": "", "mask": None, "group_id": 3, "flags": {"wet": True}}
+    tilted = six | {"shape_type": "oriented_rectangle", "points": [*points, [0.0, 9.0]]}
+    for version, written in (("3.21.1", three), ("4.6.0", four), ("5.0.1", five), ("5.5.0", six), ("6.3.0", tilted)):
+        content = labelme(written, version=version, flags={}, imagePath="..\\photo.jpg", lineColor=[0, 255, 0, 128])
+        (stroke,) = read_strokes(file(content), SIZE)
+        assert (stroke.kind, stroke.closed, len(stroke.points)) == ("region", True, len(written["points"]))
+
+
+def test_what_labelme_opens(tmp_path):
+    write_labelme(tmp_path / "a.json", MANY, SIZE, "photo.jpg")
+    content = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert set(content) == {"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"}
+    assert content["imagePath"] == "photo.jpg" and content["imageData"] is None and content["version"][0] in "456"
+    assert (content["imageWidth"], content["imageHeight"]) == SIZE
+    for entry in content["shapes"]:  # as labelme 6 checks them when it opens a file
+        assert set(entry) == {"label", "points", "group_id", "description", "shape_type", "flags", "mask"}
+        assert isinstance(entry["label"], str) and isinstance(entry["description"], str) and entry["points"]
+        assert all(isinstance(number, float) for point in entry["points"] for number in point)
+    assert [entry["shape_type"] for entry in content["shapes"]] == [
+        "line", "linestrip", "polygon", "polygon", "polygon", "point", "linestrip", "polygon", "line",
+    ]  # fmt: skip
+    assert [entry["label"] for entry in content["shapes"]] == [
+        "hint0", "hint1", "hint2", "motion", "sway", "still", "still", "still", "outlet",
+    ]  # fmt: skip
+
+
+def test_labelme_shows_the_photo_at_its_own_size(tmp_path):
+    write_labelme(tmp_path / "a.json", MANY, SIZE, "photo.jpg", photo_size=(1280, 800))
+    content = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert (content["imageWidth"], content["imageHeight"]) == (1280, 800)
+    assert content["shapes"][0]["points"] == [[6, 9], [120, 160.5]]
+    assert_same(read_strokes(tmp_path / "a.json", SIZE), MANY)
+
+
+def test_a_file_of_the_reference_program_round_trips(tmp_path, file):
+    # as labelme 5.0.1 wrote it for the demonstration of Li et al.: polygons of any label, lines hint0, hint1, ...
+    random = np.random.default_rng(0)
+    areas = [shape("motion", "polygon", *random.uniform(0, 320, (n, 2)).tolist()) for n in (114, 16, 23)]
+    lines = [shape(f"hint{n}", "line", *random.uniform(0, 200, (2, 2)).tolist()) for n in range(5)]
+    first = read_strokes(file(labelme(*areas, *lines)), (1280, 800))
+    write_labelme(tmp_path / "again.json", first, (1280, 800), "image.png")
+    assert_same(read_strokes(tmp_path / "again.json", (1280, 800)), first)
+    again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
+    assert [entry["label"] for entry in again["shapes"]] == [entry["label"] for entry in (*areas, *lines)]
+    assert [entry["shape_type"] for entry in again["shapes"]] == ["polygon"] * 3 + ["line"] * 5
+
+
+@pytest.mark.parametrize(
+    ("description", "speed", "profile"),
+    [
+        (None, 1, None),
+        ("the river, speed unknown = who knows", 1, None),
+        ("speed=2.5", 2.5, None),
+        ("fast speed=0 profile=1,0.5", 0, [1, 0.5]),
+        ("speed=-1 profile=1,2,3", 1, None),  # a point was deleted since
+        ("speed=nan profile=", 1, None),
+    ],
+)
+def test_a_speed_in_labelmes_description(file, description, speed, profile):
+    (stroke,) = read_strokes(file(labelme(shape("hint", "line", (1, 2), (3, 4)) | {"description": description})), SIZE)
+    assert stroke.speed == speed
+    assert (stroke.profile is None) if profile is None else (stroke.profile.tolist() == profile)
 
 
 @pytest.mark.parametrize("data", [{"imageData": "iVBORw0KGgo" * 1000}, {"imageData": None}, {}])
@@ -131,6 +245,12 @@ GOOD = {"kind": "motion", "points": [[1, 2], [3, 4]]}
         (ours(GOOD | {"speed": -1}), "speed"),
         (ours(GOOD | {"speed": "fast"}), "speed"),
         (ours(GOOD | {"closed": "no"}), "closed"),
+        (ours(GOOD | {"profile": [1]}), "profile"),
+        (ours(GOOD | {"profile": [1, -2]}), "profile"),
+        (ours(GOOD | {"profile": [1, float("nan")]}), "profile"),
+        (ours(GOOD | {"profile": "1,2"}), "profile"),
+        (labelme(shape("sway", "linestrip", (0, 0), (5, 5), (9, 9))), "encloses nothing"),
+        (labelme(shape("river", "mask", (0, 0), (5, 5))), "labelme's type 'mask'"),
         (labelme({"label": "motion"}), "stroke 1 has no 'points'"),
         (labelme(shape("river", "line", (0, 0), (5, 5))), "encloses nothing"),
         (labelme(shape("pond", "rectangle", (0, 0))), "rectangle without two corners"),

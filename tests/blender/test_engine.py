@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import addon_utils
 import bpy
@@ -20,7 +21,7 @@ RING = np.array([(5, 100), (315, 100), (315, 175), (5, 175)], np.float32)
 # A Blender of its own, that starts an engine and then ends in the way that it is told.
 GUEST = """
 import os, sys
-import addon_utils, bpy
+import bpy, addon_utils
 addon_utils.enable(sys.argv[1])
 bpy.ops.cinemagraph.open_photo(filepath=sys.argv[2])
 from importlib import import_module
@@ -30,13 +31,23 @@ os._exit(0)
 """
 
 
-def lives(pid):
-    """Whether a process runs; one that nobody has waited for counts as ended."""
+def state(place):
+    """Letter that Linux gives a process or thread: Z has ended and nobody has waited for it, T stands still."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        return (Path("/proc") / place / "stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
+
+
+def lives(pid):
+    return state(str(pid)) != "Z"
+
+
+def hold(pid):
+    """Stop a process as it is, all its threads."""
+    os.kill(pid, signal.SIGSTOP)
+    while any(state(f"{pid}/task/{thread}") != "T" for thread in os.listdir(f"/proc/{pid}/task")):
+        time.sleep(0.01)
 
 
 def ends(pid, within=10.0):
@@ -44,6 +55,9 @@ def ends(pid, within=10.0):
     while lives(pid) and time.monotonic() < give_up:
         time.sleep(0.05)
     return not lives(pid)
+
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks at processes as Linux shows them")
 
 
 @pytest.fixture
@@ -130,7 +144,7 @@ def test_an_engine_that_does_not_answer_a_cancel_is_killed(addon, drawn, monkeyp
     monkeypatch.setattr(addon.engine, "PATIENCE", 0.3)
     request = addon.jobs.start_build(drawn)
     pid = addon.engine.running_pid()
-    os.kill(pid, signal.SIGSTOP)
+    hold(pid)
     request.cancel()
     with pytest.raises(addon.errors.CinemaError, match="without a result"):
         request.wait()
@@ -155,10 +169,21 @@ def test_an_engine_that_is_killed_is_reported_and_started_anew(addon, drawn):
 
 def test_an_engine_that_died_unnoticed_is_no_error(addon, drawn):
     os.kill(addon.engine.running_pid(), signal.SIGKILL)
+    while addon.engine.running_pid() is not None:
+        time.sleep(0.05)
     build(addon, drawn).wait(done=True)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for another Python")
+def test_an_engine_that_dies_as_it_is_asked_is_no_error(addon, drawn, monkeypatch):
+    ensure, dying = addon.engine._ensure_engine, addon.engine._engine
+    os.kill(dying.pid, signal.SIGKILL)
+    while dying.alive:
+        time.sleep(0.05)
+    found = iter([dying])  # it had not ended yet when it was looked for
+    monkeypatch.setattr(addon.engine, "_ensure_engine", lambda: next(found, None) or ensure())
+    build(addon, drawn).wait(done=True)
+
+
 def test_another_python_restarts_it(addon, drawn, tmp_path):
     pid = addon.engine.running_pid()
     other = tmp_path / "python"
@@ -205,11 +230,8 @@ def test_it_ends_with_blender(installed, photo_file, tmp_path, way):
 
 def test_a_photo_opens_without_waiting_for_torch(addon, scene, photo_file):
     addon.engine.stop()
-    assert bpy.ops.cinemagraph.open_photo(filepath=str(photo_file)) == {"FINISHED"}
-    maps = f"/proc/{addon.engine.running_pid()}/maps"
-    if os.path.exists(maps):
-        with open(maps) as file:
-            assert "libtorch_cpu" not in file.read()
+    addon.jobs.start_open(addon.jobs.request_open(scene, str(photo_file))).wait()
+    assert "libtorch_cpu" not in Path(f"/proc/{addon.engine.running_pid()}/maps").read_text()
 
 
 def test_the_motion_is_shown_without_a_build(addon, drawn):

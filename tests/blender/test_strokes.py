@@ -59,25 +59,42 @@ def test_the_animated_camera_does_not_move_strokes(addon, placed):
     assert np.abs(addon.strokes.read_hints(placed)[0].points - LINE).max() < 1e-3
 
 
-def test_closed_strokes_on_region(addon, placed):
+def test_what_counts_as_closed(addon, placed):
     open_ended = np.array([(10, 10), (100, 10), (200, 60)], np.float32)
     nearly = np.concatenate([RING, [(100, 104)]]).astype(np.float32)
-    for points, cyclic in ((RING, True), (nearly, False), (open_ended, False)):
-        draw(placed, "Region", seen_at(points, 1.0), cyclic)
+    want = {  # layer -> closed, for a cyclic stroke, one whose hand came back, and an open one
+        "Motion": [True, False, False], "Region": [True, True, True], "Sway": [True, True, True],
+        "Still": [True, True, False], "Outlet": [False, False, False],
+    }
+    for layer in want:
+        for points, cyclic in ((RING, True), (nearly, False), (open_ended, False)):
+            draw(placed, layer, seen_at(points, 1.0), cyclic)
     strokes = addon.strokes.read_hints(placed)
-    assert [stroke.closed for stroke in strokes] == [True, True, False]
-    assert {stroke.kind for stroke in strokes} == {"region"}
+    assert len(strokes) == 15
+    for layer, closed in want.items():
+        assert [stroke.closed for stroke in strokes if stroke.kind == layer.lower()] == closed, layer
 
 
-def test_a_filled_stroke_on_region_encloses(addon, placed):
-    draw(placed, "Region", seen_at(LINE, 1.0))
+def test_a_filled_stroke_on_still_encloses(addon, placed):
+    draw(placed, "Still", seen_at(LINE, 1.0))
     assert not addon.strokes.read_hints(placed)[0].closed
-    stroke = placed.cinemagraph.hints.data.layers["Region"].get_frame_at(1).drawing.strokes[0]
+    stroke = placed.cinemagraph.hints.data.layers["Still"].get_frame_at(1).drawing.strokes[0]
     if hasattr(stroke, "fill_id"):
         stroke.fill_id = 1
     else:
-        placed.cinemagraph.hints.data.materials[0].grease_pencil.show_fill = True
+        stroke.material_index = addon.scene.hint_material(placed, "Still")
+        placed.cinemagraph.hints.data.materials[stroke.material_index].grease_pencil.show_fill = True
     assert addon.strokes.read_hints(placed)[0].closed
+
+
+def test_layers_that_an_older_file_lacks_come_when_needed(addon, placed):
+    layers = placed.cinemagraph.hints.data.layers
+    for name in ("Sway", "Outlet", "Region"):
+        layers.remove(layers[name])
+    addon.strokes.add_hints(placed, [addon.data.Stroke("outlet", LINE), addon.data.Stroke("sway", RING, closed=True)])
+    assert sorted(stroke.kind for stroke in addon.strokes.read_hints(placed)) == ["outlet", "sway"]
+    assert list(layers)[-1].name == "Motion"  # the topmost stays on top
+    assert layers["Region"].tint_factor == 1.0
 
 
 def test_hidden_layers_and_other_frames_do_not_count(addon, placed):
@@ -91,6 +108,83 @@ def test_hidden_layers_and_other_frames_do_not_count(addon, placed):
     assert addon.strokes.read_hints(placed) == []
     placed.frame_set(9)
     assert len(addon.strokes.read_hints(placed)) == 1
+
+
+def test_radius_is_speed_where_it_is_asked_for(addon, placed):
+    radius = (0.002, 0.004, 0.006, 0.004)
+    draw(placed, "Motion", seen_at(LINE, 1.0))
+    drawing = placed.cinemagraph.hints.data.layers["Motion"].get_frame_at(1).drawing
+    for point, value in zip(drawing.strokes[0].points, radius):
+        point.radius = value
+    assert addon.strokes.read_hints(placed)[0].profile is None
+    placed.cinemagraph.speed_from_radius = True
+    profile = addon.strokes.read_hints(placed)[0].profile
+    assert profile.dtype == np.float32 and np.allclose(profile, (0.5, 1, 1.5, 1))
+
+
+def test_a_profile_comes_back_as_radius_and_speed(addon, placed):
+    profile = np.array([0.5, 1, 2, 4.5], np.float32)
+    addon.strokes.add_hints(placed, [addon.data.Stroke("motion", LINE, speed=2.0, profile=profile)])
+    assert placed.cinemagraph.speed_from_radius
+    (stroke,) = addon.strokes.read_hints(placed)
+    assert np.allclose(stroke.speed * stroke.profile, 2.0 * profile, rtol=1e-5)
+
+
+def polyline_distance(points, line):
+    """Largest distance of points from a polyline, px."""
+    start, step = line[:-1], np.diff(line, axis=0)
+    share = np.einsum("psd,sd->ps", points[:, None] - start, step) / np.maximum((step**2).sum(1), 1e-12)
+    nearest = start + share.clip(0, 1)[..., None] * step
+    return np.linalg.norm(points[:, None] - nearest, axis=-1).min(1).max()
+
+
+def blenders_curve(hints):
+    """(N, 3) points of the curve that Blender itself makes of the hints' Motion strokes."""
+    tree = bpy.data.node_groups.new("curve", "GeometryNodeTree")
+    tree.is_modifier = True
+    for way in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    names = ("NodeGroupInput", "GeometryNodeGreasePencilToCurves", "GeometryNodeRealizeInstances",
+             "GeometryNodeCurveToMesh", "NodeGroupOutput")  # fmt: skip
+    nodes = [tree.nodes.new(name) for name in names]
+    for before, after in zip(nodes, nodes[1:]):
+        tree.links.new(before.outputs[0], after.inputs[0])
+    for modifier in hints.modifiers:
+        modifier.show_viewport = False
+    hints.modifiers.new("curve", "NODES").node_group = tree
+    geometry = hints.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
+    points = np.empty(len(geometry.mesh.vertices) * 3, np.float32)
+    geometry.mesh.vertices.foreach_get("co", points)
+    return points.reshape(-1, 3)
+
+
+@pytest.mark.parametrize("cyclic", [False, True], ids=["open", "cyclic"])
+@pytest.mark.parametrize("kind", ["CATMULL_ROM", "POLY", "BEZIER", "NURBS"])
+def test_curves_are_read_as_they_are_seen(addon, placed, kind, cyclic):
+    draw(placed, "Motion", seen_at(np.array([(20, 30), (90, 20), (160, 90), (300, 120), (250, 170)]), FOCAL / WIDTH), cyclic)
+    hints = placed.cinemagraph.hints
+    bpy.context.view_layer.objects.active = hints
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.grease_pencil.select_all(action="SELECT")
+    bpy.ops.grease_pencil.set_curve_type(type=kind)
+    if kind == "BEZIER":
+        bpy.ops.grease_pencil.set_handle_type(type="FREE" if bpy.app.version < (5, 0, 0) else "FREE_ALIGN")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    if kind == "BEZIER":  # bend it by a handle
+        drawing = hints.data.layers["Motion"].get_frame_at(1).drawing
+        values = np.empty(15, np.float32)
+        drawing.attributes["handle_right"].data.foreach_get("vector", values)
+        values[3:6] += (0.1, 0, 0.1)
+        drawing.attributes["handle_right"].data.foreach_set("vector", values)
+        drawing.tag_positions_changed()
+    (stroke,) = addon.strokes.read_hints(placed)
+    seen = blenders_curve(hints)
+    pixels = seen[:, [0, 2]] * (WIDTH, -WIDTH) + (WIDTH / 2, HEIGHT / 2)
+    whole = np.concatenate([stroke.points, stroke.points[:1]]) if cyclic else stroke.points
+    assert len(stroke.points) > (4 if kind == "POLY" else 20)
+    assert polyline_distance(pixels, whole) < 0.5
+    assert polyline_distance(stroke.points, np.concatenate([pixels, pixels[:1]]) if cyclic else pixels) < 0.5
+    assert np.abs(stroke.points[0] - pixels[0]).max() < 0.1  # in drawing order
 
 
 def test_a_stroke_behind_the_camera_is_refused(addon, placed):

@@ -1,0 +1,129 @@
+"""The solved motion, drawn over the photo: streamlines with arrowheads, coloured by their speed.
+
+They are Grease Pencil strokes on the plane of the hints, so that they look the same in every kind of shading. The
+object cannot be selected and never renders.
+"""
+
+import bpy
+import numpy as np
+
+from .jobs import Streamlines
+from .scene import ensure_root, in_scene, match_focal, new_drawing
+from .strokes import write_last
+
+RADIUS = 0.0013  # of a line at its head, in units of the photo's longer side
+TAIL = 0.25  # of the radius and the opacity where a line starts
+HEAD, HEAD_SHARE = 0.009, 0.5  # length of an arrowhead, in the same units, and at most of its line
+HEAD_ANGLE = 0.4  # radians between a line and a barb
+# Slow to fast, scene-linear: told apart on blue water and on dark rock, by brightness too.
+RAMP = np.array([(0.05, 0.12, 0.9), (0.0, 0.6, 0.9), (0.15, 0.95, 0.35), (1.0, 0.85, 0.05), (1.0, 0.2, 0.03)])
+SHADES = 16  # materials along the ramp: colours of points would not show in solid shading
+FULL = 95  # percentile of the speeds that is shown in the last colour: one line must not pale all others
+
+
+def show_flow(scene: bpy.types.Scene, lines: Streamlines) -> bpy.types.Object:
+    """Draw the streamlines in place of those drawn before.
+
+    Args:
+        scene: A scene with a photo.
+        lines: In px of the scene's photo.
+    """
+    settings = scene.cinemagraph
+    ensure_root(scene)
+    if not in_scene(settings.flow, scene):
+        settings.flow = _new_flow(scene)
+        match_focal(settings)
+    settings.flow.hide_viewport = False
+    frame = settings.flow.data.layers[0].frames[0]
+    frame.drawing.remove_strokes()
+    if len(lines.offsets) > 1:
+        _draw(frame.drawing, _on_plane(settings, lines.points), lines)
+    settings.flow.data.update_tag()
+    return settings.flow
+
+
+def remove_flow(scene: bpy.types.Scene) -> None:
+    """Take the streamlines away."""
+    flow = scene.cinemagraph.flow
+    if flow is None:
+        return
+    data = flow.data
+    materials = [material for material in data.materials if material is not None]
+    bpy.data.objects.remove(flow)
+    if data.users == 0:
+        bpy.data.batch_remove([data])
+    bpy.data.batch_remove([material for material in materials if material.users == 0])
+    scene.cinemagraph.flow = None
+
+
+def has_flow(scene: bpy.types.Scene) -> bool:
+    """Tell whether streamlines are drawn."""
+    return in_scene(scene.cinemagraph.flow, scene)
+
+
+def _new_flow(scene: bpy.types.Scene) -> bpy.types.Object:
+    flow = new_drawing(scene, "Cinemagraph Flow")
+    flow.hide_select = True
+    layer = flow.data.layers.new("Flow")
+    layer.frames.new(-1_000_000)  # shown at any frame
+    layer.use_lights = False
+    for color in _ramp(np.linspace(0, 1, SHADES)):
+        material = bpy.data.materials.new("Cinemagraph Flow")
+        bpy.data.materials.create_gpencil_data(material)
+        material.grease_pencil.color = (*color, 1.0)
+        flow.data.materials.append(material)
+    return flow
+
+
+def _on_plane(settings: bpy.types.PropertyGroup, pixels: np.ndarray) -> np.ndarray:
+    """(N, 2) px -> (N, 3) in the object's coordinates, where the photo's longer side is one unit."""
+    centre = np.array((settings.width / 2, settings.height / 2))
+    right, down = ((pixels - centre) / max(settings.width, settings.height)).T
+    return np.column_stack([right, np.zeros(len(pixels)), -down])
+
+
+def _draw(drawing: bpy.types.GreasePencilDrawing, points: np.ndarray, lines: Streamlines) -> None:
+    counts = np.diff(lines.offsets)
+    along = np.arange(len(points)) - np.repeat(lines.offsets[:-1], counts)
+    swell = TAIL + (1 - TAIL) * along / np.maximum(np.repeat(counts, counts) - 1, 1)
+    heads, of_line = _arrowheads(points, lines.offsets)
+    drawing.add_strokes([*counts.tolist(), *[3] * len(of_line)])
+    full = np.ones(3 * len(of_line))
+    shade = _shades(lines.speed)
+    write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", np.concatenate([points, heads]))
+    write_last(drawing, "radius", "FLOAT", "POINT", "value", RADIUS * np.concatenate([swell, full]))
+    write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.concatenate([swell, full]))
+    write_last(drawing, "material_index", "INT", "CURVE", "value", np.concatenate([shade, shade[of_line]]))
+    drawing.tag_positions_changed()
+
+
+def _arrowheads(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two barbs at the end of every line that has a direction there.
+
+    Returns:
+        (3 * A, 3) float points, three per arrowhead, and (A,) int the lines they belong to.
+    """
+    tips = points[offsets[1:] - 1]
+    before = points[np.maximum(offsets[1:] - 3, offsets[:-1])]
+    length = np.linalg.norm(tips - before, axis=1)
+    of_line = np.flatnonzero(length > 1e-6)
+    whole = np.linalg.norm(tips - points[offsets[:-1]], axis=1)
+    back = (before - tips)[of_line] * (np.minimum(HEAD, HEAD_SHARE * whole) / np.maximum(length, 1e-9))[of_line, None]
+    barbs = []
+    for angle in (HEAD_ANGLE, -HEAD_ANGLE):
+        cos, sin = np.cos(angle), np.sin(angle)
+        turned = np.column_stack([cos * back[:, 0] - sin * back[:, 2], back[:, 1], sin * back[:, 0] + cos * back[:, 2]])
+        barbs.append(tips[of_line] + turned)
+    return np.stack([barbs[0], tips[of_line], barbs[1]], 1).reshape(-1, 3), of_line
+
+
+def _shades(speed: np.ndarray) -> np.ndarray:
+    """(L,) int32 number of each line's material."""
+    place = np.clip(speed / max(np.percentile(speed, FULL), 1e-9), 0, 1)
+    return np.rint(place * (SHADES - 1)).astype(np.int32)
+
+
+def _ramp(place: np.ndarray) -> np.ndarray:
+    """(N, 3) scene-linear colours at places 0..1 along the ramp."""
+    stops = np.linspace(0, 1, len(RAMP))
+    return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])

@@ -1,0 +1,115 @@
+"""The strokes an artist means: those selected in edit mode, else the one drawn last. Their speed and direction."""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from .marks import SPEED
+from .scene import in_scene
+from .strokes import SLOWEST_SPEED, read_attribute
+
+_TYPES = {  # data type of an attribute -> its field, its width and numpy's type
+    "FLOAT": ("value", 1, np.float32), "INT": ("value", 1, np.int32), "INT8": ("value", 1, np.int8),
+    "BOOLEAN": ("value", 1, bool), "FLOAT_VECTOR": ("vector", 3, np.float32), "FLOAT2": ("vector", 2, np.float32),
+    "FLOAT_COLOR": ("color", 4, np.float32), "BYTE_COLOR": ("color", 4, np.float32),
+    "QUATERNION": ("value", 4, np.float32),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Motion strokes of the drawing at the current frame.
+
+    Attributes:
+        drawing: Their drawing.
+        strokes: Their numbers in it; empty when nothing is selected.
+        offsets: (N + 1,) int32, where each stroke's points start.
+        selected: True when they were selected, False for the one drawn last.
+    """
+
+    drawing: bpy.types.GreasePencilDrawing
+    strokes: list[int]
+    offsets: np.ndarray
+    selected: bool
+
+
+def choose(scene: bpy.types.Scene) -> Chosen | None:
+    """Find the motion strokes that are meant; None where there are none at all."""
+    hints = scene.cinemagraph.hints
+    layer = hints.data.layers.get("Motion") if in_scene(hints, scene) else None
+    frame = layer.get_frame_at(scene.frame_current) if layer is not None else None
+    if frame is None or not len(frame.drawing.strokes):
+        return None
+    drawing = frame.drawing
+    offsets = np.empty(len(drawing.curve_offsets), np.int32)
+    drawing.curve_offsets.foreach_get("value", offsets)
+    if hints.mode == "EDIT":
+        return Chosen(drawing, _selected(drawing, offsets), offsets, True)
+    return Chosen(drawing, [len(offsets) - 2], offsets, False)
+
+
+def _selected(drawing: bpy.types.GreasePencilDrawing, offsets: np.ndarray) -> list[int]:
+    """Strokes with a selected point; Blender keeps no selection where all is selected."""
+    attribute = drawing.attributes.get(".selection")
+    if attribute is None:
+        return list(range(len(offsets) - 1))
+    marks = read_attribute(drawing, ".selection", "value", len(attribute.data)) > 0
+    if attribute.domain == "CURVE":
+        return np.flatnonzero(marks).tolist()
+    return np.flatnonzero(np.logical_or.reduceat(marks, offsets[:-1])).tolist()
+
+
+def get_speed(scene: bpy.types.Scene) -> float:
+    """Give the mean factor on the speed of the strokes that are meant, 1 where there are none."""
+    chosen = choose(scene)
+    if chosen is None or not chosen.strokes:
+        return 1.0
+    factors = read_attribute(chosen.drawing, SPEED, "value", len(chosen.offsets) - 1)[chosen.strokes]
+    return float(np.where(factors > 0, factors, 1.0).mean())
+
+
+def set_speed(scene: bpy.types.Scene, factor: float) -> None:
+    """Give the strokes that are meant this factor on their speed."""
+    chosen = choose(scene)
+    if chosen is None or not chosen.strokes:
+        return
+    factors = read_attribute(chosen.drawing, SPEED, "value", len(chosen.offsets) - 1)
+    factors[chosen.strokes] = max(factor, SLOWEST_SPEED)
+    attribute = chosen.drawing.attributes.get(SPEED) or chosen.drawing.attributes.new(SPEED, "FLOAT", "CURVE")
+    attribute.data.foreach_set("value", factors)
+    _tag(scene, chosen)
+
+
+def reverse(scene: bpy.types.Scene) -> int:
+    """Turn the strokes that are meant round, with all that their points carry; gives how many."""
+    chosen = choose(scene)
+    if chosen is None or not chosen.strokes:
+        return 0
+    order = np.arange(chosen.offsets[-1])
+    for stroke in chosen.strokes:
+        span = slice(chosen.offsets[stroke], chosen.offsets[stroke + 1])
+        order[span] = order[span][::-1]
+    attributes = {item.name: item for item in chosen.drawing.attributes if item.domain == "POINT"}
+    values = {name: _get(item) for name, item in attributes.items() if item.data_type in _TYPES}
+    # The handle behind a point is the one before it afterwards.
+    for left, right in (("handle_left", "handle_right"), ("handle_type_left", "handle_type_right")):
+        if left in values and right in values:
+            turned = np.unique(np.concatenate([np.arange(*chosen.offsets[[s, s + 1]]) for s in chosen.strokes]))
+            values[left][turned], values[right][turned] = values[right][turned], values[left][turned].copy()
+    for name, whole in values.items():
+        attributes[name].data.foreach_set(_TYPES[attributes[name].data_type][0], whole[order].ravel())
+    _tag(scene, chosen)
+    return len(chosen.strokes)
+
+
+def _get(attribute: bpy.types.Attribute) -> np.ndarray:
+    field, width, kind = _TYPES[attribute.data_type]
+    values = np.empty((len(attribute.data), width), kind)
+    attribute.data.foreach_get(field, values.ravel())
+    return values
+
+
+def _tag(scene: bpy.types.Scene, chosen: Chosen) -> None:
+    chosen.drawing.tag_positions_changed()
+    scene.cinemagraph.hints.data.update_tag()

@@ -1,0 +1,214 @@
+"""What stages have made before: in memory the latest value of each, on disk in the job folder, found by content.
+
+A stage's key is the digest of all that its value depends on: contents of files, options, keys of the stages before it,
+and the program itself. Whatever is found on disk is checked; what is missing, damaged or made by another version is
+made anew without a word. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import storage
+from .camera import Camera
+from .errors import CinemaError
+from .layers import Band, Layers
+
+_READ_AS_IT_IS = (storage.PHOTO, storage.DEPTH)  # a .npz has checksums of its own
+
+
+def digest(*parts: object) -> str:
+    """A key of all parts: arrays, bytes, and whatever JSON can say. 0 and False differ, 1 and 1.0 do too."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            state.update(f"{part.dtype} {part.shape}:".encode())
+            state.update(np.ascontiguousarray(part).data)
+        elif isinstance(part, bytes):
+            state.update(b"%d:" % len(part) + part)
+        else:
+            state.update(json.dumps(part, sort_keys=True).encode() + b";")
+    return state.hexdigest()
+
+
+def digest_file(path: Path | None) -> str | None:
+    """A key of a file's contents; None without a file, and where it cannot be read: its reader will say so."""
+    try:
+        return None if path is None else digest(Path(path).read_bytes())
+    except OSError:
+        return None
+
+
+def _digest_code() -> str:
+    """A key of this program: another version may make other values of the same input."""
+    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+
+
+CODE = _digest_code()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A stage's value and its key."""
+
+    key: str
+    value: object
+
+
+class Memory:
+    """The latest value of every stage."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Made] = {}
+
+    def find(self, stage: str, key: str) -> Made | None:
+        made = self._made.get(stage)
+        return made if made is not None and made.key == key else None
+
+    def keep(self, stage: str, made: Made) -> Made:
+        self._made[stage] = made
+        return made
+
+    def forget(self, stage: str) -> None:
+        """Free a value before its successor is made: two of them may not fit."""
+        self._made.pop(stage, None)
+
+    def clear(self) -> None:
+        self._made.clear()
+
+
+class Shelf:
+    """The stages whose files a job folder holds.
+
+    Args:
+        job: The job folder; it may not be there.
+
+    Attributes:
+        keys: Stage -> key, as far as this program wrote them.
+    """
+
+    def __init__(self, job: Path) -> None:
+        self.job = job
+        self.keys: dict[str, str] = {}
+        self._marks: dict[str, list] = {}
+        try:
+            content = json.loads((job / storage.STAGES).read_text(encoding="utf-8"))
+            if content["code"] == CODE:
+                self.keys, self._marks = dict(content["keys"]), dict(content["files"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+
+    def holds(self, stage: str, key: str, *files: str) -> bool:
+        """Whether these files of the job are this stage's, as far as can be told without reading long ones."""
+        return self.keys.get(stage) == key and all(self.mark(name) == mark_file(self.job, name) for name in files)
+
+    def mark(self, name: str) -> list | None:
+        """What was noted of a file when it was written."""
+        return self._marks.get(name)
+
+    def load(self, stage: str, key: str, read: Callable[[Path], object], *files: str) -> object | None:
+        """A stage's value from its files; None where they are not there or not whole, and then they are not held."""
+        if not self.holds(stage, key, *files):
+            return None
+        try:
+            return read(self.job)
+        except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile, CinemaError):
+            self.keys.pop(stage)
+            return None
+
+
+def mark_file(folder: Path, name: str) -> list | None:
+    """Size and, where damage would not be noticed by who reads the file, digest; None without a file."""
+    try:
+        size = (folder / name).stat().st_size
+    except OSError:
+        return None
+    return [size, digest_file(folder / name) if name in _READ_AS_IT_IS else None]
+
+
+def write_stages(folder: Path, keys: dict[str, str], marks: dict[str, list]) -> None:
+    """Write stages.json.
+
+    Args:
+        folder: Where to.
+        keys: Stage -> key.
+        marks: File -> what `mark_file` says of it.
+    """
+    content = {"code": CODE, "keys": keys, "files": marks}
+    (folder / storage.STAGES).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read_depth(job: Path, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) float32 of depth.npy; ValueError if it is anything else."""
+    depth = np.load(job / storage.DEPTH, allow_pickle=False)
+    if depth.shape != shape or depth.dtype != np.float32 or not (np.isfinite(depth).all() and (depth > 0).all()):
+        raise ValueError(f"depth is {depth.dtype} {depth.shape}")
+    return depth
+
+
+def write_layers(folder: Path, layers: Layers) -> None:
+    """Write layers.npz: of the bands only what is inside their masks."""
+    arrays = {"pad": np.array(layers.pad), "color": layers.color, "disparity": layers.disparity}
+    arrays |= {
+        "shown": np.packbits(layers.shown),
+        "label": layers.label,
+        "bands": np.array([b.layer for b in layers.bands], int),
+    }
+    for number, band in enumerate(layers.bands):
+        arrays[f"mask_{number}"] = np.packbits(band.mask)
+        for name in ("source", "color", "disparity"):
+            arrays[f"{name}_{number}"] = getattr(band, name)[band.mask]
+    np.savez(folder / storage.LAYERS, **arrays)
+
+
+def read_layers(job: Path, camera: Camera) -> Layers:
+    """Read layers.npz back; outside their masks bands hold the canvas.
+
+    Raises:
+        ValueError, KeyError, OSError, BadZipFile: It is not what `write_layers` wrote for this camera.
+    """
+    with np.load(job / storage.LAYERS, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    pad = tuple(int(side) for side in arrays["pad"])
+    shape = (camera.height + 2 * pad[1], camera.width + 2 * pad[0])
+    _check(arrays["color"], np.float32, (*shape, 3))
+    _check(arrays["disparity"], np.float32, shape)
+    _check(arrays["label"], np.int16, shape)
+    bands = [_read_band(arrays, number, int(layer), shape) for number, layer in enumerate(arrays["bands"])]
+    return Layers(
+        camera, pad, arrays["color"], arrays["disparity"], _unpack(arrays["shown"], shape), arrays["label"], bands
+    )
+
+
+def _read_band(arrays: dict[str, np.ndarray], number: int, layer: int, shape: tuple[int, int]) -> Band:
+    mask = _unpack(arrays[f"mask_{number}"], shape)
+    count = int(mask.sum())
+    whole = {}
+    for name, kind, inner, around in (
+        ("source", np.int64, (), np.zeros(shape, np.int64)),
+        ("color", np.float32, (3,), arrays["color"]),
+        ("disparity", np.float32, (), arrays["disparity"]),
+    ):
+        part = arrays[f"{name}_{number}"]
+        _check(part, kind, (count, *inner))
+        whole[name] = around.copy()
+        whole[name][mask] = part
+    if count and not (0 <= whole["source"].min() and whole["source"].max() < mask.size):
+        raise ValueError("a band continues what is not there")
+    return Band(layer, mask, **whole)
+
+
+def _unpack(bits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)
+
+
+def _check(array: np.ndarray, kind: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != kind or array.shape != shape or (kind == np.float32 and not np.isfinite(array).all()):
+        raise ValueError(f"{array.dtype} {array.shape}, expected {kind.__name__} {shape}")

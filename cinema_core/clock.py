@@ -1,0 +1,46 @@
+"""How long the stages of a build take, and how far it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Rough seconds, in their order.
+STAGES = {"photo": 1, "hints": 1, "depth": 2, "layers": 12, "motion": 2, "points": 3, "save": 1, "report": 8}
+
+Progress = Callable[[str, float], None]
+
+
+class Clock:
+    """Times the stages and tells how far the build is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.start = progress, time.perf_counter()
+        self.stages: list[dict] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        before = sum(STAGES[earlier] for earlier in list(STAGES)[: list(STAGES).index(name)])
+        self.progress(name, before / sum(STAGES.values()))
+        began = time.perf_counter()
+        yield
+        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3)})
+
+    def timing(self) -> dict:
+        return {
+            "stages": list(self.stages),
+            "seconds": round(time.perf_counter() - self.start, 3),
+            "peak_memory_gb": _peak_memory(),
+        }
+
+
+def _peak_memory() -> float | None:
+    """GB that the process has had resident at most; None where the system does not say."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e9 if sys.platform == "darwin" else 1e6), 3)

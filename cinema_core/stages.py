@@ -1,0 +1,316 @@
+"""The stages of one build, each found again by a key of all that it depends on, else made: see `cache`.
+
+Input: a `Request`. Output: photo, depth, layers, hints, surface, motion and points, each with its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from . import cache, storage
+from .cache import Made, Memory, Shelf, digest, digest_file
+from .camera import Camera
+from .data import MovingPoints, Photo, StillPoints, Stroke
+from .depth import estimate_depth, read_depth
+from .device import choose_device
+from .flow_files import read_flow
+from .hints import Hints, read_hints, read_mask
+from .layers import Layers, split_layers
+from .motion import feather, solve_motion
+from .photo import read_photo
+from .points import join_points, moving_points, still_points
+from .request import Request
+from .strokes import read_strokes
+from .suggest import suggest_strokes
+from .surface import Surface, find_surface, find_swaying
+from .sway import solve_sway, sway_points
+
+IMPORTED_STILL = 0.05  # px/frame; where an imported flow is slower and no region was given, nothing moves
+
+Timer = Callable[[str], AbstractContextManager]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What the user asked to move.
+
+    Attributes:
+        strokes: As drawn, or as suggested.
+        hints: What they mean.
+        warnings: What the user should know of them.
+    """
+
+    strokes: list[Stroke]
+    hints: Hints
+    warnings: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What moves how, on the layers' canvas or on the photo alone.
+
+    Attributes:
+        pad: (x, y), px that the canvas adds to the photo on each side.
+        surface: What flows.
+        swaying: What swings to and fro; None without any.
+        flow: (Hc, Wc, 2) float32, px/frame, not feathered yet.
+        swing: (Hc, Wc, 2) float32, px to either side; None without any.
+    """
+
+    pad: tuple[int, int]
+    surface: Surface
+    swaying: Surface | None
+    flow: np.ndarray
+    swing: np.ndarray | None
+
+    @property
+    def surfaces(self) -> list[Surface]:
+        return [self.surface] if self.swaying is None else [self.surface, self.swaying]
+
+    def on_photo(self, values: np.ndarray) -> np.ndarray:
+        """The photo's part of what is on the canvas."""
+        height, width = (side - 2 * pad for side, pad in zip(values.shape, self.pad[::-1]))
+        return values[self.pad[1] :][:height, self.pad[0] :][:, :width]
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class Stages:
+    """The stages of a request. Each method gives its value and key, and makes what it needs before.
+
+    Args:
+        memory: Values of the builds before.
+        shelf: The job folder's.
+        request: What to build.
+        timer: Gives a context in which a stage's making is timed; entered for those stages alone that are made.
+    """
+
+    def __init__(self, memory: Memory, shelf: Shelf, request: Request, timer: Timer) -> None:
+        self.memory, self.shelf, self.request, self.options, self.timer = memory, shelf, request, request.options, timer
+        given = (request.photo, request.annotations, request.depth, request.region, request.flow)
+        self._digests = {path: digest_file(path) for path in given}
+
+    def key(self) -> str:
+        """A key of all that is given, by contents."""
+        return digest(
+            "build",
+            cache.CODE,
+            *self._digests.values(),
+            self.request.photo.name,
+            asdict(self.options),
+            self.request.still,
+        )
+
+    def _made(
+        self, stage: str, key: str, make: Callable[..., object], load: Callable = _nothing, needs: Callable = tuple
+    ) -> Made:
+        """A value by its key: from memory, else from disk, else made of what it needs."""
+        found = self._found(stage, key, load)
+        if found is not None:
+            return found
+        inputs = needs()
+        with self.timer(stage):
+            return self.memory.keep(stage, Made(key, make(*inputs)))
+
+    def _found(self, stage: str, key: str, load: Callable[[], object]) -> Made | None:
+        found = self.memory.find(stage, key)
+        if found is None:
+            self.memory.forget(stage)
+            value = load()
+            found = None if value is None else self.memory.keep(stage, Made(key, value))
+        return found
+
+    def photo(self) -> Made:
+        """`Photo`."""
+        path, options = self.request.photo, self.options
+        key = digest("photo", self._digests[path], options.max_side, options.focal)
+        return self._made("photo", key, lambda: read_photo(path, options.max_side, options.focal))
+
+    def _depth_key(self) -> str:
+        given = self.request.depth
+        return digest("depth", cache.CODE, self.photo().key, self._digests[given] if given else "rules")
+
+    def depth(self) -> Made:
+        """(H, W) float32, scene units."""
+        key, photo, given = self._depth_key(), self.photo().value, self.request.depth
+        shape = photo.color.shape[:2]
+        return self._made(
+            "depth",
+            key,
+            make=lambda: read_depth(given, photo) if given else estimate_depth(photo),
+            load=lambda: self.shelf.load("depth", key, lambda job: cache.read_depth(job, shape), storage.DEPTH),
+        )
+
+    def layers(self, only_if_made: bool = False) -> Made | None:
+        """`Layers`; with `only_if_made`, None where they would have to be made."""
+        seed, photo = self.options.seed, self.photo().value
+        key, camera = digest("layers", self._depth_key(), seed), Camera(photo.width, photo.height, photo.focal)
+
+        def load() -> Layers | None:
+            return self.shelf.load("layers", key, lambda job: cache.read_layers(job, camera), storage.LAYERS)
+
+        if only_if_made:
+            return self._found("layers", key, load)
+        return self._made(
+            "layers",
+            key,
+            lambda depth: split_layers(photo.color, depth, camera, seed),
+            load,
+            lambda: (self.depth().value,),
+        )
+
+    def drawn(self) -> Made:
+        """`Drawn`."""
+        request = self.request
+        files = [self._digests[path] for path in (request.annotations, request.region, request.flow)]
+        key = digest("hints", cache.CODE, self.photo().key, *files, request.still, self.options.speed)
+        return self._made("hints", key, self._draw)
+
+    def _draw(self) -> Drawn:
+        photo, request, warnings = self.photo().value, self.request, []
+        size = (photo.width, photo.height)
+        if photo.alpha is not None and (photo.alpha < 0.5).any():
+            warnings.append("The transparent parts of the photo are built as if they were opaque")
+        strokes = read_strokes(request.annotations, size) if request.annotations else []
+        if not (strokes or request.region or request.flow or request.still):
+            strokes = suggest(photo)
+            warnings.append("There are no strokes, so " + (_SUGGESTED if strokes else "this is a still 3D photo"))
+        painted = read_mask(request.region, size) if request.region else None
+        if request.flow and painted is None and not any(stroke.kind == "region" for stroke in strokes):
+            painted = (np.linalg.norm(self.imported(), axis=-1) > IMPORTED_STILL).astype(np.float32)
+        # of an imported flow the hints are not asked
+        hints = read_hints(strokes, photo, self.options.speed, _nothing if request.flow else warnings.append, painted)
+        return Drawn(strokes, hints, warnings)
+
+    def imported(self) -> np.ndarray:
+        """(H, W, 2) float32, px/frame, of the request's flow file."""
+        photo = self.photo().value
+        return read_flow(self.request.flow, (photo.width, photo.height)) * np.float32(self.options.speed)
+
+    def motion(self) -> Made:
+        """`Motion`, on the layers' canvas."""
+        layers, drawn = self.layers(), self.drawn()
+        hints, pad = drawn.value.hints, layers.value.pad
+        key = digest("motion", cache.CODE, layers.key, drawn.key, self.options.perspective)
+
+        def make() -> Motion:
+            surface = self._surface("surface", hints.region, layers, find_surface)
+            swaying = None if hints.sway is None else self._surface("swaying", hints.sway, layers, find_swaying)
+            return self._move(hints, pad, surface, swaying)
+
+        return self._made("motion", key, make)
+
+    def sketch(self) -> Made:
+        """`Motion`, on the layers' canvas where the layers are made, else on the photo alone: without the long wait."""
+        if self.layers(only_if_made=True) is not None:
+            return self.motion()
+        drawn, photo, depth = self.drawn(), self.photo().value, self.depth()
+        hints = drawn.value.hints
+        key = digest("sketch", cache.CODE, depth.key, drawn.key, self.options.perspective)
+
+        def flat(region: np.ndarray) -> Surface:
+            return Surface(region, region, np.zeros_like(region), photo.color, (1 / depth.value).astype(np.float32))
+
+        def make() -> Motion:
+            return self._move(hints, (0, 0), flat(hints.region), None if hints.sway is None else flat(hints.sway))
+
+        return self._made("motion", key, make)
+
+    def _surface(self, name: str, region: np.ndarray, layers: Made, find: Callable) -> Surface:
+        """Not a stage of its own: it is part of the motion, but a drawn region stays when a stroke is edited."""
+        key = digest(name, cache.CODE, layers.key, region)
+        found = self.memory.find(name, key)
+        return (found or self.memory.keep(name, Made(key, find(region, layers.value)))).value
+
+    def _move(self, hints: Hints, pad: tuple[int, int], surface: Surface, swaying: Surface | None) -> Motion:
+        flow = self._solve(hints, pad, surface)
+        if swaying is None:
+            return Motion(pad, surface, None, flow, None)
+        moved = np.float32(pad)
+        swing = solve_sway(
+            swaying.region,
+            hints.sway_pixels + moved,
+            hints.sway_extents,
+            swaying.color,
+            swaying.disparity,
+            hints.pins + moved,
+        )
+        return Motion(pad, surface, swaying, flow, swing)
+
+    def _solve(self, hints: Hints, pad: tuple[int, int], surface: Surface) -> np.ndarray:
+        """(Hc, Wc, 2) float32, px/frame, not feathered."""
+        if self.request.flow:
+            return on_canvas(self.imported(), pad)
+        moved = np.float32(pad)
+        return solve_motion(
+            surface.region,
+            hints.pixels + moved,
+            hints.velocities,
+            surface.color,
+            surface.disparity,
+            pins=hints.pins + moved,
+            outlets=None if hints.outlets is None else on_canvas(hints.outlets, pad),
+            perspective=self.options.perspective,
+        )
+
+    def faded(self, motion: Motion) -> np.ndarray:
+        """(Hc, Wc) float32, the factor on the flow by which it fades at the region's border and under a soft mask."""
+        soft, region = self.drawn().value.hints.soft, motion.surface.region
+        soft = None if soft is None else on_canvas(soft, motion.pad)
+        return feather(np.ones((*region.shape, 1), np.float32), region, self.options.feather * max(region.shape), soft)[
+            ..., 0
+        ]
+
+    def seen(self, motion: Motion, flow: np.ndarray) -> np.ndarray:
+        """(H, W, 2) float32, px/frame: how the photo's pixels move, zero where they do not; of the feathered flow."""
+        return np.where(self.drawn().value.hints.region[..., None], motion.on_photo(flow), np.float32(0))
+
+    def still(self) -> tuple[str, Callable[[], tuple[StillPoints, list[str]]]]:
+        """Key, and what makes the still points and the names of their layers: the job folder may have them."""
+        layers, motion = self.layers(), self.motion().value
+        hints = self.drawn().value.hints
+        key = digest("still", layers.key, hints.region, hints.sway)
+        return key, lambda: still_points(layers.value, *motion.surfaces)
+
+    def moving(self, flow: np.ndarray) -> tuple[str, Callable[[], MovingPoints]]:
+        """Key, and what makes the moving points of the feathered flow."""
+        options = self.options
+        device = choose_device(options.device)
+        key = digest(
+            "moving",
+            self.motion().key,
+            options.feather,
+            options.frames,
+            options.keys,
+            options.swings,
+            options.thin,
+            device,
+        )
+        return key, lambda: self._moving(flow, device)
+
+    def _moving(self, flow: np.ndarray, device: str) -> MovingPoints:
+        layers, motion, options = self.layers().value, self.motion().value, self.options
+        points = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
+        if motion.swaying is None:
+            return points
+        return join_points(points, sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings))
+
+
+def on_canvas(values: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
+    """Continue (H, W) or (H, W, C) of the photo over the canvas, from the nearest pixel of its border."""
+    across, down = pad
+    return np.pad(values, ((down, down), (across, across)) + ((0, 0),) * (values.ndim - 2), mode="edge")
+
+
+def suggest(photo: Photo) -> list[Stroke]:
+    """Strokes from the photo alone, to be edited; [] where nothing is found that would move."""
+    return suggest_strokes(photo)
+
+
+_SUGGESTED = "what looks as if it flowed moves as suggested; draw strokes, or ask for a still photo"

@@ -1,0 +1,133 @@
+"""Annotations, motion and masks from files and to files."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from ..blender_addon import exchange, jobs, strokes
+from ..blender_addon.engine import Request
+from ..cinema_core.errors import CinemaError
+from ..cinema_core.strokes import read_strokes
+from .engine_job import EngineOperator
+from .hints import has_photo
+
+FORMS = [
+    ("OURS", "3D Cinemagraph", "All that the strokes say, with speed and radius"),
+    ("LABELME", "labelme", "To be opened in labelme, or by programs that read its files"),
+]
+MOTION_FILES = [
+    (".flo", "Middlebury .flo", "Read by most programs for optical flow"),
+    (".npy", "NumPy .npy", "Array of height x width x 2"),
+    (".exr", "OpenEXR .exr", "R is right, G is down; opens in compositors"),
+    (".png", "Mask .png", "The region that moves, in white"),
+]
+
+
+class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
+    """Draw the strokes of an annotation file: one of 3D Cinemagraph's own, or one of labelme"""
+
+    bl_idname = "cinemagraph.import_annotations"
+    bl_label = "Import Annotations"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="File", description="The annotation file", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    replace: BoolProperty(
+        name="Replace", description="Remove the strokes that are there at this frame first", default=True
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.cinemagraph
+        try:
+            found = read_strokes(Path(bpy.path.abspath(self.filepath)), (settings.width, settings.height))
+        except CinemaError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        strokes.add_hints(context.scene, found, self.replace)
+        self.report({"INFO"}, f"{len(found)} strokes")
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_export_annotations(bpy.types.Operator):
+    """Write the strokes of this frame to a file"""
+
+    bl_idname = "cinemagraph.export_annotations"
+    bl_label = "Export Annotations"
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(name="File", description="The file to write", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    form: EnumProperty(name="Format", items=FORMS)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        self.filepath = exchange.suggest_path(context.scene, ".json")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            count = exchange.export_strokes(
+                context.scene, Path(bpy.path.abspath(self.filepath)), self.form == "LABELME"
+            )
+        except CinemaError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{count} strokes in {Path(self.filepath).name}")
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
+    """Solve the motion of the strokes and write it, or the region that moves, to a file"""
+
+    bl_idname = "cinemagraph.export_motion"
+    bl_label = "Export Motion"
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(name="File", description="The file to write", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.flo;*.npy;*.exr;*.png", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    form: EnumProperty(
+        name="Format", items=MOTION_FILES, update=lambda self, _context: setattr(
+            self, "filepath", str(Path(self.filepath).with_suffix(self.form)) if self.filepath else ""
+        ),
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context) and cls.is_idle(context)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        self.filepath = exchange.suggest_path(context.scene, self.form)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def start(self, context: bpy.types.Context) -> Request:
+        self._file = exchange.writable(Path(bpy.path.abspath(self.filepath)), [form for form, *_ in MOTION_FILES])
+        self._exports = False
+        return jobs.start_flow(context.scene)
+
+    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> Request | None:
+        if self._exports:
+            return None
+        self._exports = True
+        return jobs.start_export(scene, self._file)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        self.report({"INFO"}, f"Wrote {self._file.name}")
+
+
+CLASSES = (CINEMAGRAPH_OT_import_annotations, CINEMAGRAPH_OT_export_annotations, CINEMAGRAPH_OT_export_motion)

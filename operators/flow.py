@@ -1,0 +1,54 @@
+"""Show how everything will move, without a build."""
+
+import bpy
+
+from ..blender_addon import flow_display, jobs, viewport
+from ..blender_addon.engine import Request
+from .engine_job import EngineOperator
+from .hints import has_photo
+
+
+class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
+    """Solve the motion of the strokes and draw its streamlines over the photo, red where it is fast"""
+
+    bl_idname = "cinemagraph.show_flow"
+    bl_label = "Show Flow"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context) and cls.is_idle(context)
+
+    def start(self, context: bpy.types.Context) -> Request:
+        return jobs.start_flow(context.scene)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        lines = jobs.finish_flow(answer)
+        flow_display.show_flow(scene, lines)
+        if viewport.has_window(context):
+            viewport.show_photo(context)
+        if len(lines.offsets) < 2:
+            self.report({"WARNING"}, "Nothing moves; draw a Motion stroke along the flow")
+
+
+class CINEMAGRAPH_OT_hide_flow(bpy.types.Operator):
+    """Take the streamlines away, and stop showing them live"""
+
+    bl_idname = "cinemagraph.hide_flow"
+    bl_label = "Hide Flow"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not (flow_display.has_flow(context.scene) or context.window_manager.cinemagraph.live_preview):
+            cls.poll_message_set("No flow is shown")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.cinemagraph.live_preview = False
+        flow_display.remove_flow(context.scene)
+        return {"FINISHED"}
+
+
+CLASSES = (CINEMAGRAPH_OT_show_flow, CINEMAGRAPH_OT_hide_flow)
