@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from .tensors import read_tensors
 
-WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 STRIDE = 32  # px; sides that the network is given are multiples
 AREA = 448 * 256  # px; near the size it was trained at: larger photos are shrunk to it, see the model card
 LONGEST = 1024  # px; of a panorama
@@ -125,19 +124,20 @@ def _with_place(x: Tensor) -> Tensor:
 
 
 @cache
-def _load() -> DepthNetwork:
+def load_network(path: Path) -> DepthNetwork:
+    """The network with the weights of a file; loaded once."""
     network = DepthNetwork()
-    weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in read_tensors(WEIGHTS).items()}
+    weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in read_tensors(path).items()}
     network.load_state_dict(weights)
     return network.eval().to(memory_format=torch.channels_last)
 
 
-def predict(color: np.ndarray, network: DepthNetwork | None = None) -> tuple[np.ndarray, np.ndarray]:
+def predict(color: np.ndarray, network: DepthNetwork) -> tuple[np.ndarray, np.ndarray]:
     """Depth and sky of a photo of any size and shape.
 
     Args:
         color: (H, W, 3) float32, sRGB in 0..1.
-        network: Another than the one that is shipped.
+        network: With its weights loaded.
 
     Returns:
         (H, W) float32 log2 of inverse depth, up to one constant (where there is sky it means nothing), and (H, W)
@@ -147,7 +147,6 @@ def predict(color: np.ndarray, network: DepthNetwork | None = None) -> tuple[np.
     height, width = color.shape[:2]
     small = cv2.resize(color, _input_size(width, height), interpolation=cv2.INTER_AREA)
     x = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))[None].to(memory_format=torch.channels_last)
-    network = network or _load()
     with torch.inference_mode():
         y = (network(x) + network(x.flip(3)).flip(3)) / 2  # left and right know of no difference
     inverse, sky = y[0, 0].numpy(), torch.sigmoid(y[0, 1]).numpy()

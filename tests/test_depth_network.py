@@ -11,7 +11,8 @@ import torch
 from pictures import landscape
 
 from cinema_core import depth_network
-from cinema_core.depth_network import STRIDE, WEIGHTS, DepthNetwork, predict
+from cinema_core.depth import WEIGHTS
+from cinema_core.depth_network import STRIDE, DepthNetwork, load_network, predict
 from cinema_core.tensors import read_tensors, write_tensors
 
 
@@ -99,7 +100,7 @@ def test_the_weights_fit_the_package():
 @pytest.mark.parametrize("size", [(640, 360), (360, 480)])
 def test_sky_is_far_and_ground_comes_nearer(size):
     color = cv2.GaussianBlur(landscape(*size).astype(np.float32) / 255, (0, 0), 1)
-    inverse, sky = predict(color)
+    inverse, sky = predict(color, load_network(WEIGHTS))
     assert (sky[: int(0.2 * size[1])] > 0.5).mean() > 0.9
     assert (sky[int(0.6 * size[1]) :] > 0.5).mean() < 0.02
     ground = np.median(inverse[int(0.5 * size[1]) :: size[1] // 8], 1)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from cinema_core.depth_network import WEIGHTS, DepthNetwork, predict
-from cinema_core.tensors import read_tensors
+from cinema_core.depth import WEIGHTS
+from cinema_core.depth_network import load_network, predict
 
 from .batches import make_sample
 from .ordinal import is_wrong, read_pairs, summarise
@@ -26,12 +25,6 @@ CLOSE = 2  # px; an edge found within this of a true one is right
 FLAT = 0.01  # of the distance: what lies within this of a plane belongs to it
 
 Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # as `cinema_core.depth_network.predict`
-
-
-def load_network(path: Path) -> DepthNetwork:
-    network = DepthNetwork()
-    network.load_state_dict({name: torch.from_numpy(v.astype(np.float32)) for name, v in read_tensors(path).items()})
-    return network.eval().to(memory_format=torch.channels_last)
 
 
 def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, float]:
