@@ -50,7 +50,8 @@ def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
     try:
         size = (settings.width, settings.height)
         if labelme:
-            stroke_files.write_labelme(draft, drawn, size, Path(settings.photo_path).name)
+            name, of_file = Path(settings.photo_path).name, tuple(settings.file_size)
+            stroke_files.write_labelme(draft, drawn, size, name, of_file if all(of_file) else None)
         else:
             stroke_files.write_strokes(draft, drawn, size)
         os.replace(draft, path)

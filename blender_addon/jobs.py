@@ -74,7 +74,7 @@ def start_open(request: OpenRequest) -> Request:
 def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> None:
     """Set the stage for the photo that the engine opened."""
     camera = Camera(answer["width"], answer["height"], answer["focal"])
-    stage.place_photo(scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera))
+    stage.place_photo(scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera, answer["file_size"]))
 
 
 # Building

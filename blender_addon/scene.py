@@ -41,12 +41,14 @@ class OpenedPhoto:
         working: The 8-bit PNG made of it.
         job: The job folder.
         camera: Its size and focal length, px.
+        file_size: (W, H) px of the file the user chose, upright.
     """
 
     source: Path
     working: Path
     job: Path
     camera: Camera
+    file_size: tuple[int, int]
 
 
 def to_blender(pose: np.ndarray) -> Matrix:
@@ -77,6 +79,7 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     _replace_photo(settings, image)
     settings.photo_path, settings.job_folder = str(opened.source), str(opened.job)
     settings.width, settings.height = opened.camera.width, opened.camera.height
+    settings.file_size = opened.file_size
     ensure_root(scene)
     settings.photo_camera = _ensure_camera(scene, settings.photo_camera, "Cinemagraph Photo View")
     settings.photo_camera.hide_select = True  # what the strokes are projected through must not be moved

@@ -4,7 +4,7 @@ import json
 
 import bpy
 from bpy.props import (
-    BoolProperty, CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty,
+    BoolProperty, CollectionProperty, FloatProperty, IntProperty, IntVectorProperty, PointerProperty, StringProperty,
 )
 
 from .. import __package__ as base_package
@@ -43,6 +43,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     )
     width: IntProperty(name="Width", description="Width of the working photo", subtype="PIXEL", min=0)
     height: IntProperty(name="Height", description="Height of the working photo", subtype="PIXEL", min=0)
+    file_size: IntVectorProperty(name="File Size", description="Size of the photo's file", size=2, min=0)
     focal: FloatProperty(
         name="Focal Length", description="Focal length in pixels of the working photo. As long as its longer "
         "side is a 36 mm lens; shorter means a wider view and more depth",

@@ -197,7 +197,8 @@ def _draw(
 def _place(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, pixels: np.ndarray) -> np.ndarray:
     """(N, 2) px of the photo -> (N, 3) in the layer's coordinates, on the plane of the hints."""
     settings = scene.cinemagraph
-    plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ np.array(settings.hints.matrix_world.translation[:] + (1,))
+    hints = np.array((*settings.hints.matrix_world.translation, 1.0))
+    plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ hints
     core = photo_camera(settings).unproject(pixels, np.full(len(pixels), plane[2]))
     back = np.linalg.inv(_to_core(scene, layer))
     return core @ back[:3, :3].T + back[:3, 3]

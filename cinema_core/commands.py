@@ -106,6 +106,7 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
         "height": picture.height,
         "focal": float(single),
         "exif_focal": picture.exif_focal,
+        "file_size": picture.file_size,
     }
     return Done(f"{path}: {picture.width} x {picture.height}, focal length {picture.focal:.0f} px", fields)
 
@@ -195,7 +196,7 @@ def _export_strokes(job: Path, file: Path) -> None:
 
     report = storage.read_report(job)
     size = (report["width"], report["height"])
-    write_labelme(file, read_strokes(job / storage.STROKES, size), size, report["photo"])
+    write_labelme(file, read_strokes(job / storage.STROKES, size), size, report["photo"], tuple(report["file_size"]))
 
 
 def _moving(job: Path) -> tuple[np.ndarray, np.ndarray]:

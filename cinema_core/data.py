@@ -28,6 +28,7 @@ class Photo:
         alpha: (H, W) float32 coverage 0..1, or None when the file has none.
         name: File name, for reports.
         exif_focal: True when the focal length was read from the file.
+        file_size: (W, H) px of the file, upright; None where the photo is of no file.
     """
 
     color: np.ndarray
@@ -35,6 +36,7 @@ class Photo:
     alpha: np.ndarray | None = None
     name: str = ""
     exif_focal: bool = False
+    file_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _check("color", self.color, (None, None, 3))

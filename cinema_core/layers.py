@@ -46,7 +46,7 @@ class Layers:
     disparity: np.ndarray
     shown: np.ndarray
     label: np.ndarray
-    bands: list["Band"]
+    bands: list[Band]
 
     @property
     def photo(self) -> tuple[slice, slice]:

@@ -28,12 +28,13 @@ COARSE = 3  # times wider is the grid of the first solves, that tell where water
 DRIFT = 4  # nodes to one of the drift's
 # Weights, of squares summed over nodes, where velocities count in px/frame.
 HINT, BANK, REST, PLAIN = 100.0, 30.0, 1e-9, 0.002
-DIVERGENCE, CURL = 6.0, 20.0
+DIVERGENCE, CURL = 3.5, 20.0
 EVEN, STRAIGHT = 0.3, 0.015  # of the drift: its differences; its second differences, beside the part's own size
 APART = 3.0  # of M from B, beside the part's own size
 # A border that the flow meets squarely is open. To let it through costs LEAK where the part reaches the picture's frame
 # (there the water can leave), and the more, the more the hints turn: who draws a whirl has banks in mind.
-LEAK, LEAST, TURN, TOLERANCE, ROUNDS, OPEN = 10.0, 0.2, 1000.0, 0.3, 4, 0.35
+LEAK, LEAST, TURN, OPEN = 10.0, 0.2, 1000.0, 0.25
+FRAME, FRAME_STRIP = 3.0, 1 / 6  # beside the picture's frame: its differences; width of the strip, of the part
 OUTLET_REACH = 0.015  # of the longer side; a border so near a drawn outlet is open
 DEFAULT_SPEED = 1 / 1000  # of the longer side per frame, for a part without a stroke
 DEFAULT_WEIGHT = 0.1
@@ -161,7 +162,7 @@ def _solve_part(part: _Part, size: int, perspective: bool, incompressible: bool)
     plane = _receding_plane(part, size) if perspective else None
     grid = _grid(part, size, plane)
     if incompressible:
-        flow = _solve(grid, [*_water(grid), *_known(grid, part), _bank_rows(grid, *_closed_banks(part, size, plane))])
+        flow = _solve(grid, [*_water(grid, part.mask), *_known(grid, part), _bank_rows(grid, *_closed_banks(part, size, plane))])
     else:
         flow = _solve(grid, [_smooth_rows(grid, 1.0), *_known(grid, part)])
     field = _to_pixels(grid, flow, part.mask.shape)
@@ -297,7 +298,28 @@ def _smooth_rows(grid: _Grid, weight: float) -> _Rows:
     return _table(column, value, 2 * grid.count), np.zeros(len(column))
 
 
-def _water(grid: _Grid) -> list[_Rows]:
+def _frame_rows(grid: _Grid, mask: np.ndarray) -> _Rows:
+    """No change across the picture's frame in the strip beside it: what flows there goes on flowing beyond.
+
+    Else a field without divergence and curl grows towards an open border as it likes, and water wells up there.
+    """
+    nodes = np.argwhere(grid.index >= 0)
+    strip = FRAME_STRIP * np.sqrt(grid.count)
+    beside = np.zeros(len(grid.link), bool)
+    for axis in (0, 1):
+        place = nodes[:, axis][grid.link]
+        across = place[:, 0] != place[:, 1]
+        framed = np.moveaxis(mask, axis, 0)  # else the window is wider than the part
+        if framed[: grid.size].any():
+            beside |= across & (place.max(1) <= strip)
+        if framed[-grid.size :].any():
+            beside |= across & (grid.index.shape[axis] - 1 - place.min(1) <= strip)
+    link = grid.link[beside]
+    value = np.tile((np.sqrt(FRAME), -np.sqrt(FRAME)), (2 * len(link), 1))
+    return _table(np.concatenate([2 * link, 2 * link + 1]), value, 2 * grid.count), np.zeros(2 * len(link))
+
+
+def _water(grid: _Grid, mask: np.ndarray) -> list[_Rows]:
     """Rows for M and the drift B: no divergence, no curl of M - B, B even and straight, M near B, hardly any change.
 
     On a receding plane they are told of M over the disparity; a pixel's share of the plane is disparity^-3.
@@ -325,7 +347,8 @@ def _water(grid: _Grid) -> list[_Rows]:
             for part in (differences, straight)
         ),
     ]
-    return [(matrix.tocsr(), np.zeros(matrix.shape[0])) for matrix in matrices] + [_smooth_rows(grid, PLAIN)]
+    rows = [(matrix.tocsr(), np.zeros(matrix.shape[0])) for matrix in matrices]
+    return [*rows, _smooth_rows(grid, PLAIN), _frame_rows(grid, mask)]
 
 
 def _known(grid: _Grid, part: _Part) -> list[_Rows]:
@@ -378,33 +401,29 @@ def _along_texture(part: _Part) -> np.ndarray:
 def _closed_banks(part: _Part, size: int, plane: np.ndarray | None) -> tuple[Banks, np.ndarray]:
     """The part's banks and the weight of each: islands are closed, outlets open, for the rest the flow decides.
 
-    Solves on a coarser grid, in which banks let water through at a cost, tell where that is worth it; the cost is
-    taken back from where it is paid (iteratively reweighted), so that few places leak, and those freely. Islands are
-    left out of it: a rock does not decide where a river goes.
+    A solve on a coarser grid, in which banks let water through at a cost, tells where the flow meets them squarely:
+    there they are open. Islands are left out of it: a rock does not decide where a river goes.
     """
     sigma = max(2.0, 2.0 * size)
     banks = find_banks(part.mask, max(1, size // 2), sigma)
     free = _near_outlets(part, banks) | _along_frame(part, banks, size)
-    islands = np.where(banks.island & ~free, BANK, 0.0)
+    islands = banks.island & ~free
     undecided = ~banks.island & ~free
     if not undecided.any():
-        return banks, islands
+        return banks, BANK * islands
     grid = _grid(part, COARSE * size, plane)
     price = _price_of_leaks(part, free.any()) * grid.size / np.sqrt(part.mask.sum())
-    system = [*_water(grid), *_known(grid, part)]
-    leak = np.ones(len(free))
-    for _ in range(ROUNDS):
-        flow = _solve(grid, [*system, _bank_rows(grid, banks, price * leak * undecided)])
-        node, share = _bilinear(grid, banks.pixels)
-        there = (flow[node] * share[..., None]).sum(1)
-        speed = np.linalg.norm(there, axis=1)
-        through = np.abs((there * banks.normal).sum(1)) / (speed + 0.2 * speed.mean() + 1e-9)
-        leak = np.square(TOLERANCE**2 / (np.square(through) + TOLERANCE**2))
+    leaking = _bank_rows(grid, banks, price * undecided)
+    flow = _solve(grid, [*_water(grid, part.mask), *_known(grid, part), leaking])
+    node, share = _bilinear(grid, banks.pixels)
+    there = (flow[node] * share[..., None]).sum(1)
+    speed = np.linalg.norm(there, axis=1)
+    through = np.abs((there * banks.normal).sum(1)) / (speed + 0.2 * speed.mean() + 1e-9)
     opened = undecided & (through >= OPEN)
     if opened.any():  # not closed at once beside what is open: there normals turn the corner
         distance, _ = cKDTree(banks.pixels[opened]).query(banks.pixels)
         undecided = undecided * np.clip(distance / (1.5 * sigma) - 1, 0, 1)
-    return banks, np.maximum(BANK * undecided, islands)
+    return banks, BANK * np.maximum(undecided, islands)
 
 
 def _near_outlets(part: _Part, banks: Banks) -> np.ndarray:

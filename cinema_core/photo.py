@@ -23,6 +23,7 @@ MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # of the file, 179 million: Pillow open
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM, _BITS_PER_SAMPLE = 0x0112, 0x8769, 0xA405, 258  # EXIF and TIFF tags
 _FILM_WIDTH = 36.0  # mm, the long side of 35 mm film
+_SWAPS = 5  # EXIF orientations from this on swap the axes
 _PLAUSIBLE_FOCAL = (4.0, 2000.0)  # mm on 35 mm film: a fisheye, a telescope
 _HINT = "Choose a PNG, JPEG, WebP, TIFF or BMP picture of 8 or 16 bit"
 
@@ -53,6 +54,7 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise on broken data
         raise CinemaError(f"{path.name} is damaged or incomplete", "Get the file again, or save it anew") from error
     del data
+    file_size = pixels.shape[1::-1] if header["orientation"] < _SWAPS else pixels.shape[:2]
     color, alpha = _split_alpha(_scale_down(pixels, max_side))
     del pixels
     color = _upright(_to_srgb(color, header["icc"]), header["orientation"])
@@ -75,6 +77,7 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
         alpha=None if alpha is None else np.ascontiguousarray(alpha[:height, :width]),
         name=path.name,
         exif_focal=exif_focal,
+        file_size=file_size,
     )
 
 
@@ -225,7 +228,7 @@ def _split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """Undo the EXIF orientation: 2..4 mirror, 5..8 also swap the axes."""
-    if orientation >= 5:
+    if orientation >= _SWAPS:
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         image = image[::-1]

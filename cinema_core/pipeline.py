@@ -239,9 +239,10 @@ def _moving(stages: Stages, flow: np.ndarray) -> _Family:
     key, make = stages.moving(flow)
     old = _old_report(stages.shelf, "moving", key)
     if old:
-        return _Family("moving", key, {name: old[name] for name in ("moving_points", "moving_id")}, None)
-    points = make()
-    return _Family("moving", key, {"moving_points": len(points.position), "moving_id": key}, points)
+        return _Family("moving", key, {name: old[name] for name in ("moving_parts", "moving_points", "moving_id")}, None)
+    points, parts = make()
+    described = {"moving_parts": parts, "moving_points": len(points.position), "moving_id": key}
+    return _Family("moving", key, described, points)
 
 
 def _old_report(shelf: Shelf, family: str, key: str) -> dict | None:

@@ -116,6 +116,7 @@ def describe(photo: Photo, name: str, options: BuildOptions, layers: Layers, des
         "schema": storage.SCHEMA,
         "version": __version__,
         "photo": name,
+        "file_size": list(photo.file_size),
         "width": photo.width,
         "height": photo.height,
         "focal": photo.focal,

@@ -278,8 +278,8 @@ class Stages:
         key = digest("still", layers.key, hints.region, hints.sway)
         return key, lambda: still_points(layers.value, *motion.surfaces)
 
-    def moving(self, flow: np.ndarray) -> tuple[str, Callable[[], MovingPoints]]:
-        """Key, and what makes the moving points of the feathered flow."""
+    def moving(self, flow: np.ndarray) -> tuple[str, Callable[[], tuple[MovingPoints, list[dict]]]]:
+        """Key, and what makes the moving points of the feathered flow, and says what parts they are."""
         options = self.options
         device = choose_device(options.device)
         key = digest(
@@ -294,12 +294,14 @@ class Stages:
         )
         return key, lambda: self._moving(flow, device)
 
-    def _moving(self, flow: np.ndarray, device: str) -> MovingPoints:
+    def _moving(self, flow: np.ndarray, device: str) -> tuple[MovingPoints, list[dict]]:
         layers, motion, options = self.layers().value, self.motion().value, self.options
-        points = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
-        if motion.swaying is None:
-            return points
-        return join_points(points, sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings))
+        flowing = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
+        groups = {"Motion": flowing}
+        if motion.swaying is not None:
+            groups["Sway"] = sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings)
+        parts = [{"name": name, "points": len(group.position)} for name, group in groups.items()]
+        return join_points(*groups.values()), parts
 
 
 def on_canvas(values: np.ndarray, pad: tuple[int, int]) -> np.ndarray:

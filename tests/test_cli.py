@@ -86,6 +86,7 @@ def test_open_writes_the_working_photo_and_nothing_else(tmp_path, landscape_file
     assert progress["type"] == "progress" and progress["stage"] == "photo"
     assert last == {
         "type": "done", "photo": str(job / "photo.png"), "width": 320, "height": 200, "focal": 320.0, "exif_focal": False,
+        "file_size": [320, 200],
     }  # fmt: skip
     np.testing.assert_array_equal(np.asarray(Image.open(job / "photo.png")), landscape_pixels)
     assert [path.name for path in job.iterdir() if not path.name.startswith(".")] == ["photo.png"]
@@ -203,6 +204,8 @@ def test_an_imported_motion_field_makes_its_own_region(tmp_path, landscape_file)
 
 def test_labelme_strokes_come_back(tmp_path, built, landscape_file):
     assert run("export", built[0], "--out", tmp_path / "image.json").returncode == 0
+    content = json.loads((tmp_path / "image.json").read_text())
+    assert (content["imageWidth"], content["imageHeight"]) == (320, 200)  # of the photo, though the job's is smaller
     again = run("build", landscape_file, "--annotations", tmp_path / "image.json", "--out", tmp_path / "job", *SMALL)
     assert again.returncode == 0
     np.testing.assert_allclose(np.load(tmp_path / "job" / "motion.npy"), np.load(built[0] / "motion.npy"), atol=1e-3)

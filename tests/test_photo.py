@@ -158,7 +158,9 @@ def test_exif_orientation(tmp_path, pixels, orientation, suffix):
     blurred = cv2.GaussianBlur(pixels, (0, 0), 2)
     path = save(tmp_path / f"turned.{suffix}", blurred, exif=exif, quality=97)
     expected = UPRIGHT[orientation](blurred) / 255
-    np.testing.assert_allclose(read_photo(path).color, expected, atol=0.03)
+    photo = read_photo(path)
+    np.testing.assert_allclose(photo.color, expected, atol=0.03)
+    assert photo.file_size == expected.shape[1::-1]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -57,6 +57,21 @@ def test_two_builds_are_the_same_to_the_bit(tmp_path, built, landscape_file, str
     assert {name for name in first if first[name] != second[name]} <= {"timing.json"}
 
 
+def test_what_sways_is_a_part_of_its_own(tmp_path, landscape_file):
+    strokes = {**STROKES, "strokes": [*STROKES["strokes"], {
+        "kind": "sway", "closed": True, "points": [[10, 10], [110, 10], [110, 60], [10, 60]],
+    }]}  # fmt: skip
+    (tmp_path / "strokes.json").write_text(json.dumps(strokes))
+    report = build(landscape_file, tmp_path / "job", OPTIONS, tmp_path / "strokes.json")
+    flowing, swaying = report["moving_parts"]
+    assert (flowing["name"], swaying["name"]) == ("Motion", "Sway") and min(flowing["points"], swaying["points"]) > 100
+    points = storage.read_points(tmp_path / "job")
+    assert len(points["moving_position"]) == flowing["points"] + swaying["points"]
+    last = points["moving_displacement"][:, flowing["points"] :]
+    np.testing.assert_allclose(last[0], last[-1], atol=1e-6)  # it swings back; water does not
+    assert np.abs(last).max() > 1e-3
+
+
 def test_the_report_says_what_was_built(built):
     job, report, told, warned = built
     saved = json.loads((job / "report.json").read_text()) | json.loads((job / "timing.json").read_text())

@@ -77,7 +77,7 @@ def photo_file(tmp_path_factory) -> Path:
 def placed(addon, scene, photo_file, tmp_path) -> bpy.types.Scene:
     """A scene with a photo, set without the engine."""
     camera = addon.camera.Camera(WIDTH, HEIGHT, FOCAL)
-    addon.scene.place_photo(scene, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path / "job", camera))
+    addon.scene.place_photo(scene, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path / "job", camera, (2 * camera.width, 2 * camera.height)))
     bpy.context.view_layer.update()
     return scene
 

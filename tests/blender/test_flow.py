@@ -155,7 +155,9 @@ def test_exported_strokes_come_back(addon, drawn, tmp_path, form):
     path = tmp_path / "strokes.json"
     path.write_text("old")
     assert bpy.ops.cinemagraph.export_annotations(filepath=str(path), form=form) == {"FINISHED"}
-    assert os.listdir(tmp_path) == ["strokes.json"] and json.loads(path.read_text())
+    assert os.listdir(tmp_path) == ["strokes.json"]
+    content, settings = json.loads(path.read_text()), drawn.cinemagraph
+    assert settings.file_size[0] and content.get("imageWidth", settings.file_size[0]) == settings.file_size[0]
     bpy.ops.cinemagraph.import_annotations(filepath=str(path))
     after = addon.strokes.read_hints(drawn)
     assert len(after) == len(before) == 4

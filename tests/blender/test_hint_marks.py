@@ -3,7 +3,6 @@
 import bpy
 import numpy as np
 import pytest
-from conftest import MODULE
 from sample import HEIGHT, WIDTH
 
 LINE = np.array([(20, 90), (100, 90), (200, 90), (300, 90)], np.float32)
@@ -102,7 +101,6 @@ def test_only_motion_has_arrowheads_and_what_is_hidden_has_none(addon, placed, s
 
 
 def test_faster_strokes_have_larger_arrowheads(addon, placed, stroke):
-    hints = placed.cinemagraph.hints
     mean = {}
     for speed in (0.3, 0.6, 1.0, 100.0):
         addon.strokes.add_hints(placed, [stroke(LINE, speed=speed)], replace=True)

@@ -161,7 +161,8 @@ def blenders_curve(hints):
 @pytest.mark.parametrize("cyclic", [False, True], ids=["open", "cyclic"])
 @pytest.mark.parametrize("kind", ["CATMULL_ROM", "POLY", "BEZIER", "NURBS"])
 def test_curves_are_read_as_they_are_seen(addon, placed, kind, cyclic):
-    draw(placed, "Motion", seen_at(np.array([(20, 30), (90, 20), (160, 90), (300, 120), (250, 170)]), FOCAL / WIDTH), cyclic)
+    corners = np.array([(20, 30), (90, 20), (160, 90), (300, 120), (250, 170)])
+    draw(placed, "Motion", seen_at(corners, FOCAL / WIDTH), cyclic)
     hints = placed.cinemagraph.hints
     bpy.context.view_layer.objects.active = hints
     bpy.ops.object.mode_set(mode="EDIT")
