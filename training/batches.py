@@ -14,6 +14,7 @@ from .views import list_views, load_view
 from .weather import add_weather
 
 NEAREST = 0.05  # m
+LEAST_SOLID = 0.03  # share of a photo that must be there to be asked for
 SPAN = 6.0  # octaves about the median that the target keeps apart
 
 
@@ -31,11 +32,13 @@ def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, pla
         2 not to be asked for; or None where hardly anything is solid.
     """
     sample = load_view(path, size, (0, 0, 1, 1) if plain else _window(path, size, rng))
+    if np.isfinite(sample.depth).mean() < LEAST_SOLID:
+        return None
     color, depth, seen = add_weather(rng, sample)
     if not plain and rng.random() < 0.5:
         color, depth, seen = color[:, ::-1], depth[:, ::-1], seen[:, ::-1]
     solid = np.isfinite(depth)
-    if (solid & seen).sum() < 0.03 * solid.size:
+    if (solid & seen).mean() < LEAST_SOLID:
         return None
     image = _to_bytes(color) if plain else photograph(color, rng)
     level = np.median(np.log2(np.maximum(depth[solid], NEAREST)))

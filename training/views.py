@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-HELD_BACK = 3  # the first blocks judge the network and are never trained on
+HELD_BACK = 1  # the first block judges the network and is never trained on
 
 
 @dataclass
