@@ -2,7 +2,8 @@
 # make test    all tests
 # make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
 # make bench-motion   the motion field beside the reference's, the loop's look, and how soon an edit is in the scene
-# Both set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
+# make depth-data, depth-train, depth-eval    the depth network from its seeds: see training/README.md
+# All set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
 
 PHOTO ?= demo/sea3.jpg
 OUT ?= demo/out
@@ -16,7 +17,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own extension tool, shipped in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test bench bench-motion environment extension clean
+.PHONY: demo test bench bench-motion depth-data depth-train depth-eval environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -33,6 +34,21 @@ bench-motion: extension
 	$(PYTHON) tests/benchmark/motion_figures.py
 	$(PYTHON) tests/benchmark/loops.py $(CASES)
 	$(PYTHON) tests/benchmark/editing.py --zip $(EXTENSION) $(CASES)
+
+# Each goes on where it was ended. The weights in use are left alone; to use new ones, copy them over
+# cinema_core/depth_network.safetensors.
+DEPTH_DATA ?= training/data
+DEPTH_RUN ?= training/run
+DEPTH_BLOCKS ?= 400
+DEPTH_STEPS ?= 12000
+depth-data: environment
+	$(PYTHON) -m training.scenes.generate --out $(DEPTH_DATA) --blocks $(DEPTH_BLOCKS)
+
+depth-train: environment
+	$(PYTHON) -m training.train --data $(DEPTH_DATA) --out $(DEPTH_RUN) --steps $(DEPTH_STEPS)
+
+depth-eval: environment
+	$(PYTHON) -m training.evaluate --data $(DEPTH_DATA) $(if $(wildcard $(DEPTH_RUN)/depth_network.safetensors),--weights $(DEPTH_RUN)/depth_network.safetensors)
 
 extension: environment
 	@mkdir -p dist

@@ -1,4 +1,6 @@
-"""Depth of a photo: read from a file the user has, or estimated by plain rules for landscapes.
+"""Depth of a photo: read from a file the user has, or estimated: approximate, made for landscapes.
+
+The estimate is the depth network's where its weights are beside it, and follows plain rules where they are not.
 
 Input: the working photo. Output: (H, W) float32 depth in scene units, nearest content at 1, edges as steps.
 Everything is computed in disparity (1/depth), which resizes and blends without inventing far points.
@@ -18,10 +20,12 @@ from .grid import grab_cut, nearest_index
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
 GROUND_AT_TOP = 0.3  # disparity at the upper border of a photo without a horizon, where the bottom is at 1
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture
+WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
+NEAREST_SHARE = 0.005  # of the solid pixels may be nearer than 1: single ones must not set the scale of all
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
-    """Estimate depth by rules: sky far, ground a plane towards the horizon, upright things at their foot.
+    """Estimate depth by the network, or without its weights by rules.
 
     Args:
         photo: The working photo.
@@ -29,6 +33,26 @@ def estimate_depth(photo: Photo) -> np.ndarray:
     Returns:
         (H, W) float32, scene units, 1..FARTHEST.
     """
+    return _finish(_by_network(photo) if estimator() == "network" else _by_rules(photo), photo.color)
+
+
+def estimator() -> str:
+    """What estimates depth here: "network" or "rules"."""
+    return "network" if WEIGHTS.is_file() else "rules"
+
+
+def _by_network(photo: Photo) -> np.ndarray:
+    """(H, W) disparity as the network sees it, the nearest content at 1, the sky at the far end."""
+    from .depth_network import load_network, predict  # brings torch, which suggestions from the photo do without
+
+    inverse, chance = predict(photo.color, load_network(WEIGHTS))
+    sky = chance > 0.5
+    nearest = np.quantile(inverse if sky.all() else inverse[~sky], 1 - NEAREST_SHARE)
+    return np.where(sky, 1 / FARTHEST, np.exp2(np.minimum(inverse - nearest, 0))).astype(np.float32)
+
+
+def _by_rules(photo: Photo) -> np.ndarray:
+    """(H, W) disparity: sky far, ground a plane towards the horizon, upright things at their foot."""
     scale = min(1.0, RULES_SIDE / max(photo.color.shape[:2]))
     size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
     small = cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)
@@ -36,7 +60,7 @@ def estimate_depth(photo: Photo) -> np.ndarray:
     rows = (np.arange(photo.height, dtype=np.float32)[:, None] + 0.5) / photo.height
     if not sky.any():
         ramp = GROUND_AT_TOP + (1 - GROUND_AT_TOP) * rows
-        return _finish(np.repeat(ramp, photo.width, 1), photo.color)
+        return np.repeat(ramp, photo.width, 1)
     horizon = find_horizon(sky) / len(sky)
     disparity = np.repeat(_ground(rows, horizon), photo.width, 1)
     foot, upright = _uprights(small, sky, horizon * len(sky))
@@ -45,7 +69,7 @@ def estimate_depth(photo: Photo) -> np.ndarray:
         standing = refine_mask(upright, photo.color) & (rows < foot)
         disparity = np.where(standing, np.maximum(_ground(foot, horizon), disparity), disparity)
     disparity[refine_mask(sky, photo.color)] = 1 / FARTHEST
-    return _finish(disparity, photo.color)
+    return disparity
 
 
 def read_depth(path: str | Path, photo: Photo) -> np.ndarray:

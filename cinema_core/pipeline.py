@@ -22,6 +22,7 @@ from .cache import Memory, Shelf
 from .camera import Camera
 from .clock import Clock, Progress
 from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
+from .depth import estimator
 from .device import choose_device
 from .errors import CinemaError
 from .interrupts import shielded
@@ -196,7 +197,7 @@ def _publish(stages: Stages, clock: Clock, warn: Warn, ready: Ready) -> dict:
             warnings.append("Some motion strokes contradict each other; the water stalls between them")
             warn(warnings[-1])
         request = stages.request
-        described = {"depth_source": "file" if request.depth else "rules", "quality": quality, "warnings": warnings}
+        described = {"depth_source": "file" if request.depth else estimator(), "quality": quality, "warnings": warnings}
         with clock.stage("points"):
             families = [_still(stages), _moving(stages, flow)]
         for family in families:

@@ -15,7 +15,7 @@ from . import cache, storage
 from .cache import Made, Memory, Shelf, digest, digest_file
 from .camera import Camera
 from .data import MovingPoints, StillPoints, Stroke
-from .depth import estimate_depth, read_depth
+from .depth import estimate_depth, estimator, read_depth
 from .device import choose_device
 from .flow_files import read_flow
 from .hints import Hints, read_hints, read_mask
@@ -134,7 +134,7 @@ class Stages:
 
     def _depth_key(self) -> str:
         given = self.request.depth
-        return digest("depth", cache.CODE, self.photo().key, self._digests[given] if given else "rules")
+        return digest("depth", cache.CODE, self.photo().key, self._digests[given] if given else estimator())
 
     def depth(self) -> Made:
         """(H, W) float32, scene units."""

@@ -3,11 +3,15 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from pictures import landscape
 
 from cinema_core.data import Photo
+from cinema_core import depth as depth_module
 from cinema_core.depth import FARTHEST, estimate_depth, read_depth, snap_edges
+from cinema_core.depth_network import DepthNetwork
 from cinema_core.errors import CinemaError
+from cinema_core.tensors import write_tensors
 
 WIDTH, HEIGHT = 96, 64
 
@@ -169,7 +173,30 @@ def test_a_slope_is_not_an_edge():
     assert np.array_equal(snapped[4:-4], slope[4:-4])
 
 
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(depth_module, "WEIGHTS", tmp_path / "none")
+
+
+def test_with_weights_the_network_estimates(tmp_path, monkeypatch):
+    """Untrained ones here: what the network sees is another matter (test_depth_network)."""
+    torch.manual_seed(1)
+    weights = {name: value.numpy() for name, value in DepthNetwork().state_dict().items()}
+    write_tensors(tmp_path / "weights", weights)
+    monkeypatch.setattr(depth_module, "WEIGHTS", tmp_path / "weights")
+    assert depth_module.estimator() == "network"
+    color = np.random.default_rng(0).random((90, 120, 3)).astype(np.float32)
+    depth = estimate_depth(Photo(color, 120.0))
+    assert depth.shape == (90, 120) and depth.dtype == np.float32
+    assert depth.min() == 1 and depth.max() <= FARTHEST
+
+
+def test_without_weights_rules_estimate(no_weights):
+    assert depth_module.estimator() == "rules"
+
+
 @pytest.mark.parametrize("size", [(320, 200), (160, 160)])
+@pytest.mark.usefixtures("no_weights")
 def test_rules_put_the_sky_far_and_the_ground_nearer_downwards(size):
     width, height = size
     depth = estimate_depth(Photo(landscape(width, height).astype(np.float32) / 255, float(max(size))))
@@ -181,6 +208,7 @@ def test_rules_put_the_sky_far_and_the_ground_nearer_downwards(size):
     assert depth.min() == 1 and depth[-2:].max() < 1.1
 
 
+@pytest.mark.usefixtures("no_weights")
 def test_rules_without_a_sky_make_a_gentle_ramp():
     grass = np.random.default_rng(0).random((120, 160, 3)).astype(np.float32)
     depth = estimate_depth(Photo(grass, 160.0))
@@ -189,6 +217,7 @@ def test_rules_without_a_sky_make_a_gentle_ramp():
 
 
 @pytest.mark.parametrize("color", [0.0, 0.5, 1.0])
+@pytest.mark.usefixtures("no_weights")
 def test_rules_take_a_photo_of_one_colour(color):
     depth = estimate_depth(Photo(np.full((48, 64, 3), color, np.float32), 64.0))
     assert np.isfinite(depth).all() and depth.min() == 1

@@ -30,6 +30,8 @@ MAY_IMPORT = {
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
+    "depth": {"depth_network"},
+    "depth_network": {"tensors"},
     "layers": {"inpaint"},  # cuts and fills what they hide
     "suggest": {"depth"},  # both look for the sky
     "growing": {"depth", "suggest"},

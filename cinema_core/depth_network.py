@@ -1,0 +1,159 @@
+"""The depth network: a photo in, depth up to one factor and the sky out.
+
+An EfficientNet-Lite0 (Tan & Le 2019; batch norms folded into the convolutions) looks, a feature pyramid (Lin et al.
+2017) puts its five scales together, and a head answers at full resolution with two channels: log2 of inverse depth,
+relative to nothing in particular, and whether there is sky. Trained on renders of landscapes only: see
+training/MODEL_CARD.md for what it was shown and where it fails.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .tensors import read_tensors
+
+STRIDE = 32  # px; sides that the network is given are multiples
+AREA = 448 * 256  # px; near the size it was trained at: larger photos are shrunk to it, see the model card
+LONGEST = 1024  # px; of a panorama
+WIDTHS = (24, 40, 64, 80, 96)  # channels of the pyramid, finest first
+
+# EfficientNet-Lite0: kernel, stride, expansion, channels, repeats
+STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
+          (3, 1, 6, 320, 1))
+TAPS = (0, 1, 2, 4, 6)  # stages whose last block feeds the pyramid, at strides 2, 4, 8, 16, 32
+
+
+class Block(nn.Module):
+    """Inverted residual: widen, filter each channel, narrow."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = nn.Conv2d(inputs, inner, 1) if expansion > 1 else nn.Identity()
+        self.filter = nn.Conv2d(inner, inner, kernel, stride, kernel // 2 if stride == 1 else 0, groups=inner)
+        self.project = nn.Conv2d(inner, outputs, 1)
+        self.residual, self.stride = stride == 1 and inputs == outputs, stride
+        self.expands = expansion > 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.expand(x)) if self.expands else x
+        if self.stride == 2:  # TensorFlow's padding, which the weights were trained with
+            side = self.filter.kernel_size[0] // 2
+            y = F.pad(y, (side - 1, side, side - 1, side))
+        y = self.project(F.relu6(self.filter(y)))
+        return x + y if self.residual else y
+
+
+class Encoder(nn.Module):
+    """Five feature maps, at strides 2 to 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3, 2)
+        blocks, inputs, self.taps = [], 32, []
+        for stage, (kernel, stride, expansion, outputs, repeats) in enumerate(STAGES):
+            for repeat in range(repeats):
+                blocks.append(Block(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
+                inputs = outputs
+            if stage in TAPS:
+                self.taps.append(len(blocks) - 1)
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = F.relu6(self.stem(F.pad(x, (0, 1, 0, 1))))
+        features = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.taps:
+                features.append(x)
+        return features
+
+
+class Refine(nn.Module):
+    """Two convolutions beside the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+class DepthNetwork(nn.Module):
+    """(N, 3, H, W) sRGB in 0..1 to (N, 2, H, W): log2 inverse depth, and the sky's logit. H, W multiples of STRIDE."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        inputs = [STAGES[stage][3] for stage in TAPS]
+        inputs[3], inputs[4] = inputs[3] + 2, inputs[4] + 2  # and where in the photo: see `_with_place`
+        self.lateral = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(inputs, WIDTHS, strict=True))
+        self.refine = nn.ModuleList(Refine(width) for width in WIDTHS)
+        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(WIDTHS[1:], WIDTHS, strict=False))
+        self.whole = nn.Linear(inputs[4] - 2, WIDTHS[4])
+        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(WIDTHS[0], 32, 3, padding=1), nn.ReLU(),
+                                  nn.Conv2d(32, 2 * 4, 3, padding=1))  # four values for each pixel at stride 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.encoder((x * 255 - 127) / 128)
+        whole = self.whole(features[4].mean((2, 3)))[:, :, None, None]
+        y = self.refine[4](self.lateral[4](_with_place(features[4])) + whole)
+        for level in (3, 2, 1, 0):
+            feature = _with_place(features[level]) if level == 3 else features[level]
+            side = self.lateral[level](feature)
+            y = F.interpolate(self.narrow[level](y), size=side.shape[-2:], mode="bilinear", align_corners=False)
+            y = self.refine[level](y + side)
+        return F.pixel_shuffle(self.head(y), 2)
+
+
+def _with_place(x: Tensor) -> Tensor:
+    """Two channels more: height in the photo (-1 top, 1 bottom) and distance from its middle column (0..1)."""
+    height, width = x.shape[-2:]
+    down = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype).view(1, 1, -1, 1)
+    aside = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).abs().view(1, 1, 1, -1)
+    return torch.cat([x, down.expand(len(x), 1, height, width), aside.expand(len(x), 1, height, width)], 1)
+
+
+@cache
+def load_network(path: Path) -> DepthNetwork:
+    """The network with the weights of a file; loaded once."""
+    network = DepthNetwork()
+    weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in read_tensors(path).items()}
+    network.load_state_dict(weights)
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def predict(color: np.ndarray, network: DepthNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and sky of a photo of any size and shape.
+
+    Args:
+        color: (H, W, 3) float32, sRGB in 0..1.
+        network: With its weights loaded.
+
+    Returns:
+        (H, W) float32 log2 of inverse depth, up to one constant (where there is sky it means nothing), and (H, W)
+        float32 probability of sky.
+    """
+    assert color.ndim == 3 and color.shape[2] == 3, color.shape
+    height, width = color.shape[:2]
+    small = cv2.resize(color, _input_size(width, height), interpolation=cv2.INTER_AREA)
+    x = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))[None].to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        y = (network(x) + network(x.flip(3)).flip(3)) / 2  # left and right know of no difference
+    inverse, sky = y[0, 0].numpy(), torch.sigmoid(y[0, 1]).numpy()
+    return tuple(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (inverse, sky))
+
+
+def _input_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height that the network is given: multiples of STRIDE, about AREA, nearly the photo's shape."""
+    scale = min(np.sqrt(AREA / (width * height)), LONGEST / max(width, height))
+    return tuple(max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height))

@@ -1,0 +1,107 @@
+"""The depth network: its file, its sizes, and what it sees."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pictures import landscape
+
+from cinema_core import depth_network
+from cinema_core.depth import WEIGHTS
+from cinema_core.depth_network import STRIDE, DepthNetwork, load_network, predict
+from cinema_core.tensors import read_tensors, write_tensors
+
+
+@pytest.fixture(scope="module")
+def untrained() -> DepthNetwork:
+    torch.manual_seed(0)
+    return DepthNetwork().eval()
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).random((height, width, 3), np.float32)
+
+
+def test_tensors_come_back(tmp_path):
+    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.float16([1.5]), "none": np.zeros((0, 4), np.float32)}
+    write_tensors(tmp_path / "a", arrays)
+    found = read_tensors(tmp_path / "a")
+    assert found.keys() == arrays.keys()
+    assert all(np.array_equal(found[n], arrays[n]) and found[n].dtype == arrays[n].dtype for n in arrays)
+
+
+def test_the_same_tensors_give_the_same_file(tmp_path):
+    first, second = np.ones(3, np.float32), np.zeros(2, np.float16)
+    write_tensors(tmp_path / "a", {"x": first, "y": second})
+    write_tensors(tmp_path / "b", {"y": second, "x": first})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("kept", [0, 7, 20, -1])
+def test_half_a_file_is_refused(tmp_path, kept):
+    write_tensors(tmp_path / "a", {"x": np.ones((3, 3), np.float32)})
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:kept])
+    with pytest.raises(ValueError):
+        read_tensors(tmp_path / "a")
+
+
+@pytest.mark.parametrize("change", [{"dtype": "I64"}, {"shape": [5]}, {"data_offsets": [0, 400]}])
+def test_a_header_that_does_not_fit_is_refused(tmp_path, change):
+    entry = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | change
+    text = json.dumps({"x": entry}).encode()
+    (tmp_path / "a").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
+    with pytest.raises(ValueError):
+        read_tensors(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (1280, 720), (33, 47), (1, 1), (100, 4000), (4000, 100), (8, 8)])
+def test_any_size_and_shape(untrained, height, width):
+    inverse, sky = predict(noise(height, width), untrained)
+    for values in (inverse, sky):
+        assert values.shape == (height, width) and values.dtype == np.float32 and np.isfinite(values).all()
+    assert sky.min() >= 0 and sky.max() <= 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (720, 1280), (1000, 1000), (5000, 500), (3, 2)])
+def test_the_network_is_given_its_own_size(width, height):
+    wide, high = depth_network._input_size(width, height)
+    assert wide % STRIDE == 0 and high % STRIDE == 0 and min(wide, high) >= STRIDE
+    assert max(wide, high) <= depth_network.LONGEST
+    if 0.5 <= width / height <= 2:
+        assert 0.8 < wide * high / depth_network.AREA < 1.25
+
+
+def test_the_mirrored_photo_gives_the_mirrored_depth(untrained):
+    color = noise(96, 160)
+    for here, there in zip(predict(color, untrained), predict(np.ascontiguousarray(color[:, ::-1]), untrained), strict=True):
+        assert np.abs(here - there[:, ::-1]).max() < 1e-4
+
+
+def test_the_same_photo_gives_the_same_depth(untrained):
+    color = noise(96, 160)
+    for here, there in zip(predict(color, untrained), predict(color, untrained), strict=True):
+        assert np.array_equal(here, there)
+
+
+shipped = pytest.mark.skipif(not WEIGHTS.exists(), reason="no weights are shipped")
+
+
+@shipped
+def test_the_weights_fit_the_package():
+    assert WEIGHTS.stat().st_size <= 12e6
+    assert all(values.dtype == np.float16 for values in read_tensors(WEIGHTS).values())
+
+
+@shipped
+@pytest.mark.parametrize("size", [(640, 360), (360, 480)])
+def test_sky_is_far_and_ground_comes_nearer(size):
+    color = cv2.GaussianBlur(landscape(*size).astype(np.float32) / 255, (0, 0), 1)
+    inverse, sky = predict(color, load_network(WEIGHTS))
+    assert (sky[: int(0.2 * size[1])] > 0.5).mean() > 0.9
+    assert (sky[int(0.6 * size[1]) :] > 0.5).mean() < 0.02
+    ground = np.median(inverse[int(0.5 * size[1]) :: size[1] // 8], 1)
+    assert np.all(np.diff(ground) > 0)

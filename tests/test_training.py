@@ -1,0 +1,103 @@
+"""What training asks for and how the network is judged; rendering itself is not run here."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from training.evaluate import edge_score, plane_error
+from training.losses import depth_loss
+from training.ordinal import Pair, is_wrong, read_pairs
+from training.scenes.exr import read_exr
+from training.sources import HERE
+
+HEIGHT, WIDTH = 48, 64
+
+
+def plain() -> np.ndarray:
+    """(H, W) log2 inverse depth of a plane under a horizon at a quarter of the height."""
+    rows = np.arange(HEIGHT)[:, None] - HEIGHT / 4
+    return np.repeat(np.log2(np.maximum(rows, 0.5) / HEIGHT), WIDTH, 1).astype(np.float32)
+
+
+def batch(offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    target = torch.from_numpy(plain())[None]
+    label = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+    label[:, : HEIGHT // 4] = 1
+    logit = torch.where(label == 1, 12.0, -12.0)
+    return torch.stack([target + offset, logit], 1), target, label
+
+
+def test_the_right_depth_costs_nothing():
+    assert float(depth_loss(*batch())[0]) < 1e-4
+
+
+def test_a_factor_costs_little_and_bends_nothing():
+    total, parts = depth_loss(*batch(1.0))
+    assert float(total) < 0.25 and parts["gradient"] < 1e-6 and parts["plane"] < 1e-4
+
+
+def test_depth_in_the_sky_and_in_fog_is_not_asked_for():
+    prediction, target, label = batch()
+    label[:, 20:30, 20:30] = 2
+    wrong = prediction.clone()
+    wrong[:, 0, : HEIGHT // 4] = 30
+    wrong[:, :, 20:30, 20:30] = -30
+    assert float(depth_loss(wrong, target, label)[0]) == pytest.approx(float(depth_loss(prediction, target, label)[0]))
+
+
+def test_everything_hidden_is_no_error():
+    prediction, target, label = batch()
+    total, _ = depth_loss(prediction, target, torch.full_like(label, 2))
+    assert float(total) == 0
+
+
+def test_a_plane_is_plane_and_a_wave_is_not():
+    target, solid = plain(), np.arange(HEIGHT)[:, None] >= np.full((1, WIDTH), HEIGHT // 4 + 2)
+    assert plane_error(target, solid, target + 3) < 1e-3
+    waved = target + 0.2 * np.sin(np.arange(HEIGHT))[:, None].astype(np.float32)
+    assert 0.05 < plane_error(target, solid, waved) < 0.2
+
+
+def test_mountains_are_no_plain():
+    rough = plain() + np.random.default_rng(0).normal(size=(HEIGHT, WIDTH)).astype(np.float32)
+    assert plane_error(rough, np.ones((HEIGHT, WIDTH), bool), rough) is None
+
+
+@pytest.mark.parametrize(("shift", "score"), [(0, 1), (2, 1), (6, 0)])
+def test_edges_count_within_two_pixels(shift, score):
+    box = np.zeros((HEIGHT, WIDTH), np.float32)
+    box[:, 20:] = 2
+    assert edge_score(np.roll(box, shift, 1)[:, 8:56], box[:, 8:56]) == pytest.approx(score)
+
+
+def test_the_first_point_of_a_pair_is_nearer():
+    nearness = np.repeat(np.linspace(0, 1, 100)[:, None], 100, 1)
+    assert not is_wrong(Pair("", (0.5, 0.9), (0.5, 0.1), False), nearness)
+    assert is_wrong(Pair("", (0.5, 0.1), (0.5, 0.9), False), nearness)
+
+
+def test_nothing_that_judges_is_trained_on():
+    allowed = set((HERE / "textures_public_domain.txt").read_text().split()) - set((HERE / "keep_out.txt").read_text().split())
+    skies = {line.split()[0] for line in (HERE / "skies.txt").read_text().splitlines()}
+    judged = {pair.photo for pair in read_pairs()}
+    assert skies <= allowed and not judged & allowed and len(judged) >= 30
+
+
+def test_blenders_exr_is_read(tmp_path):
+    """Two lines of three pixels, channels A and Z."""
+    def attribute(name: str, kind: str, value: bytes) -> bytes:
+        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+
+    channels = b"".join(n + b"\0" + struct.pack("<iiii", 2, 0, 1, 1) for n in (b"A", b"Z")) + b"\0"
+    header = struct.pack("<ii", 20000630, 2) + attribute("channels", "chlist", channels)
+    header += attribute("compression", "compression", b"\0")
+    header += attribute("dataWindow", "box2i", struct.pack("<4i", 0, 0, 2, 1)) + b"\0"
+    values = np.arange(12, dtype="<f4").reshape(2, 2, 3)
+    lines = b"".join(struct.pack("<ii", row, 24) + values[row].tobytes() for row in range(2))
+    (tmp_path / "a.exr").write_bytes(header + bytes(16) + lines)
+    found = read_exr(tmp_path / "a.exr")
+    assert np.array_equal(found["A"], values[:, 0]) and np.array_equal(found["Z"], values[:, 1])

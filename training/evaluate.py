@@ -1,0 +1,133 @@
+"""Prints the network's figures: ``python -m training.evaluate --data FOLDER [--weights FILE]``.
+
+On renders of seeds that training never saw: depth after one factor, sky, edges, planes. On photographs: order of pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cinema_core.depth import WEIGHTS
+from cinema_core.depth_network import load_network, predict
+
+from .batches import make_sample
+from .ordinal import is_wrong, read_pairs, summarise
+from .sources import photo_folder
+from .views import list_views
+
+EDGE = 0.3  # octaves between neighbours that make an edge of depth
+CLOSE = 2  # px; an edge found within this of a true one is right
+FLAT = 0.01  # of the distance: what lies within this of a plane belongs to it
+
+Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # as `cinema_core.depth_network.predict`
+
+
+def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, float]:
+    """Means over held-back views, each under one sky that its number sets."""
+    views = list_views(data, held_back=True)[:count]
+    figures = []
+    for number, path in enumerate(views):
+        height, width = np.load(f"{path}.npy", mmap_mode="r").shape
+        sample = make_sample(path, (width, height), np.random.default_rng((11, number)), plain=True)
+        if sample is not None:
+            figures.append(judge_view(*sample, *predictor(sample[0].transpose(1, 2, 0).astype(np.float32) / 255)))
+    names = dict.fromkeys(name for view in figures for name in view)
+    return {"views": len(figures)} | {name: float(np.mean([v[name] for v in figures if name in v])) for name in names}
+
+
+def judge_view(image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse: np.ndarray,
+               sky: np.ndarray) -> dict[str, float]:
+    """Figures of one view; `inverse` and `sky` as predicted, the rest as `make_sample` gives it."""
+    solid = label == 0
+    error = inverse - target
+    error = np.abs(error - np.median(error[solid]))[solid]
+    figures = {
+        "delta 1.25 %": 100 * float((error < np.log2(1.25)).mean()), "octaves": float(error.mean()),
+        "sky right %": 100 * float(((sky > 0.5) == (label == 1))[label != 2].mean()),
+        "edge F %": 100 * edge_score(_with_sky(inverse, sky > 0.5, solid), _with_sky(target, label == 1, solid)),
+    }
+    plane = plane_error(target, solid, inverse)
+    return figures if plane is None else figures | {"plane %": 100 * plane}
+
+
+def _with_sky(inverse: np.ndarray, sky: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    return np.where(sky, np.quantile(inverse[solid], 0.01) - 3, inverse)
+
+
+def edge_score(predicted: np.ndarray, true: np.ndarray) -> float:
+    """F-score of the edges of depth: shares of them within CLOSE px of one of the other map."""
+    found, sought = _edges(predicted), _edges(true)
+    near = np.ones((2 * CLOSE + 1,) * 2, np.uint8)
+    precision = (found & cv2.dilate(sought, near)).sum() / max(found.sum(), 1)
+    recall = (sought & cv2.dilate(found, near)).sum() / max(sought.sum(), 1)
+    return float(2 * precision * recall / max(precision + recall, 1e-6)) if sought.any() else float(not found.any())
+
+
+def _edges(inverse: np.ndarray) -> np.ndarray:
+    """(H, W) uint8: steps of more than EDGE between a pixel and its right or lower neighbour."""
+    across = np.abs(np.diff(inverse, axis=1, append=inverse[:, -1:])) > EDGE
+    return (across | (np.abs(np.diff(inverse, axis=0, append=inverse[-1:])) > EDGE)).astype(np.uint8)
+
+
+def plane_error(target: np.ndarray, solid: np.ndarray, inverse: np.ndarray) -> float | None:
+    """Mean distance of the predicted ground from its own best plane over distance; None where no plain is seen.
+
+    On a plane inverse depth is linear in the pixel's place, whatever the camera.
+    """
+    truth = np.exp2(target)
+    lower = solid & (np.arange(len(truth))[:, None] > 0.4 * len(truth))
+    if lower.sum() < 100:
+        return None
+    flat = solid & (_plane_residual(truth, lower, rounds=8) < FLAT)
+    if flat.mean() < 0.2:
+        return None
+    guess = np.exp2(inverse - np.median(inverse[flat]))
+    return float(_plane_residual(guess, flat, rounds=3)[flat].mean())
+
+
+def _plane_residual(values: np.ndarray, where: np.ndarray, rounds: int) -> np.ndarray:
+    """(H, W) |values - plane| / values, the plane fitted where asked; each round trusts far outliers less."""
+    row, column = np.mgrid[:values.shape[0], :values.shape[1]]
+    basis = np.stack([row, column, np.ones_like(row)], -1).astype(np.float64)
+    weight = where / values
+    for _ in range(rounds):
+        plane = np.linalg.lstsq((basis * weight[..., None])[where], (values * weight)[where], rcond=None)[0]
+        residual = np.abs(basis @ plane - values) / values
+        weight = where / values / (1 + residual / FLAT)
+    return residual
+
+
+def judge_order(predictor: Predictor) -> str:
+    """Wrong pairs on real photographs; what is sky is farthest."""
+    pairs, results = read_pairs(), []
+    for photo in dict.fromkeys(pair.photo for pair in pairs):
+        image = cv2.imread(str(photo_folder() / f"{photo}.jpg"))[..., ::-1].astype(np.float32) / 255
+        inverse, sky = predictor(image)
+        nearness = np.where(sky > 0.5, inverse.min() - 1 - sky, inverse)
+        results += [(pair, is_wrong(pair, nearness)) for pair in pairs if pair.photo == photo]
+    return summarise(results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--count", type=int, default=400, help="most views to judge")
+    chosen = parser.parse_args()
+    network = load_network(chosen.weights)
+
+    def predictor(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return predict(color, network)
+
+    for name, value in judge_renders(chosen.data, predictor, chosen.count).items():
+        print(f"{name}: {value:.3g}")
+    print("photographs:", judge_order(predictor))
+
+
+if __name__ == "__main__":
+    main()

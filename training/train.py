@@ -1,0 +1,141 @@
+"""Trains the depth network: ``python -m training.train --data FOLDER --out FOLDER --steps N``.
+
+Saves every SAVE steps and goes on from there; views that are rendered meanwhile join in. The learning rate falls to
+nothing over the last third of the steps, which are also trained at the full size of the renders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from cinema_core.depth_network import DepthNetwork
+from cinema_core.tensors import write_tensors
+
+from .batches import Batches
+from .encoder import load_imagenet
+from .losses import depth_loss
+from .sources import encoder_weights
+
+SIZES = [(256, 128)] * 2 + [(256, 144)] * 3 + [(256, 160), (224, 160), (192, 192), (160, 224), (384, 192)]
+LAST_SIZES = [(384, 192), (384, 224), (384, 224), (320, 224), (256, 256), (224, 320)]
+BATCH = 8
+RATE = 1.2e-3  # of the pyramid; the encoder has learned already and takes a quarter
+ENCODER_RATE = 0.25
+FROZEN = 3  # first blocks of the encoder, which see edges and colours as ImageNet taught them
+WARM_UP, SAVE, REPORT = 60, 100, 25  # steps
+AVERAGE = 0.99  # of the running mean of the weights, which is what is kept
+
+
+class Training:
+    """The state of a training run; `advance` makes one step."""
+
+    def __init__(self, out: Path, steps: int) -> None:
+        torch.manual_seed(0)
+        self.file, self.steps, self.step = out / "training.pt", steps, 0
+        self.network = DepthNetwork().to(memory_format=torch.channels_last)
+        load_imagenet(self.network.encoder, encoder_weights())
+        _spread_evenly(self.network.head[-1])
+        for part in (self.network.encoder.stem, *self.network.encoder.blocks[:FROZEN]):
+            part.requires_grad_(False)
+        encoder = [p for p in self.network.encoder.parameters() if p.requires_grad]
+        rest = [p for name, p in self.network.named_parameters() if not name.startswith("encoder")]
+        groups = [{"params": encoder, "share": ENCODER_RATE}, {"params": rest, "share": 1.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=0.01)
+        self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
+        if self.file.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        saved = torch.load(self.file, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.mean, self.step = saved["mean"], saved["step"]
+
+    @property
+    def closing(self) -> bool:
+        return self.step >= self.steps * 2 / 3
+
+    def advance(self, images: Tensor, target: Tensor, label: Tensor) -> dict[str, float]:
+        rate = RATE * min(1, (self.step + 1) / WARM_UP, 3 * (1 - self.step / self.steps) + 0.01)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        images = images.float().div_(255).to(memory_format=torch.channels_last)
+        loss, parts = depth_loss(self.network(images), target, label)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return parts
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(AVERAGE, self.step / (self.step + 20))
+        for name, value in self.network.state_dict().items():
+            self.mean[name].mul_(keep).add_(value, alpha=1 - keep)
+
+    def save(self) -> None:
+        """Write the state, and the mean weights as they would be shipped; never leaves half a file."""
+        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "mean": self.mean,
+                 "step": self.step}
+        torch.save(state, self.file.with_suffix(".new"))
+        os.replace(self.file.with_suffix(".new"), self.file)
+        weights = {name: value.numpy().astype(np.float16) for name, value in self.mean.items()}
+        write_tensors(self.file.with_name("new.safetensors"), weights)
+        os.replace(self.file.with_name("new.safetensors"), self.file.with_name("depth_network.safetensors"))
+
+
+def _spread_evenly(convolution: torch.nn.Conv2d) -> None:
+    """Let the four values of each pixel at stride 2 begin equal: no checkerboard to unlearn."""
+    with torch.no_grad():
+        for parameter in convolution.parameters():
+            parameter.copy_(parameter[::4].repeat_interleave(4, 0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(chosen.threads)
+    training = Training(chosen.out, chosen.steps)
+    while training.step < training.steps:
+        _run_phase(training, chosen)
+    training.save()
+
+
+def _run_phase(training: Training, chosen: argparse.Namespace) -> None:
+    """Train until the sizes change or all is done."""
+    closing = training.closing
+    batches = Batches(chosen.data, LAST_SIZES if closing else SIZES, BATCH // 2 if closing else BATCH, training.step)
+    loader = DataLoader(batches, batch_size=None, num_workers=chosen.workers, prefetch_factor=4)
+    start, recent = time.monotonic(), []
+    for batch in loader:
+        recent.append(training.advance(*batch))
+        if training.step % REPORT == 0:
+            means = {name: np.mean([parts[name] for parts in recent]) for name in recent[0]}
+            pace = len(recent) / (time.monotonic() - start)
+            print(f"step {training.step}/{training.steps}, {pace:.2f} a second: "
+                  + ", ".join(f"{name} {value:.3f}" for name, value in means.items()), flush=True)
+            start, recent = time.monotonic(), []
+        if training.step % SAVE == 0:
+            training.save()
+        if training.step >= training.steps or training.closing != closing:
+            return
+
+
+if __name__ == "__main__":
+    main()
