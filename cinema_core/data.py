@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
+
 
 def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
     fits = array.ndim == len(shape) and all(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from .data import Photo
-from .depth import refine_mask
+from .sky import refine_mask
 from .grid import grab_cut
 from .suggest import find_flowing
 

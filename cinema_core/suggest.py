@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from .data import Photo, Stroke
-from .depth import find_horizon, find_sky, refine_mask
+from .sky import find_horizon, find_sky, refine_mask
 from .grid import grab_cut
 
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture

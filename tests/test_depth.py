@@ -8,7 +8,9 @@ from pictures import landscape
 
 from cinema_core.data import Photo
 from cinema_core import depth as depth_module
-from cinema_core.depth import FARTHEST, estimate_depth, read_depth, snap_edges
+from cinema_core.data import FARTHEST
+from cinema_core.depth import estimate_depth, read_depth
+from cinema_core.edges import snap_edges
 from cinema_core.depth_network import DepthNetwork
 from cinema_core.errors import CinemaError
 from cinema_core.tensors import write_tensors

@@ -30,11 +30,12 @@ MAY_IMPORT = {
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
-    "depth": {"depth_network"},
+    "depth": {"depth_files", "depth_network", "depth_rules", "edges"},
+    "depth_rules": {"sky"},
     "depth_network": {"tensors"},
     "layers": {"inpaint"},  # cuts and fills what they hide
-    "suggest": {"depth"},  # both look for the sky
-    "growing": {"depth", "suggest"},
+    "suggest": {"sky"},
+    "growing": {"sky", "suggest"},
     "hints": {"growing"},
     "surface": {"layers"},
     "motion": {"banks"},  # where it may not flow
