@@ -16,6 +16,7 @@ import numpy as np
 from .data import Photo, Stroke
 from .errors import CinemaError
 from .growing import grow_region
+from .strokes import DEPTH_KINDS
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
@@ -69,7 +70,7 @@ def read_hints(
     that island. Where outlines cross, Still is stronger than Sway, and Sway than Region.
 
     Args:
-        strokes: In px of the working photo.
+        strokes: In px of the working photo; those about depth say nothing here.
         photo: The working photo.
         speed: Factor on every velocity, and on how far things swing.
         warn: Told, in one sentence each, what was left out.
@@ -81,7 +82,7 @@ def read_hints(
     Raises:
         CinemaError: There are strokes, and none of them can be used.
     """
-    strokes = _usable(strokes, photo, warn)
+    strokes = _usable([stroke for stroke in strokes if stroke.kind not in DEPTH_KINDS], photo, warn)
     motion = [stroke for stroke in strokes if stroke.kind == "motion"]
     areas = _areas(strokes, photo)
     region, soft = _with_painted(areas["region"], painted)
@@ -179,7 +180,7 @@ def _usable(strokes: Sequence[Stroke], photo: Photo, warn: Warn) -> list[Stroke]
 def _touches(stroke: Stroke, photo: Photo) -> bool:
     """Whether any of the stroke lies on the photo: its line, or what it encloses."""
     points = np.clip(stroke.points, -1e5, 1e5)
-    if _on_photo(_resampled(points, stroke.closed, 1.0)[0], photo).any():
+    if _on_photo(resampled(points, stroke.closed, 1.0)[0], photo).any():
         return True
     middle = (photo.width / 2, photo.height / 2)  # no line on the photo: it is inside or outside as a whole
     closed = stroke.closed or stroke.kind in ("region", "sway")
@@ -241,7 +242,7 @@ def _nested(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> list[list
     """For every outline the numbers of those that lie inside it (all but a twentieth of their line does)."""
     if not outlines:
         return []
-    lines = [np.clip(_resampled(points, True, 2.0)[0], 0, np.array(shape[::-1]) - 1e-3) for points in outlines]
+    lines = [np.clip(resampled(points, True, 2.0)[0], 0, np.array(shape[::-1]) - 1e-3) for points in outlines]
     sizes = np.array([abs(cv2.contourArea(line.astype(np.float32))) for line in lines])
     counts = np.array([len(line) for line in lines])
     every = np.concatenate(lines)
@@ -327,7 +328,7 @@ class _Line:
 
 def _sampled(stroke: Stroke, photo: Photo) -> _Line:
     step = max(1.0, max(photo.height, photo.width) / 320)
-    pixels, places, length = _resampled(stroke.points, stroke.closed, step)
+    pixels, places, length = resampled(stroke.points, stroke.closed, step)
     factor = np.full(len(pixels), stroke.speed)
     if stroke.profile is not None:
         profile = np.append(stroke.profile, stroke.profile[:1]) if stroke.closed else stroke.profile
@@ -335,7 +336,7 @@ def _sampled(stroke: Stroke, photo: Photo) -> _Line:
     return _Line(pixels, _tangents(pixels, stroke.closed), factor, length)
 
 
-def _resampled(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray, np.ndarray, float]:
+def resampled(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray, np.ndarray, float]:
     """(N, 2) px at even steps of about `step` px, (N,) their places between the points' numbers, the length in px."""
     points = (np.concatenate([points, points[:1]]) if closed else points).astype(np.float64)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
@@ -381,7 +382,7 @@ def _pins(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray:
     lines = [np.zeros((0, 2))]
     for stroke in strokes:
         if stroke.kind == "still" and not _encloses(stroke):
-            lines.append(_resampled(stroke.points, stroke.closed, 1.0)[0])
+            lines.append(resampled(stroke.points, stroke.closed, 1.0)[0])
     pins = np.concatenate(lines)
     return pins[_on_photo(pins, photo)].astype(np.float32)
 

@@ -8,10 +8,13 @@ Ours::
 Points are px of a photo of W x H, pixel centres at +0.5. Kinds: "motion" (direction, and length/50 px per frame times
 ``speed``, times ``profile`` at each point where there is one), "region" (encloses what flows), "sway" (encloses what
 swings to and fro), "still" (does not move: along the line, or all that it encloses) and "outlet" (the region's border
-is open along it).
+is open along it). About depth: "same_depth" (what it runs over stands as far as where it starts), "nearer" and
+"farther" (than where it starts, by ``speed`` times the least clear step), "horizon" (the ground's), "flat" (encloses
+a plane), "upright" (encloses what stands upright on its foot) and "depth_sky" (encloses what is infinitely far).
 
 In a labelme file (versions 4 to 6), shapes labelled ``hint*`` are motion strokes, ``still*``, ``sway*`` and ``outlet*``
-what they say, and every other area is a region; its image data is not looked at. labelme knows no speed: a stroke's
+what they say, ``depth_same*``, ``depth_nearer*``, ``depth_farther*``, ``depth_horizon*``, ``depth_flat*``,
+``depth_upright*`` and ``depth_sky*`` are about depth, and every other area is a region; its image data is not looked at. labelme knows no speed: a stroke's
 speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``.
 """
 
@@ -28,11 +31,18 @@ from .data import Stroke
 from .errors import CinemaError
 
 SCHEMA = 1
-KINDS = ("motion", "region", "sway", "still", "outlet")
+DEPTH_AREAS = ("flat", "upright", "depth_sky")  # they enclose something
+DEPTH_KINDS = ("same_depth", "nearer", "farther", "horizon", *DEPTH_AREAS)
+KINDS = ("motion", "region", "sway", "still", "outlet", *DEPTH_KINDS)
 _ASPECT_TOLERANCE = 0.01
 _CIRCLE_CORNERS = 48
 _LABELME = "5.5.0"  # the version that our files say they are of; labelme 4 to 6 open it
-_LABELS = {"hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet"}  # how labels start in labelme
+_LABELS = {  # how labels start in labelme
+    "hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet", "depth_same": "same_depth",
+    "depth_nearer": "nearer", "depth_farther": "farther", "depth_horizon": "horizon", "depth_flat": "flat",
+    "depth_upright": "upright", "depth_sky": "depth_sky",
+}  # fmt: skip
+_ENCLOSE = ("region", "sway", *DEPTH_AREAS)  # whatever else they are drawn as
 _REGION = "motion"  # the label of a region that we write, as in the program of Li et al. (CVPR 2023)
 _AREAS = ("polygon", "rectangle", "oriented_rectangle", "circle")  # labelme's shape types that enclose something
 _LINES = ("line", "linestrip", "point")
@@ -136,7 +146,7 @@ def _exact(value: float) -> float:
 
 def _form(stroke: Stroke) -> str:
     """labelme's shape type."""
-    if stroke.closed or stroke.kind in ("region", "sway"):
+    if stroke.closed or stroke.kind in _ENCLOSE:
         return "polygon"
     return {1: "point", 2: "line"}.get(len(stroke.points), "linestrip")
 
@@ -208,10 +218,10 @@ def _stroke(entry: dict) -> Stroke:
 def _labelme_stroke(shape: dict) -> Stroke:
     label, form = str(shape["label"]), shape.get("shape_type") or "polygon"
     points = _points(shape["points"])
-    kind = next((kind for start, kind in _LABELS.items() if label.startswith(start)), "region")
+    kind = _labelled(label)
     if form not in _AREAS and form not in _LINES:
         raise ValueError(f"({label!r}) is of labelme's type {form!r}, which means nothing here; draw a polygon")
-    if form not in _AREAS and kind in ("region", "sway"):
+    if form not in _AREAS and kind in _ENCLOSE:
         raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
     if form == "rectangle":
         points = _rectangle(points)
@@ -219,6 +229,15 @@ def _labelme_stroke(shape: dict) -> Stroke:
         points = _circle(points)
     words = dict(word.split("=", 1) for word in str(shape.get("description") or "").split() if "=" in word)
     return Stroke(kind, points, form in _AREAS, _described_speed(words), _described_profile(words, len(points)))
+
+
+def _labelled(label: str) -> str:
+    """The kind that a label means."""
+    kind = next((kind for start, kind in _LABELS.items() if label.startswith(start)), "region")
+    if kind == "region" and label.startswith("depth_"):
+        names = ", ".join(start for start in _LABELS if start.startswith("depth_"))
+        raise ValueError(f"has the label {label!r}, which says nothing about depth; there are {names}")
+    return kind
 
 
 def _described_speed(words: dict[str, str]) -> float:

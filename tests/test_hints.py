@@ -329,6 +329,13 @@ def test_no_strokes_are_no_hints(photo):
     assert not hints.region.any() and len(hints.pixels) == 0 and not hints.grown
 
 
+def test_strokes_about_depth_say_nothing_about_motion(photo):
+    depth = [line((0, 5), (90, 50), kind="nearer"), box(0, 0, 100, 200, "flat"), line((900, 5), (950, 5), kind="horizon")]
+    assert told([ALL, FLOW, *depth], photo) == []
+    np.testing.assert_array_equal(read_hints([ALL, FLOW, *depth], photo).region, read_hints([ALL, FLOW], photo).region)
+    assert not read_hints(depth, photo).region.any()
+
+
 def test_an_outline_round_the_whole_photo_lies_on_it(photo):
     assert read_hints([box(-900, -900, 900, 900), FLOW], photo).region.all()
 

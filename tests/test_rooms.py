@@ -36,7 +36,7 @@ STAGE_MAY_IMPORT = {
     "layers": {"inpaint"},  # cuts and fills what they hide
     "suggest": {"sky"},
     "growing": {"sky", "suggest"},
-    "hints": {"growing"},
+    "hints": {"growing", "strokes"},
     "surface": {"layers"},
     "motion": {"banks"},  # where it may not flow
     "points": {"layers", "surface", "trajectories"},

@@ -47,6 +47,13 @@ MANY = [
     Stroke("still", np.array([[9, 5], [90, 50], [91, 60]], np.float32)),
     Stroke("still", np.array([[9, 5], [90, 50], [91, 60]], np.float32), closed=True),
     Stroke("outlet", np.array([[0, 5], [0, 50]], np.float32)),
+    Stroke("same_depth", np.array([[0, 5], [0, 50], [9, 9]], np.float32)),
+    Stroke("nearer", np.array([[0, 5], [0, 50]], np.float32), speed=2.0),
+    Stroke("farther", np.array([[0, 5], [0, 50]], np.float32)),
+    Stroke("horizon", np.array([[0, 80], [320, 82]], np.float32)),
+    Stroke("flat", np.array([[0, 99], [320, 99], [160, 200]], np.float32), closed=True),
+    Stroke("upright", np.array([[5, 5], [50, 5], [50, 50]], np.float32), closed=True),
+    Stroke("depth_sky", np.array([[0, 0], [320, 0], [320, 60], [0, 60]], np.float32), closed=True),
 ]
 
 
@@ -132,6 +139,33 @@ def test_labelme_sway_and_outlet(file):
     assert [(stroke.kind, stroke.closed) for stroke in strokes] == [
         ("sway", True), ("outlet", False), ("motion", True), ("still", False),
     ]  # fmt: skip
+
+
+def test_labelme_depth(file):
+    strokes = read_strokes(
+        file(
+            labelme(
+                shape("depth_same as the rock", "linestrip", (0, 0), (10, 0), (10, 10)),
+                shape("depth_flat", "rectangle", (10, 20), (30, 50)),
+                shape("depth_sky", "polygon", (0, 0), (10, 0), (10, 10)),
+                shape("depth_horizon", "line", (0, 80), (320, 80)),
+                shape("depths", "polygon", (0, 0), (10, 0), (10, 10)),
+            )
+        ),
+        SIZE,
+    )
+    assert [(stroke.kind, stroke.closed) for stroke in strokes] == [
+        ("same_depth", False), ("flat", True), ("depth_sky", True), ("horizon", False), ("region", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("label", "form", "text"),
+    [("depth_near", "line", "says nothing about depth; there are depth_same, depth_nearer"), ("depth_flat", "line", "encloses nothing")],
+)
+def test_labelme_depth_that_makes_no_sense(file, label, form, text):
+    with pytest.raises(CinemaError, match=text):
+        read_strokes(file(labelme(shape(label, form, (0, 0), (10, 0)))), SIZE)
 
 
 def test_labelme_as_its_versions_write_it(file):
