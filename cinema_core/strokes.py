@@ -14,8 +14,9 @@ a plane), "upright" (encloses what stands upright on its foot) and "depth_sky" (
 
 In a labelme file (versions 4 to 6), shapes labelled ``hint*`` are motion strokes, ``still*``, ``sway*`` and ``outlet*``
 what they say, ``depth_same*``, ``depth_nearer*``, ``depth_farther*``, ``depth_horizon*``, ``depth_flat*``,
-``depth_upright*`` and ``depth_sky*`` are about depth, and every other area is a region; its image data is not looked at. labelme knows no speed: a stroke's
-speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``.
+``depth_upright*`` and ``depth_sky*`` are about depth, and every other area is a region; its image data is not looked
+at. labelme knows no speed: a stroke's speed and profile stand in the shape's description, as in ``speed=1.5
+profile=1,0.5``.
 """
 
 from __future__ import annotations

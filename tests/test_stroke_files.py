@@ -193,9 +193,11 @@ def test_what_labelme_opens(tmp_path):
         assert all(isinstance(number, float) for point in entry["points"] for number in point)
     assert [entry["shape_type"] for entry in content["shapes"]] == [
         "line", "linestrip", "polygon", "polygon", "polygon", "point", "linestrip", "polygon", "line",
+        "linestrip", "line", "line", "line", "polygon", "polygon", "polygon",
     ]  # fmt: skip
     assert [entry["label"] for entry in content["shapes"]] == [
         "hint0", "hint1", "hint2", "motion", "sway", "still", "still", "still", "outlet",
+        "depth_same", "depth_nearer", "depth_farther", "depth_horizon", "depth_flat", "depth_upright", "depth_sky",
     ]  # fmt: skip
 
 
