@@ -17,12 +17,14 @@ from pathlib import Path
 from . import __version__, commands
 from .camera import PATHS
 from .commands import Done, Failed, attempt
-from .data import BuildOptions
+from .data import MAP_KINDS, BuildOptions
 from .errors import CinemaError
 from .messages import ConsoleMessages, JsonMessages, Messages
 from .request import RANGES, Request
 
-_OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin")
+_DEPTH_OPTIONS = ("depth_kind", "depth_near", "depth_far", "depth_gamma", "depth_model", "download", "edge_cleanup")
+_OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin",
+            "inpaint_model", "reach", *_DEPTH_OPTIONS)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -169,7 +171,6 @@ def _parser() -> argparse.ArgumentParser:
     built = command("build", _build, "build the points of a cinemagraph")
     _add_photo(built, "PHOTO|FOLDER")
     built.add_argument("--annotations", type=Path, metavar="FILE", help="strokes: our JSON or labelme's")
-    built.add_argument("--depth", type=Path, metavar="FILE", help="depth: an image or a .npy array; else estimated")
     built.add_argument(
         "--region", type=Path, metavar="FILE", help="a mask: white flows, black does not, grey flows more slowly"
     )
@@ -178,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     built.add_argument("--still", action="store_true", help="without strokes: a still 3D photo, nothing is suggested")
     _add_options(built)
+    _add_depth(built)
     served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
     served.add_argument(
         "--idle",
@@ -266,7 +268,54 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-thin", action="store_false", dest="thin", help="keep moving points that the picture does without"
     )
+    parser.add_argument(
+        "--reach",
+        type=_option(float, "reach"),
+        default=1.0,
+        metavar="FACTOR",
+        help="how far hidden surfaces and the border are continued (1.0)",
+    )
+    parser.add_argument(
+        "--inpaint-model", default="", metavar="FILE", help="a .pt or .onnx model that fills what is hidden"
+    )
     _add_device(parser)
+
+
+def _add_depth(parser: argparse.ArgumentParser) -> None:
+    """Where depth comes from and how it is meant."""
+    parser.add_argument(
+        "--depth", type=Path, metavar="FILE", help="a depth map: PNG, TIFF, EXR, PFM, .npy or .npz; else estimated"
+    )
+    parser.add_argument(
+        "--depth-kind",
+        choices=MAP_KINDS,
+        default="auto",
+        help="near is white (disparity), near is black (inverted), or distances (metric); told by itself (auto)",
+    )
+    for end, most in (("near", "nearest"), ("far", "farthest")):
+        parser.add_argument(
+            f"--depth-{end}",
+            type=_option(float, f"depth_{end}"),
+            metavar="DISTANCE",
+            help=f"what the {most} content stands for, in any unit (as the depth says)",
+        )
+    parser.add_argument(
+        "--depth-gamma", type=_option(float, "depth_gamma"), default=1.0, help="above 1 the middle recedes (1.0)"
+    )
+    parser.add_argument(
+        "--depth-model",
+        default="",
+        metavar="MODEL",
+        help="what estimates depth: a folder of a transformers model, a name in your hub cache, a .pt or .onnx file",
+    )
+    parser.add_argument("--download", action="store_true", help="a model that is not in the hub cache may be fetched")
+    parser.add_argument(
+        "--edge-cleanup",
+        type=_option(float, "edge_cleanup"),
+        default=1.0,
+        metavar="0..1",
+        help="how much depth edges are put on the photo's (1.0)",
+    )
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:

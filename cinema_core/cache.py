@@ -18,10 +18,13 @@ import numpy as np
 
 from . import storage
 from .camera import Camera
+from .data import Depth
 from .errors import CinemaError
 from .layers import Band, Layers
 
-_READ_AS_IT_IS = (storage.PHOTO, storage.DEPTH)  # a .npz has checksums of its own
+DEPTH_FILES = [storage.DEPTH, storage.DEPTH_NOTE]
+DEPTH_BASE_FILES = [storage.DEPTH_BASE, storage.DEPTH_BASE_NOTE]
+_READ_AS_IT_IS = (storage.PHOTO, *DEPTH_FILES, *DEPTH_BASE_FILES)  # a .npz has checksums of its own
 
 
 def digest(*parts: object) -> str:
@@ -145,12 +148,30 @@ def write_stages(folder: Path, keys: dict[str, str], marks: dict[str, list]) -> 
     (folder / storage.STAGES).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def read_depth(job: Path, shape: tuple[int, int]) -> np.ndarray:
-    """(H, W) float32 of depth.npy; ValueError if it is anything else."""
-    depth = np.load(job / storage.DEPTH, allow_pickle=False)
-    if depth.shape != shape or depth.dtype != np.float32 or not (np.isfinite(depth).all() and (depth > 0).all()):
-        raise ValueError(f"depth is {depth.dtype} {depth.shape}")
-    return depth
+def write_depth(folder: Path, depth: Depth, files: list[str] = DEPTH_FILES) -> None:
+    """Write depth, and beside it where it comes from.
+
+    Args:
+        folder: Where to.
+        depth: What.
+        files: Names of the two.
+    """
+    np.save(folder / files[0], depth.values)
+    note = {"source": depth.source, "detail": depth.detail, "licence": depth.licence, "warnings": depth.warnings}
+    (folder / files[1]).write_text(json.dumps(note, indent=1), encoding="utf-8")
+
+
+def read_depth(job: Path, shape: tuple[int, int], files: list[str] = DEPTH_FILES) -> Depth:
+    """Read back what `write_depth` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError, OSError: It is anything else.
+    """
+    values = np.load(job / files[0], allow_pickle=False)
+    if values.shape != shape or values.dtype != np.float32 or not (np.isfinite(values).all() and (values > 0).all()):
+        raise ValueError(f"depth is {values.dtype} {values.shape}")
+    note = json.loads((job / files[1]).read_text(encoding="utf-8"))
+    return Depth(values, note["source"], note["detail"], note["licence"], tuple(note["warnings"]))
 
 
 def write_layers(folder: Path, layers: Layers) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Rough seconds, in their order.
-STAGES = {"photo": 1, "hints": 1, "depth": 2, "layers": 12, "motion": 2, "points": 3, "save": 1, "report": 8}
+STAGES = {"photo": 1, "hints": 1, "depth": 2, "paint": 1, "layers": 12, "motion": 2, "points": 3, "save": 1, "report": 8}  # paint: where strokes correct the depth
 
 Progress = Callable[[str, float], None]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
+MAP_KINDS = ("auto", "disparity", "inverted", "metric")  # see `BuildOptions.depth_kind`
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -50,6 +51,28 @@ class Photo:
     @property
     def width(self) -> int:
         return self.color.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """The photo's depth, and where it comes from.
+
+    Attributes:
+        values: (H, W) float32, scene units along z, the nearest content at 1.
+        source: "file", "model", "network" or "rules".
+        detail: How it was read or what estimated it, for people.
+        licence: The model's, as far as it says so itself; "" without one.
+        warnings: What the user should know of it.
+    """
+
+    values: np.ndarray
+    source: str
+    detail: str = ""
+    licence: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("values", self.values, (None, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +117,17 @@ class BuildOptions:
         perspective: Let nearer water of a receding plane move faster in pixels.
         swings: How often what sways swings to and fro within a loop.
         thin: Leave out moving points that the picture does without.
+        depth_kind: How a depth map is meant: "disparity" (near is white, or large), "inverted" (near is black),
+            "metric" (distance along z, in any unit) or "auto".
+        depth_near, depth_far: Distances, in any unit, that the nearest and the farthest content stand for; None leaves
+            both as the depth says, and one alone is of scene units, in which the nearest is 1 and the farthest FARTHEST.
+        depth_gamma: Exponent on disparity between its ends; above 1 the middle distance recedes.
+        depth_model: What estimates depth: a folder of a transformers model, the name of one in the user's hub cache, or
+            a .pt or .onnx file; "" is what comes with the program.
+        download: A model that is not in the hub cache may be fetched.
+        inpaint_model: A .pt or .onnx file that fills what is hidden; "" is what comes with the program.
+        reach: Factor on how far hidden surfaces and the photo's border are continued.
+        edge_cleanup: How much the edges of depth are put right by the photo's; 0 leaves them as they are.
     """
 
     frames: int = 60
@@ -107,6 +141,15 @@ class BuildOptions:
     perspective: bool = True
     swings: int = 1
     thin: bool = True
+    depth_kind: str = "auto"
+    depth_near: float | None = None
+    depth_far: float | None = None
+    depth_gamma: float = 1.0
+    depth_model: str = ""
+    download: bool = False
+    inpaint_model: str = ""
+    reach: float = 1.0
+    edge_cleanup: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,13 +13,39 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .data import FARTHEST, Photo
+from .data import FARTHEST, BuildOptions, Depth, Photo
 from .depth_files import read_disparity
 from .depth_rules import rule_disparity
 from .edges import snap_edges
 
+_DETAILS = {"network": "the network that comes with the program", "rules": "rules made for landscapes"}
 WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 NEAREST_SHARE = 0.005  # of the solid pixels may be nearer than 1: single ones must not set the scale of all
+
+
+def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
+    """Depth as the options ask for it.
+
+    Args:
+        photo: The working photo.
+        file: A depth map, if the user has one.
+        options: Of which those of depth count.
+
+    Returns:
+        The depth, and where it comes from.
+
+    Raises:
+        CinemaError: The file or the model cannot be used.
+    """
+    if file:
+        return Depth(read_depth(file, photo), "file", Path(file).name)
+    return Depth(estimate_depth(photo), estimator(), _DETAILS[estimator()])
+
+
+def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
+    """All that `find_depth` depends on besides the photo and the program."""
+    asked = (options.depth_kind if digest_of_file else "", options.depth_near, options.depth_far, options.depth_gamma)
+    return [*asked, options.edge_cleanup, digest_of_file or estimator()]
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:

@@ -1,10 +1,11 @@
 """The order of the stages: a photo and strokes become a job folder. Only this module and `stages` know it.
 
-    photo -> depth -> layers -> surface -> motion -> points -> published: ready -> quality -> published again: done
-              hints, from strokes or a mask -^         ^- or a flow file
+    photo -> depth -> painted -> layers -> surface -> motion -> points -> published: ready -> quality -> published: done
+             ^- or a file   ^- strokes        hints, or a mask -^  ^- or a flow file
 
 Every stage's value is found again by a key of all that it depends on (`cache`): in memory the latest one, in the job
-folder what is dear. An edited stroke repeats only hints, surface, motion and points, in this process or another.
+folder what is dear. An edited stroke repeats only hints, surface, motion and points, in this process or another; one
+that corrects the depth repeats the layers too, but not what made the depth.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import product, storage
+from . import cache, product, storage
 from .cache import Memory, Shelf
 from .camera import Camera
 from .clock import Clock, Progress
 from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
-from .depth import estimator
 from .device import choose_device
 from .errors import CinemaError
 from .interrupts import shielded
@@ -186,7 +186,8 @@ def _publish(stages: Stages, clock: Clock, warn: Warn, ready: Ready) -> dict:
     """Make the points and publish them; the report's quality is not measured yet."""
     with storage.stage(stages.request.out) as staging:
         drawn = stages.drawn().value
-        warnings = list(drawn.warnings)
+        depth = stages.depth().value
+        warnings = [*drawn.warnings, *depth.warnings]
         for text in warnings:
             warn(text)
         motion = stages.motion().value
@@ -197,7 +198,13 @@ def _publish(stages: Stages, clock: Clock, warn: Warn, ready: Ready) -> dict:
             warnings.append("Some motion strokes contradict each other; the water stalls between them")
             warn(warnings[-1])
         request = stages.request
-        described = {"depth_source": "file" if request.depth else estimator(), "quality": quality, "warnings": warnings}
+        described = {
+            "depth_source": depth.source,
+            "depth_detail": depth.detail,
+            "depth_licence": depth.licence,
+            "quality": quality,
+            "warnings": warnings,
+        }
         with clock.stage("points"):
             families = [_still(stages), _moving(stages, flow)]
         for family in families:
@@ -270,7 +277,8 @@ def _save(
     ready: Ready,
 ) -> None:
     """Stage the files, publish them and say so: all of it, or nothing."""
-    photo, depth, layers, drawn = stages.photo(), stages.depth(), stages.layers(), stages.drawn().value
+    photo, base, depth, layers = stages.photo(), stages.base_depth(), stages.depth(), stages.layers()
+    drawn = stages.drawn().value
 
     def write_motion(folder: Path) -> None:
         np.save(folder / storage.MOTION, seen)
@@ -282,7 +290,10 @@ def _save(
         made.add(
             "photo", photo.key, [storage.PHOTO], lambda folder: write_png(folder / storage.PHOTO, photo.value.color)
         )
-        made.add("depth", depth.key, [storage.DEPTH], lambda folder: np.save(folder / storage.DEPTH, depth.value))
+        made.add("depth", depth.key, cache.DEPTH_FILES, lambda folder: cache.write_depth(folder, depth.value))
+        if base.key != depth.key:
+            files = cache.DEPTH_BASE_FILES
+            made.add("base", base.key, files, lambda folder: cache.write_depth(folder, base.value, files))
         made.add(
             "layers",
             layers.key,

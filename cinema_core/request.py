@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .data import BuildOptions
+from .data import MAP_KINDS, BuildOptions
 from .errors import CinemaError
 
 # What the numbers of `data.BuildOptions` may be.
@@ -20,7 +20,13 @@ RANGES = {
     "seed": (0, 2**31 - 1),
     "feather": (0, 0.5),
     "swings": (1, 100),
+    "depth_near": (1e-6, 1e9),
+    "depth_far": (1e-6, 1e9),
+    "depth_gamma": (0.1, 10),
+    "reach": (0.25, 4),
+    "edge_cleanup": (0, 1),
 }
+CHOICES = {"depth_kind": MAP_KINDS}
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Request:
         out: The job folder; see `storage` for what it will hold.
         options: What the user chose.
         annotations: Strokes, ours or labelme's.
-        depth: A depth map; None estimates depth by rules.
+        depth: A depth map; None estimates depth.
         region: A painted mask of what flows.
         flow: A motion field, which takes the place of the one that would be solved for.
         still: A still 3D photo is wanted: else a photo alone gets suggested strokes.
@@ -79,6 +85,14 @@ class Fields:
             raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
         return value
 
+    def choice(self, name: str, default: str) -> str:
+        """One of the words it may be."""
+        wanted = ", ".join(CHOICES[name])
+        value = self._get(name, (str,), default, f"one of {wanted}")
+        if value not in CHOICES[name]:
+            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give one of {wanted}")
+        return value
+
     def flag(self, name: str) -> bool:
         return self._get(name, (bool,), False, "true or false")
 
@@ -99,6 +113,8 @@ class Fields:
         part = Fields(given)
         if isinstance(default, bool):
             return part._get(name, (bool,), default, "true or false")
+        if name in CHOICES:
+            return part.choice(name, default)
         if isinstance(default, str):
             return part._get(name, (str,), default, "a name")
         return part.number(name, default, (int,) if isinstance(default, int) else (int, float))

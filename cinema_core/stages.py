@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from . import cache, storage
 from .cache import Made, Memory, Shelf, digest, digest_file
 from .camera import Camera
-from .data import MovingPoints, StillPoints, Stroke
-from .depth import estimate_depth, estimator, read_depth
+from .data import Depth, MovingPoints, StillPoints, Stroke
+from .depth import depth_key, find_depth
 from .device import choose_device
 from .flow_files import read_flow
 from .hints import Hints, read_hints, read_mask
@@ -24,7 +24,7 @@ from .motion import feather, solve_motion
 from .photo import read_photo
 from .points import join_points, moving_points, still_points
 from .request import Request
-from .strokes import read_strokes
+from .strokes import DEPTH_KINDS, read_strokes
 from .suggest import suggest_strokes
 from .surface import Surface, find_surface, find_swaying
 from .sway import solve_sway, sway_points
@@ -103,19 +103,25 @@ class Stages:
             cache.CODE,
             *self._digests.values(),
             self.request.photo.name,
-            asdict(self.options),
+            asdict(self.options) | {"download": False},  # no matter how the model came here
             self.request.still,
         )
 
     def _made(
-        self, stage: str, key: str, make: Callable[..., object], load: Callable = _nothing, needs: Callable = tuple
+        self,
+        stage: str,
+        key: str,
+        make: Callable[..., object],
+        load: Callable = _nothing,
+        needs: Callable = tuple,
+        timed: str | None = None,
     ) -> Made:
-        """A value by its key: from memory, else from disk, else made of what it needs."""
+        """A value by its key: from memory, else from disk, else made of what it needs; timed as `timed` or `stage`."""
         found = self._found(stage, key, load)
         if found is not None:
             return found
         inputs = needs()
-        with self.timer(stage):
+        with self.timer(timed or stage):
             return self.memory.keep(stage, Made(key, make(*inputs)))
 
     def _found(self, stage: str, key: str, load: Callable[[], object]) -> Made | None:
@@ -132,25 +138,62 @@ class Stages:
         key = digest("photo", self._digests[path], options.max_side, options.focal)
         return self._made("photo", key, lambda: read_photo(path, options.max_side, options.focal))
 
+    def strokes(self) -> list[Stroke]:
+        """What the user drew; not kept, as it takes no time."""
+        photo, file = self.photo().value, self.request.annotations
+        return read_strokes(file, (photo.width, photo.height)) if file else []
+
+    def _base_key(self) -> str:
+        return digest("depth", cache.CODE, self.photo().key, *depth_key(self._digests[self.request.depth], self.options))
+
+    def base_depth(self) -> Made:
+        """`Depth` before strokes correct it."""
+        key, photo = self._base_key(), self.photo().value
+
+        def load() -> Depth | None:
+            """From wherever it lies: as the job's depth where no stroke has touched that."""
+            shape = photo.color.shape[:2]
+            for name, files in (("base", cache.DEPTH_BASE_FILES), ("depth", cache.DEPTH_FILES)):
+                found = self.shelf.load(name, key, lambda job: cache.read_depth(job, shape, files), *files)
+                if found is not None:
+                    return found
+            return None
+
+        return self._made("base", key, lambda: find_depth(photo, self.request.depth, self.options), load, timed="depth")
+
+    def _depth_strokes(self) -> list[Stroke]:
+        return [stroke for stroke in self.strokes() if stroke.kind in DEPTH_KINDS]
+
     def _depth_key(self) -> str:
-        given = self.request.depth
-        return digest("depth", cache.CODE, self.photo().key, self._digests[given] if given else estimator())
+        strokes = self._depth_strokes()
+        drawn = [part for s in strokes for part in (s.kind, s.points, s.closed)]
+        return digest("painted", self._base_key(), *drawn) if strokes else self._base_key()
 
     def depth(self) -> Made:
-        """(H, W) float32, scene units."""
-        key, photo, given = self._depth_key(), self.photo().value, self.request.depth
+        """`Depth`."""
+        key, photo, strokes = self._depth_key(), self.photo().value, self._depth_strokes()
         shape = photo.color.shape[:2]
-        return self._made(
-            "depth",
-            key,
-            make=lambda: read_depth(given, photo) if given else estimate_depth(photo),
-            load=lambda: self.shelf.load("depth", key, lambda job: cache.read_depth(job, shape), storage.DEPTH),
-        )
+        if not strokes:
+            return self.base_depth()
+
+        def load() -> Depth | None:
+            files = cache.DEPTH_FILES
+            return self.shelf.load("depth", key, lambda job: cache.read_depth(job, shape, files), *files)
+
+        def make(base: Depth) -> Depth:
+            from .depth_strokes import apply_depth_strokes
+
+            warnings = list(base.warnings)
+            values = apply_depth_strokes(base.values, strokes, photo, warnings.append)
+            return replace(base, values=values, warnings=tuple(warnings))
+
+        return self._made("depth", key, make, load, lambda: (self.base_depth().value,), timed="paint")
 
     def layers(self, only_if_made: bool = False) -> Made | None:
         """`Layers`; with `only_if_made`, None where they would have to be made."""
-        seed, photo = self.options.seed, self.photo().value
-        key, camera = digest("layers", self._depth_key(), seed), Camera(photo.width, photo.height, photo.focal)
+        options, photo = self.options, self.photo().value
+        key = digest("layers", self._depth_key(), options.seed, options.reach)
+        camera = Camera(photo.width, photo.height, photo.focal)
 
         def load() -> Layers | None:
             return self.shelf.load("layers", key, lambda job: cache.read_layers(job, camera), storage.LAYERS)
@@ -160,7 +203,7 @@ class Stages:
         return self._made(
             "layers",
             key,
-            lambda depth: split_layers(photo.color, depth, camera, seed),
+            lambda depth: split_layers(photo.color, depth.values, camera, options.seed),
             load,
             lambda: (self.depth().value,),
         )
@@ -177,10 +220,12 @@ class Stages:
         size = (photo.width, photo.height)
         if photo.alpha is not None and (photo.alpha < 0.5).any():
             warnings.append("The transparent parts of the photo are built as if they were opaque")
-        strokes = read_strokes(request.annotations, size) if request.annotations else []
-        if not (strokes or request.region or request.flow or request.still):
-            strokes = suggest_strokes(photo)
-            warnings.append("There are no strokes, so " + (_SUGGESTED if strokes else "this is a still 3D photo"))
+        strokes = self.strokes()
+        asked = any(stroke.kind not in DEPTH_KINDS for stroke in strokes)
+        if not (asked or request.region or request.flow or request.still):
+            suggested = suggest_strokes(photo)
+            strokes = strokes + suggested
+            warnings.append("There are no strokes, so " + (_SUGGESTED if suggested else "this is a still 3D photo"))
         painted = read_mask(request.region, size) if request.region else None
         if request.flow and painted is None and not any(stroke.kind == "region" for stroke in strokes):
             painted = (np.linalg.norm(self.imported(), axis=-1) > IMPORTED_STILL).astype(np.float32)
@@ -215,7 +260,8 @@ class Stages:
         key = digest("sketch", cache.CODE, depth.key, drawn.key, self.options.perspective)
 
         def flat(region: np.ndarray) -> Surface:
-            return Surface(region, region, np.zeros_like(region), photo.color, (1 / depth.value).astype(np.float32))
+            disparity = (1 / depth.value.values).astype(np.float32)
+            return Surface(region, region, np.zeros_like(region), photo.color, disparity)
 
         def make() -> Motion:
             return self._move(hints, (0, 0), flat(hints.region), None if hints.sway is None else flat(hints.sway))

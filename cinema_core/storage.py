@@ -5,13 +5,15 @@ Files of a finished job (sizes H x W are the working photo's)::
     report.json   quality report, what was built, the list of the job's files
     timing.json   seconds and memory of the stages; the only file that two builds of one input do not share
     photo.png     working photo, 8 bit RGB
-    depth.npy     (H, W) float32, scene units
+    depth.npy     (H, W) float32, scene units; depth.json says where it comes from
+    depth_base.npy, depth_base.json  the same before strokes corrected it, where any did
     motion.npy    (H, W, 2) float32, px/frame
     region.png    (H, W) 8 bit, 255 = moves
     layers/*.png  what was inpainted
     strokes.json  the strokes used, see `strokes`
     points/*.npy  the points, an array a file, see `POINTS`
     flow_preview.npz  the motion solved for after the build, see `pipeline.Studio.flow`
+    depth_preview.npz  the depth made after the build, see `pipeline.Studio.depth`
     stages.json   which stage made these files of what, and layers.npz: read by `cache` alone
 
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
@@ -41,7 +43,8 @@ from .interrupts import shielded
 SCHEMA = 1
 REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
 PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
-FLOW = "flow_preview.npz"
+FLOW, DEPTH_PREVIEW = "flow_preview.npz", "depth_preview.npz"
+DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE = "depth.json", "depth_base.npy", "depth_base.json"
 _JOURNAL, _LOCK, _OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
 _WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
 
@@ -64,7 +67,8 @@ POINTS = {
     "moving_cycles": ("M",),
 }
 POINTS_FILES = {name: f"points/{name}.npy" for name in POINTS}
-NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, MOTION, REGION, LAYERS, FLOW, *POINTS_FILES.values())
+NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE, DEPTH_PREVIEW, MOTION,
+         REGION, LAYERS, FLOW, *POINTS_FILES.values())  # fmt: skip
 
 
 class Staging:
