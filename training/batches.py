@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from .views import list_views, load_view
+from .views import list_views, load_view, read_view
 from .weather import add_weather
 
 NEAREST = 0.05  # m
@@ -49,7 +49,7 @@ def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, pla
 
 def _window(path: Path, size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A window of nearly the shape of `size`, 65 to 100 % of what fits, as shares of the view."""
-    height, width = cv2.imread(f"{path}.png", cv2.IMREAD_REDUCED_GRAYSCALE_8).shape  # reads the header, nearly
+    height, width = read_view(path)[1].shape
     shape = size[0] / size[1] * np.exp(rng.uniform(-0.2, 0.2))
     scale = rng.uniform(0.65, 1)
     across = min(width, height * shape) * scale

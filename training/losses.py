@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FORGIVEN = 0.8  # of the median offset of a photo: the whole scale means nothing, yet must not run away
-GRADIENT, PLANE, SKY = 0.6, 0.15, 0.5  # weights beside the mean error in octaves
+PLANE, SKY = 0.15, 0.5  # weights beside the mean error in octaves
+GRADIENT = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}  # distance, px: weight; the shortest makes edges steps
 EDGE = 0.4  # octaves between neighbours that make an edge
 EDGE_WEIGHT = 3.0
 
@@ -26,11 +27,11 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
     error = error - FORGIVEN * offset
     weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
     absolute = (error.abs().clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
-    gradient = sum(_gradient(error, solid, step) for step in (1, 2, 4, 8, 16))
+    gradient = sum(weight * _gradient(error, solid, step) for step, weight in GRADIENT.items())
     plane = _plane(prediction[:, 0] - offset, target, solid)
     sky = F.binary_cross_entropy_with_logits(prediction[:, 1], (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label != 2)).mean()
-    total = absolute + GRADIENT * gradient + PLANE * plane + SKY * sky
+    total = absolute + gradient + PLANE * plane + SKY * sky
     parts = {"octaves": absolute, "gradient": gradient, "plane": plane, "sky": sky}
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
@@ -56,7 +57,7 @@ def _gradient(error: Tensor, solid: Tensor, step: int) -> Tensor:
         first, second = error.narrow(axis, 0, length), error.narrow(axis, step, length)
         both = solid.narrow(axis, 0, length) & solid.narrow(axis, step, length)
         total = total + ((first - second).abs().clamp(max=6) * both).sum() / both.sum().clamp(min=1)
-    return total / 2 * 0.5
+    return total / 2
 
 
 def _plane(prediction: Tensor, target: Tensor, solid: Tensor, step: int = 6) -> Tensor:

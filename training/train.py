@@ -1,7 +1,7 @@
 """Trains the depth network: ``python -m training.train --data FOLDER --out FOLDER --steps N``.
 
 Saves every SAVE steps and goes on from there; views that are rendered meanwhile join in. The learning rate falls to
-nothing over the last third of the steps, which are also trained at the full size of the renders.
+nothing over the last half of the steps; the last third is trained at the full size of the renders and above.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .encoder import load_imagenet
 from .losses import depth_loss
 from .sources import encoder_weights
 
-SIZES = [(256, 128)] * 2 + [(256, 144)] * 3 + [(256, 160), (224, 160), (192, 192), (160, 224), (384, 192)]
-LAST_SIZES = [(384, 192), (384, 224), (384, 224), (320, 224), (256, 256), (224, 320)]
-BATCH = 8
+SIZES = [(256, 128)] + [(256, 160)] * 3 + [(224, 160), (192, 192), (160, 224), (320, 192)]
+LAST_SIZES = [(384, 192), (384, 224), (384, 224), (320, 224), (256, 256), (224, 320), (448, 256)]
+BATCH = 6  # samples; half of it at the last sizes
 RATE = 1.2e-3  # of the pyramid; the encoder has learned already and takes a quarter
 ENCODER_RATE = 0.25
 FROZEN = 3  # first blocks of the encoder, which see edges and colours as ImageNet taught them
-WARM_UP, SAVE, REPORT = 60, 100, 25  # steps
+WARM_UP, SAVE, REPORT = 60, 50, 50  # steps
 AVERAGE = 0.99  # of the running mean of the weights, which is what is kept
 
 
@@ -64,7 +64,7 @@ class Training:
         return self.step >= self.steps * 2 / 3
 
     def advance(self, images: Tensor, target: Tensor, label: Tensor) -> dict[str, float]:
-        rate = RATE * min(1, (self.step + 1) / WARM_UP, 3 * (1 - self.step / self.steps) + 0.01)
+        rate = RATE * min(1, (self.step + 1) / WARM_UP, 2 * (1 - self.step / self.steps) + 0.01)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         images = images.float().div_(255).to(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -40,11 +41,16 @@ def list_views(folder: Path, held_back: bool) -> list[Path]:
             if (int(path.name[:5]) < HELD_BACK) == held_back]
 
 
+@lru_cache(maxsize=5000)  # half a MB each: reading them anew would cost a fifth of the time of a sample
+def read_view(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
+    """(H, W, 4) uint8 BGRA, (H, W) float16 depth in metres, and what is known of a view."""
+    about = json.loads(path.with_suffix(".json").read_text())
+    return cv2.imread(f"{path}.png", cv2.IMREAD_UNCHANGED), np.load(f"{path}.npy"), about
+
+
 def load_view(path: Path, size: tuple[int, int], window: tuple[float, float, float, float]) -> Sample:
     """Cut a window (left, top, width, height as shares) from a view and resize it to `size` (width, height)."""
-    about = json.loads(path.with_suffix(".json").read_text())
-    image = cv2.imread(f"{path}.png", cv2.IMREAD_UNCHANGED)
-    depth = np.load(f"{path}.npy")
+    image, depth, about = read_view(path)
     height, width = depth.shape
     left, top = round(window[0] * width), round(window[1] * height)
     right, bottom = min(width, left + round(window[2] * width)), min(height, top + round(window[3] * height))

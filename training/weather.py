@@ -43,6 +43,8 @@ def make_sky(rng: np.random.Generator, sample: Sample) -> np.ndarray:
     rows = np.flatnonzero((~np.isfinite(sample.depth)).any(1))
     lowest = int(rows[-1]) + 1 if rows.size else 0
     sky = _photo_sky(rng, sample, lowest) if rng.random() < 0.7 else _painted_sky(rng, sample, lowest)
+    if rng.random() < 0.25:
+        sky = _add_sun(rng, sky, lowest)
     if sample.light == "night":
         sky = sky * rng.uniform(0.05, 0.4) * np.array([0.8, 0.9, 1.1])
         if rng.random() < 0.3:
@@ -70,15 +72,21 @@ def _painted_sky(rng: np.random.Generator, sample: Sample, lowest: int) -> np.nd
         low = high = rng.uniform(0.5, 1) * rng.uniform(0.95, 1.05, 3)
     up = np.clip((max(lowest, 1) - np.arange(height)) / max(lowest, 1) * rng.uniform(0.6, 1.6), 0, 1)[:, None, None]
     sky = np.broadcast_to(low * (1 - up) + high * up, (height, width, 3))
-    if rng.random() < 0.3:
-        row, column = np.mgrid[:height, :width]
-        away = np.hypot(row - rng.uniform(0.2, 1) * max(lowest, 1), column - rng.uniform(0, width))
-        sky = sky + np.exp(-away / (rng.uniform(0.03, 0.4) * width))[..., None] * rng.uniform(0.2, 0.8)
     if rng.random() < 0.65:
-        cover = np.clip((clouds(rng, (width, height)) - rng.uniform(-0.5, 1)) * rng.uniform(0.4, 1.5), 0, 1)[..., None]
-        cover = cover * rng.uniform(0.3, 1)
-        sky = sky * (1 - cover) + cover * rng.uniform(0.4, 1)
+        lumps = clouds(rng, (width, height))
+        cover = np.clip((lumps - rng.uniform(-0.5, 1)) * rng.uniform(0.4, 3), 0, 1)[..., None] * rng.uniform(0.3, 1)
+        lit = np.clip(0.5 + (lumps - np.roll(lumps, -max(1, height // 24), 0)), 0, 1)[..., None]  # from above
+        sky = sky * (1 - cover) + cover * (rng.uniform(0.4, 1) + (lit - 0.5) * rng.uniform(0, 0.6))
     return sky
+
+
+def _add_sun(rng: np.random.Generator, sky: np.ndarray, lowest: int) -> np.ndarray:
+    """A glow, up to blown-out white, mostly low in the sky."""
+    height, width = sky.shape[:2]
+    row, column = np.mgrid[:height, :width]
+    away = np.hypot(row - rng.uniform(0.3, 1.05) * max(lowest, 1), column - rng.uniform(0, width))
+    glow = np.exp(-away / (rng.uniform(0.03, 0.3) * width))[..., None] * rng.uniform(0.2, 1.5)
+    return sky + glow * np.array([1, rng.uniform(0.6, 1), rng.uniform(0.3, 1)])
 
 
 def add_weather(rng: np.random.Generator, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
