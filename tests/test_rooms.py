@@ -37,6 +37,9 @@ STAGE_MAY_IMPORT = {
     "suggest": {"sky"},
     "growing": {"sky", "suggest"},
     "hints": {"growing", "strokes"},
+    "depth_strokes": {"depth_areas", "depth_relations", "strokes"},  # what the user says about depth
+    "depth_areas": {"hints"},
+    "depth_relations": {"hints"},
     "surface": {"layers"},
     "motion": {"banks"},  # where it may not flow
     "points": {"layers", "surface", "trajectories"},

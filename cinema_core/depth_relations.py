@@ -1,0 +1,423 @@
+"""What the user says of one thing against another: as far as, nearer than, farther than where a stroke starts.
+
+Input: disparity, the photo, strokes. Output: a factor on disparity, 1 far from what the strokes run over.
+
+The photo is parted into small segments along its edges and its depth's. The logarithm of the factor is sought on them
+by least squares: even within a thing, free to jump at an edge, none in what looks unlike anything under a stroke, and
+such that every stroke is right. A factor keeps a thing's shape: it is the same, at another distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
+
+from .data import Photo, Stroke
+from .hints import resampled
+
+SIDE = 480  # px, longer side of what is parted into segments
+CELL = 8  # px of it, between the seeds of two segments
+STEP, LEAST = 0.18, 0.03  # a clear step: of the logarithm of disparity, and of disparity
+START = 0.05  # of a stroke's length is its start
+OTHER = 0.3  # of a stroke's samples that must look unlike its start, for those alone to be meant
+LATER = 0.4  # of a stroke along one surface is the way there
+RELIEF = (0.05, 0.15)  # of the logarithm of disparity along a thing: it is so deep; more, and it leans. For "as far", else
+# Differences that count as such: colours (L, a and b over 100) at an edge and from a stroke, logarithms of disparity.
+COLOR, UNLIKE, DEPTH = 0.06, 0.07, 1.0
+FAR = 0.05  # disparity; what is farther is all about as far
+JUMP, JUMP_SHARE = 0.015, 0.08  # of disparity at an edge: so much, and of the nearer side
+AWAY = 0.3  # of the longer side; so far from a stroke likeness counts for less
+# Weights, of squares summed over segments.
+EDGE, ALIKE, HOLD, LOOSE, DRAWN, PINNED = 1e-4, 0.3, 1.0, 2e-5, 1000.0, 1000.0
+CLEAR, SURE = 0.35, 0.75  # likeness up to which a segment is held, and from which on it is loose
+SMALLEST = 0.012  # a smaller logarithm of the factor is none
+SEEN = 0.03  # differences of the logarithm up to this are smoothed, larger ones get the photo's edges
+REACH = 2  # px of the small photo; an edge's exact place is looked for within it
+ROUNDS = 4  # of finding which strokes ask for anything
+MISSED = 0.4  # of what a stroke asks for, from which it counts as contradicted
+
+
+@dataclass(frozen=True, eq=False)
+class _Segments:
+    """Segments of the small photo; n of them.
+
+    Attributes:
+        labels: (h, w) int32, 0..n - 1.
+        disparity: (h, w) float32.
+        look: (h, w, 3), L, a and b over 100.
+        color: (n, 3), mean of it.
+        depth: (n,), mean logarithm of disparity.
+        place: (n, 2), px of the small photo, its middle.
+        link: (L, 2), segments side by side.
+        length: (L,), px that they touch along.
+        apart: (L,), difference of colour over COLOR.
+        jump: (L,), difference of disparity where they touch, over what counts as a jump.
+    """
+
+    labels: np.ndarray
+    disparity: np.ndarray
+    look: np.ndarray
+    color: np.ndarray
+    depth: np.ndarray
+    place: np.ndarray
+    link: np.ndarray
+    length: np.ndarray
+    apart: np.ndarray
+    jump: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Demand:
+    """What one stroke asks of one thing.
+
+    Attributes:
+        stroke: Number of the stroke.
+        start: (s,) segments where the stroke starts.
+        over: (m,) segments of the thing under the stroke.
+        share: (m,) of the stroke's samples.
+        need: (m,), what is missing to their logarithms of disparity, before anything moves.
+        sense: 1 at least, -1 at most, 0 just so much.
+        along: True where thing and start are one surface.
+    """
+
+    stroke: int
+    start: np.ndarray
+    over: np.ndarray
+    share: np.ndarray
+    need: np.ndarray
+    sense: int
+    along: bool
+
+
+def relate(
+    disparity: np.ndarray, strokes: Sequence[Stroke], photo: Photo, areas: np.ndarray, sky: np.ndarray
+) -> tuple[np.ndarray, list[int]]:
+    """Solve for the factor on disparity.
+
+    Args:
+        disparity: (H, W) float32.
+        strokes: Of the kinds "same_depth", "nearer" and "farther".
+        photo: The working photo.
+        areas: (H, W) int32, from 1 on: what moves as a whole whatever it looks like; 0 elsewhere.
+        sky: (H, W) bool, what does not move at all.
+
+    Returns:
+        (H, W) float32 factor, exactly 1 where nothing is asked; numbers of the strokes that others contradict.
+
+    Source: Grady, "Random walks for image segmentation", 2006, for labels that spread over a weighted graph; Barron and
+        Poole, "The fast bilateral solver", 2016, for few values on few vertices in place of many pixels; Rzeszutek et
+        al., 2011, for depth from scribbles by them. The relations, and what holds the rest, are ours.
+    """
+    segments = _part(disparity, photo.color, areas)
+    demands = [demand for n, stroke in enumerate(strokes) for demand in _demands(n, stroke, segments, photo)]
+    if not demands:
+        return np.ones_like(disparity), []
+    held = np.unique(segments.labels[_small(sky.astype(np.uint8), segments.labels.shape) > 0])
+    change, missed = _solve(segments, demands, held)
+    if not (np.abs(change) > SMALLEST).any():
+        return np.ones_like(disparity), missed
+    return np.exp(_to_pixels(change, segments, disparity, photo.color, areas)), missed
+
+
+# Segments
+
+
+def _part(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> _Segments:
+    scale = min(1.0, SIDE / max(disparity.shape))
+    height, width = (max(4, round(side * scale)) for side in disparity.shape)
+    image = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
+    small = _small(disparity, (height, width))
+    labels = _joined(_split(_flood(image), np.log(small)), _small(areas, (height, width)))
+    count = int(labels.max()) + 1
+    size = np.bincount(labels.ravel(), minlength=count)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(labels.ravel(), values.ravel(), count) / size
+
+    look = _lab(image)
+    colors = np.stack([mean(look[..., channel]) for channel in range(3)], 1)
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    link, length, jump = _links(labels, small, count)
+    apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1) / COLOR
+    place = np.stack([mean(columns), mean(rows)], 1)
+    return _Segments(labels, small, look, colors, mean(np.log(small)), place, link, length, apart, jump)
+
+
+def _small(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_NEAREST)  # depth's edges are steps, and stay so
+
+
+def _flood(image: np.ndarray) -> np.ndarray:
+    """(h, w) int32 from 0 on: the segment of every pixel, grown from seeds where the photo is even, up to its edges."""
+    height, width = image.shape[:2]
+    eight = np.ascontiguousarray(np.rint(image.clip(0, 1) * 255), np.uint8)
+    eight = cv2.copyMakeBorder(cv2.GaussianBlur(eight, (0, 0), 0.7), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    markers = np.zeros(eight.shape[:2], np.int32)
+    rows, columns = (np.arange(min(CELL, side) // 2, side, CELL) + 1 for side in (height, width))
+    markers[np.ix_(rows, columns)] = np.arange(1, len(rows) * len(columns) + 1).reshape(len(rows), -1)
+    labels = cv2.watershed(eight, markers)[1:-1, 1:-1]
+    return _without_ridges(labels, eight[1:-1, 1:-1].astype(np.int16))
+
+
+def _without_ridges(labels: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Give the pixels between two segments to the one beside them that looks most alike."""
+    labels = labels.copy()
+    while (labels < 1).any():
+        y, x = np.nonzero(labels < 1)
+        best, found = np.full(len(y), 1 << 20), np.zeros(len(y), labels.dtype)
+        for down, across in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            row, column = (y + down).clip(0, labels.shape[0] - 1), (x + across).clip(0, labels.shape[1] - 1)
+            cost = np.abs(image[y, x] - image[row, column]).sum(1) + (labels[row, column] < 1) * (1 << 21)
+            found = np.where(cost < best, labels[row, column], found)
+            best = np.minimum(best, cost)
+        labels[y, x] = found
+    return labels - 1
+
+
+def _split(labels: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Part the segments that lie across a jump of depth, half-way up."""
+    count = int(labels.max()) + 1
+    high, low = np.full(count, -np.inf), np.full(count, np.inf)
+    np.maximum.at(high, labels.ravel(), depth.ravel())
+    np.minimum.at(low, labels.ravel(), depth.ravel())
+    near = (depth > ((high + low) / 2)[labels]) & ((high - low > JUMP_SHARE)[labels])
+    return labels + near * count
+
+
+def _joined(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """One segment for each drawn area, and numbers without gaps."""
+    labels = np.where(areas > 0, labels.max() + 1 + areas, labels)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
+
+
+def _links(labels: np.ndarray, disparity: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(L, 2) segments side by side, (L,) px that they touch along, (L,) jumps of disparity there."""
+    keys, jumps = [], []
+    for axis in (0, 1):
+        (one, other), (near, far) = ((np.delete(v, -1, axis), np.delete(v, 0, axis)) for v in (labels, disparity))
+        across = one != other
+        one, other, near, far = (values[across] for values in (one, other, near, far))
+        keys.append(np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other))
+        jumps.append(np.abs(near - far) / (JUMP + JUMP_SHARE * np.maximum(near, far)))
+    keys, which, length = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
+    jump = np.bincount(which, np.concatenate(jumps), len(keys)) / length
+    return np.stack([keys // count, keys % count], 1), length, jump
+
+
+# Demands
+
+
+def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> list[_Demand]:
+    """What a stroke asks for, one demand for each thing that it runs over."""
+    height, width = segments.labels.shape
+    scale = np.array((width / photo.width, height / photo.height))
+    pixels, _, _ = resampled(np.clip(stroke.points, -1e5, 1e5) * scale, False, 1.0)
+    pixels = pixels[((pixels >= 0) & (pixels < (width, height))).all(1)].astype(int)
+    if len(pixels) < 4:
+        return []
+    along = segments.labels[pixels[:, 1], pixels[:, 0]]
+    depth = np.log(segments.disparity[pixels[:, 1], pixels[:, 0]])
+    first = max(2, round(START * len(pixels)))
+    start, level = np.unique(along[:first]), float(np.median(depth[:first]))
+    other = ~_alike(segments, start, along)
+    other[:first] = False
+    one = other.mean() < OTHER
+    if one:  # start and end are one surface, or look so
+        other = np.arange(len(along)) >= (first if stroke.kind == "same_depth" else LATER * len(along))
+    sense = {"same_depth": 0, "nearer": 1, "farther": -1}[stroke.kind]
+    demands = []
+    for run in _runs(np.flatnonzero(other), depth):
+        need = _need(sense, stroke.speed, level, depth[run], pixels[run])
+        over, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
+        need = np.bincount(which, need) / count
+        demands.append(_Demand(number, start, over, count / other.sum(), need, sense, one))
+    return demands
+
+
+def _alike(segments: _Segments, start: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """(N,) bool: segments of the surface that the stroke starts on, by its colour, and what looks and stands like it."""
+    color = np.square(segments.color[:, None] - segments.color[start]).sum(-1) / UNLIKE**2
+    depth = np.square((segments.depth[:, None] - segments.depth[start]) / STEP)
+    one, other = segments.link[(segments.jump < 1) & (color.min(1) < 1)[segments.link].all(1)].T
+    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(color),) * 2)
+    parts = connected_components(graph, directed=False)[1]
+    return (np.isin(parts, parts[start]) | ((color + depth).min(1) < 1))[along]
+
+
+def _runs(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
+    """Samples of each thing: those between jumps of depth."""
+    if not len(samples):
+        return []
+    near = np.exp(np.maximum(depth[samples[1:]], depth[samples[:-1]]))
+    jump = np.abs(np.diff(np.exp(depth[samples]))) > 2 * (JUMP + JUMP_SHARE * near)
+    return np.split(samples, np.flatnonzero(jump) + 1)
+
+
+def _need(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """(N,) what a thing's logarithms of disparity lack: even where it has relief, more where it leans away."""
+    trend = np.full(len(depth), np.median(depth))
+    spread = np.ptp(pixels, axis=0).max()
+    if len(depth) > 20 and spread > 5:
+        terms = np.column_stack([np.ones(len(depth)), (pixels - pixels.mean(0)) / spread])
+        squares = terms.T @ terms + np.diag([0, 1, 1]) * 0.01 * len(depth)
+        lean = terms @ np.linalg.solve(squares, terms.T @ depth) - trend
+        trend += np.sign(lean) * np.maximum(np.abs(lean) - RELIEF[abs(sense)], 0)
+    if not sense:
+        return level - trend
+    step = speed * max(STEP, float(np.log1p(LEAST / np.exp(level))))
+    return sense * np.maximum(sense * (level - trend) + step, 0)
+
+
+# The solve
+
+
+def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """(n,) logarithm of the factor, and the strokes that others contradict."""
+    count = len(segments.depth)
+    like = _likeness(segments, demands)
+    hold = LOOSE + HOLD * np.clip((SURE - like) / (SURE - CLEAR), 0, 1) ** 2
+    asked = np.unique(np.concatenate([demand.over for demand in demands]))
+    starts = np.unique(np.concatenate([demand.start for demand in demands]))
+    hold[np.setdiff1d(starts, asked)] = PINNED
+    hold[held] = 1e6
+    one, other = segments.link.T
+    even = np.exp(-np.square(segments.jump) / 2)
+    bond = np.maximum(np.exp(-np.square(segments.apart) / 2), ALIKE * (like[one] * like[other]) ** 2) * even
+    bond = (EDGE + (1 - EDGE) * bond) * segments.length / CELL
+    graph = sparse.coo_matrix((-np.tile(bond, 2), (np.r_[one, other], np.r_[other, one])), (count, count)).tocsc()
+    still = graph + sparse.diags(hold - np.asarray(graph.sum(1)).ravel(), format="csc")
+    rows = [_rows(demand, count) for demand in demands]
+    active = [_asks(demand, demand.need) for demand in demands]
+    change = np.zeros(count)
+    for _ in range(ROUNDS):
+        change = _least_squares(still, [row for row, on in zip(rows, active) if on], demands, active)
+        lacking = [demand.need - row @ change for demand, row in zip(demands, rows)]
+        now = [on or _asks(demand, lack) for on, demand, lack in zip(active, demands, lacking)]
+        if now == active:
+            break
+        active = now
+    return change, _contradicted(demands, lacking)
+
+
+def _asks(demand: _Demand, lacking: np.ndarray) -> bool:
+    """Whether anything is missing: less than asked for is enough for "at least" and "at most" only one way."""
+    return demand.sense == 0 or demand.sense * float(demand.share @ lacking) > 0.05 * STEP * demand.share.sum()
+
+
+def _rows(demand: _Demand, count: int) -> sparse.csr_matrix:
+    """(m, n): what each segment under the stroke moves by, beyond the start."""
+    m, s = len(demand.over), len(demand.start)
+    values = np.r_[np.ones(m), np.full(m * s, -1 / s)]
+    where = (np.r_[np.arange(m), np.repeat(np.arange(m), s)], np.r_[demand.over, np.tile(demand.start, m)])
+    return sparse.csr_matrix((values, where), (m, count))
+
+
+def _least_squares(
+    still: sparse.csc_matrix, rows: list[sparse.csr_matrix], demands: Sequence[_Demand], active: Sequence[bool]
+) -> np.ndarray:
+    if not rows:
+        return np.zeros(still.shape[0])
+    drawn = sparse.vstack(rows)
+    weight = DRAWN * np.concatenate([demand.share for demand, on in zip(demands, active) if on])
+    need = np.concatenate([demand.need for demand, on in zip(demands, active) if on])
+    matrix = (still + drawn.T @ drawn.multiply(weight[:, None])).tocsc()
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(drawn.T @ (weight * need))
+
+
+def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> np.ndarray:
+    """(n,) 0..1: how much every segment looks like what lies under a stroke, and unlike its start."""
+    like = np.zeros(len(segments.depth))
+    longest = max(segments.labels.shape)
+    for demand in demands:
+        meant = _kernel(segments, demand.over)
+        far = np.sqrt(np.square(segments.place[:, None] - segments.place[demand.over]).sum(-1).min(1)) / longest
+        meant *= np.exp(-np.square(far / AWAY) / 2)
+        if not demand.along:
+            meant *= meant / np.maximum(meant + _kernel(segments, demand.start), 1e-9)
+        meant[demand.over] = 1
+        like = np.maximum(like, meant)
+    return like
+
+
+def _kernel(segments: _Segments, some: np.ndarray) -> np.ndarray:
+    color = np.square(segments.color[:, None] - segments.color[some]).sum(-1) / UNLIKE**2
+    far = np.log(np.exp(segments.depth) + FAR)
+    depth = np.square((far[:, None] - far[some]) / DEPTH)
+    return np.exp(-(color + depth).min(1) / 2)
+
+
+def _contradicted(demands: Sequence[_Demand], lacking: Sequence[np.ndarray]) -> list[int]:
+    """Numbers of the strokes that are still not right."""
+    missed = set()
+    for demand, lack in zip(demands, lacking):
+        off = float(demand.share @ lack) / demand.share.sum()
+        off = abs(off) if demand.sense == 0 else demand.sense * off
+        if off > MISSED * STEP and demand.share.sum() > OTHER:
+            missed.add(demand.stroke)
+    return sorted(missed)
+
+
+# Back to pixels
+
+
+def _to_pixels(
+    change: np.ndarray, segments: _Segments, disparity: np.ndarray, color: np.ndarray, areas: np.ndarray
+) -> np.ndarray:
+    """(H, W) float32: smooth within a thing, a step on the edges of the photo and of the present depth.
+
+    Source: Kopf et al., "Joint bilateral upsampling", 2007; at an edge ours takes the side that weighs more.
+    """
+    small = change[segments.labels].astype(np.float32)
+    small = cv2.bilateralFilter(small, -1, SEEN, CELL / 2)
+    height, width = disparity.shape
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    window = np.ones((2 * REACH + 1,) * 2, np.uint8)
+    high, low = cv2.dilate(small, window), cv2.erode(small, window)
+    edge = cv2.resize((high - low > SEEN).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    if edge.any():
+        large[edge] = _at_edges(np.nonzero(edge), small, (high + low) / 2, segments, disparity, color, areas)
+    faint = np.clip((np.abs(large) - SMALLEST) / SMALLEST, 0, 1)
+    return large * faint
+
+
+def _at_edges(
+    pixels: tuple[np.ndarray, np.ndarray],
+    small: np.ndarray,
+    middle: np.ndarray,
+    segments: _Segments,
+    disparity: np.ndarray,
+    color: np.ndarray,
+    areas: np.ndarray,
+) -> np.ndarray:
+    """(N,) what pixels near an edge take: the mean of the side, above or below `middle`, that they are like."""
+    scale = np.array(small.shape) / disparity.shape
+    y, x = ((at + 0.5) * by for at, by in zip(pixels, scale))
+    own_row, own_column = y.astype(int), x.astype(int)
+    middle = middle[own_row, own_column]
+    look, depth, area = _lab(color[pixels]), np.log(disparity[pixels]), areas[pixels]
+    depths, numbers = np.log(segments.disparity), _small(areas, small.shape)
+    weights, sums = np.full((2, len(y)), 1e-12), np.zeros((2, len(y)))
+    for down in range(-REACH, REACH + 1):
+        for across in range(-REACH, REACH + 1):
+            row, column = (own_row + down).clip(0, len(small) - 1), (own_column + across).clip(0, small.shape[1] - 1)
+            value = small[row, column]
+            cost = np.square(look - segments.look[row, column]).sum(-1) / UNLIKE**2
+            cost += np.square((depth - depths[row, column]) / STEP) * 4
+            cost += (np.square(row + 0.5 - y) + np.square(column + 0.5 - x)) / (REACH * 0.7) ** 2
+            weight = np.exp(-np.minimum(cost, 40) / 2 - 20 * (area != numbers[row, column]))
+            for side, taken in enumerate((value > middle, value <= middle)):
+                weights[side] += weight * taken
+                sums[side] += weight * taken * value
+    high, low = sums / weights
+    return np.where(weights[0] > weights[1], high, low)
+
+
+def _lab(color: np.ndarray) -> np.ndarray:
+    """(..., 3) L, a and b over 100."""
+    return cv2.cvtColor(np.ascontiguousarray(color.reshape(-1, 1, 3)), cv2.COLOR_RGB2Lab).reshape(color.shape) / 100
