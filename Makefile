@@ -2,6 +2,7 @@
 # make test    all tests
 # make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
 # make bench-motion   the motion field beside the reference's, the loop's look, and how soon an edit is in the scene
+# make bench-geometry   moved cameras beside the truth, slabs and a displaced mesh, and the layering's growth with size
 # make depth-data, depth-train, depth-eval    the depth network from its seeds: see training/README.md
 # All set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
 
@@ -17,7 +18,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own extension tool, shipped in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test bench bench-motion depth-data depth-train depth-eval environment extension clean
+.PHONY: demo test bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -34,6 +35,10 @@ bench-motion: extension
 	$(PYTHON) tests/benchmark/motion_figures.py
 	$(PYTHON) tests/benchmark/loops.py $(CASES)
 	$(PYTHON) tests/benchmark/editing.py --zip $(EXTENSION) $(CASES)
+
+bench-geometry: environment
+	$(PYTHON) tests/benchmark/geometry.py
+	$(PYTHON) tests/benchmark/geometry.py --scaling canyon
 
 # Each goes on where it was ended. The weights in use are left alone; to use new ones, copy them over
 # cinema_core/depth_network.safetensors.
