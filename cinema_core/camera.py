@@ -96,6 +96,15 @@ def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.
     return poses
 
 
+def are_rigid(poses: np.ndarray) -> bool:
+    """Whether (N, 4, 4) matrices turn and move, and do nothing else."""
+    if not np.isfinite(poses).all():
+        return False
+    turn = poses[:, :3, :3]
+    square = np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max() < 1e-3
+    return bool(square and (np.linalg.det(turn) > 0).all() and np.abs(poses[:, 3] - (0, 0, 0, 1)).max() < 1e-6)
+
+
 def _centres(name: str, count: int, loop: bool) -> np.ndarray:
     """(N, 3) camera centres of a preset, scene units."""
     turn = np.arange(count) / count

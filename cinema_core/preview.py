@@ -13,7 +13,7 @@ import imageio.v2 as imageio
 import numpy as np
 
 from . import storage
-from .camera import PATHS, Camera, camera_path
+from .camera import PATHS, Camera, are_rigid, camera_path
 from .device import choose_device
 from .errors import CinemaError
 from .splatting import Splatter
@@ -71,11 +71,19 @@ def _targets(camera: str, out: Path, frames: int | None, loop: bool) -> list[tup
         if not is_folder:
             raise CinemaError("Four videos do not fit into one file", "Give a folder as --out")
         return [(name, camera_path(name, frames, loop), out / f"{name}.mp4") for name in PATHS]
-    if camera in ("still", *PATHS):
-        name, poses = camera, camera_path(camera, frames, loop)
-    else:
-        name, poses = Path(camera).stem, _read_poses(Path(camera), frames)
+    name, poses = find_path(camera, frames, loop)
     return [(name, poses, out / f"{name}.mp4" if is_folder else out)]
+
+
+def find_path(camera: str, frames: int | None, loop: bool) -> tuple[str, np.ndarray]:
+    """Name and (N, 4, 4) poses of a preset or of a JSON file.
+
+    Raises:
+        CinemaError: There is no such path, or a malformed camera file.
+    """
+    if camera in ("still", *PATHS):
+        return camera, camera_path(camera, frames, loop)
+    return Path(camera).stem, _read_poses(Path(camera), frames)
 
 
 def _read_poses(path: Path, frames: int | None) -> np.ndarray:
@@ -87,18 +95,9 @@ def _read_poses(path: Path, frames: int | None) -> np.ndarray:
         poses = np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
     except (ValueError, TypeError, RecursionError) as error:
         raise CinemaError(f"{path.name} holds no camera poses", wanted) from error
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or not _are_rigid(poses):
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or not are_rigid(poses):
         raise CinemaError(f"{path.name} holds no camera poses", wanted)
     return poses[:frames] if frames else poses
-
-
-def _are_rigid(poses: np.ndarray) -> bool:
-    """Whether (N, 4, 4) matrices turn and move, and do nothing else."""
-    if not np.isfinite(poses).all():
-        return False
-    turn = poses[:, :3, :3]
-    square = np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max() < 1e-3
-    return bool(square and (np.linalg.det(turn) > 0).all() and np.abs(poses[:, 3] - (0, 0, 0, 1)).max() < 1e-6)
 
 
 class _writer:

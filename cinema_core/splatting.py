@@ -22,12 +22,12 @@ CONE = 0.04  # of the depth; a disc is that much farther one pixel off its centr
 SPLAT = 1.35  # radius in units of the point's own radius: discs of neighbours blend instead of forming steps
 
 
-class Splatter:
-    """Renders the points of a job.
+class Cloud:
+    """The points of a job, at any phase.
 
     Args:
         points: Arrays as in points.npz.
-        camera: The photo's camera, whose size and focal length the picture takes.
+        camera: The photo's camera.
         point_size: Diameter of a point in its own pixel footprints.
         device: torch device.
     """
@@ -35,9 +35,37 @@ class Splatter:
     def __init__(self, points: dict[str, np.ndarray], camera: Camera, point_size: float, device: str = "cpu") -> None:
         self.camera, self.device = camera, device
         self.points = {name: torch.from_numpy(np.ascontiguousarray(a)).to(device) for name, a in points.items()}
+        self.radius = point_size / (2 * camera.focal)
+
+    def alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
+        """For each number of cycles, the phase of its points and which of them are shown."""
+        found = []
+        for cycles in torch.unique(self.points["moving_cycles"]).tolist():
+            own = phase * cycles % 1.0
+            alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
+            found.append((own, torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()))
+        return found
+
+    def place(self, alive: list[tuple[float, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Position and radius in scene units of the still points and, after them, of the moving ones alive."""
+        keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
+        positions, spreads = [self.points["still_position"]], [self.points["still_spread"]]
+        for own, rows in alive:
+            key = min(int(own * keys), keys - 1)
+            part = own * keys - key
+            positions.append(self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part)
+            spreads.append(self.points["moving_spread"][rows])
+        position = torch.cat(positions)
+        return position, torch.cat(spreads) * position[:, 2] * self.radius
+
+
+class Splatter(Cloud):
+    """Renders the points of a job, in a picture of the photo camera's size and focal length; arguments as of `Cloud`."""
+
+    def __init__(self, points: dict[str, np.ndarray], camera: Camera, point_size: float, device: str = "cpu") -> None:
+        super().__init__(points, camera, point_size, device)
         self.still = _linear(self.points["still_color"])
         self.ends = [_linear(self.points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1")]
-        self.radius = point_size / (2 * camera.focal)
 
     def render(self, phase: float, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One frame.
@@ -49,15 +77,15 @@ class Splatter:
         Returns:
             (H, W, 3) float32 sRGB, and (H, W) bool: some point covers the pixel.
         """
-        alive = self._alive(phase)
-        position, radius = self._points(alive)
+        alive = self.alive(phase)
+        position, radius = self.place(alive)
         color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in alive)])
         picture, covered = self._splat(self._project(position, SPLAT * radius, pose), color)
         return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
 
     def uncovered(self, phase: float, pose: np.ndarray) -> float:
         """Share of the picture's pixels whose centre no point covers, at the points' own size."""
-        position, radius = self._points(self._alive(phase))
+        position, radius = self.place(self.alive(phase))
         covered = torch.zeros(self.camera.height * self.camera.width, dtype=torch.bool, device=self.device)
         for pixel, _, _ in self._fragments(self._project(position, radius, pose)):
             covered[pixel] = True
@@ -79,27 +107,6 @@ class Splatter:
         part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
         part.still = self.still[keep.to(self.device)]
         return part
-
-    def _points(self, alive: list[tuple[float, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Position and radius in scene units of the still points and, after them, of the moving ones alive."""
-        keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
-        positions, spreads = [self.points["still_position"]], [self.points["still_spread"]]
-        for own, rows in alive:
-            key = min(int(own * keys), keys - 1)
-            part = own * keys - key
-            positions.append(self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part)
-            spreads.append(self.points["moving_spread"][rows])
-        position = torch.cat(positions)
-        return position, torch.cat(spreads) * position[:, 2] * self.radius
-
-    def _alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
-        """For each number of cycles, the phase of its points and which of them are shown."""
-        found = []
-        for cycles in torch.unique(self.points["moving_cycles"]).tolist():
-            own = phase * cycles % 1.0
-            alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
-            found.append((own, torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()))
-        return found
 
     def _mixed(self, phase: float, rows: torch.Tensor) -> torch.Tensor:
         """(R, 3) linear colour of moving points: local means mixed plainly, detail so that its variance stays."""

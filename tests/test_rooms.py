@@ -45,6 +45,7 @@ STAGE_MAY_IMPORT = {
     "points": {"layers", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
+    "coverage": {"storage", "splatting"},
     "report": {"splatting"},  # measures what is seen
     "photo": set(),
     # Around the stages: what is kept of them, what is written of them, and who asks for them.

@@ -142,7 +142,7 @@ class Loop:
 class Staggered(Splatter):
     """Every trajectory at one of four phases, by the place where it starts."""
 
-    def _alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
+    def alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
         place = self.points["moving_position"]
         pixel = (place[:, :2] / place[:, 2:] * self.camera.focal).floor().long()
         group = (pixel[:, 0] * 7 + pixel[:, 1] * 13) % 4
