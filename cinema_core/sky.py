@@ -1,7 +1,4 @@
-"""The sky of a photo, from the photo alone.
-
-Input: a small photo. Output: where the sky is, and the horizon.
-"""
+"""The sky of a photo: from the photo alone, or from what the depth network makes of it; and the horizon."""
 
 from __future__ import annotations
 
@@ -9,6 +6,34 @@ import cv2
 import numpy as np
 
 from .grid import grab_cut
+
+
+FIRM = 0.88  # probability above which something is surely sky, and below 1 - FIRM surely none
+
+
+def settle_sky(chance: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """The sky by the network's word, without flecks, its edge on the photo's.
+
+    A part that the network is nowhere sure of belongs to what surrounds it: a bright cloud, a bank of fog.
+
+    Args:
+        chance: (H, W) float32, probability of sky.
+        color: (H, W, 3) float32, sRGB.
+
+    Returns:
+        (H, W) bool.
+    """
+    sky = _parts_with(~_parts_with(chance < 0.5, chance < 1 - FIRM), chance > FIRM)
+    if not sky.any() or sky.all():
+        return sky
+    return refine_mask(np.where(sky, np.maximum(chance, 0.5 + 1e-3), np.minimum(chance, 0.5 - 1e-3)), color)
+
+
+def _parts_with(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """The connected parts of a mask that hold some of `core`."""
+    count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    keep = np.bincount(parts[core & mask], minlength=count) > 0
+    return keep[parts]
 
 
 def find_sky(small: np.ndarray) -> np.ndarray:
