@@ -8,8 +8,10 @@ training/MODEL_CARD.md for what it was shown and where it fails.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -17,8 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .data import Photo
+from .sky import settle_sky
 from .tensors import read_tensors
 
+WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 STRIDE = 32  # px; sides that the network is given are multiples
 AREA = 448 * 256  # px; near the size it was trained at: larger photos are shrunk to it, see the model card
 LONGEST = 1024  # px; of a panorama
@@ -121,6 +126,30 @@ def _with_place(x: Tensor) -> Tensor:
     down = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype).view(1, 1, -1, 1)
     aside = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).abs().view(1, 1, 1, -1)
     return torch.cat([x, down.expand(len(x), 1, height, width), aside.expand(len(x), 1, height, width)], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the network sees in a photo.
+
+    Attributes:
+        inverse: (H, W) float32, log2 of inverse depth, up to one constant; means nothing in the sky.
+        sky: (H, W) bool, its edge on the photo's.
+    """
+
+    inverse: np.ndarray
+    sky: np.ndarray
+
+
+def see(photo: Photo) -> Seen:
+    """What the shipped network sees in the working photo; it looks once at each photo."""
+    if photo not in _seen:
+        inverse, chance = predict(photo.color, load_network(WEIGHTS))
+        _seen[photo] = Seen(inverse, settle_sky(chance, photo.color))
+    return _seen[photo]
+
+
+_seen: WeakKeyDictionary[Photo, Seen] = WeakKeyDictionary()
 
 
 @cache

@@ -7,7 +7,6 @@ import numpy as np
 
 from .grid import grab_cut
 
-
 FIRM = 0.88  # probability above which something is surely sky, and below 1 - FIRM surely none
 
 
@@ -26,7 +25,7 @@ def settle_sky(chance: np.ndarray, color: np.ndarray) -> np.ndarray:
     sky = _parts_with(~_parts_with(chance < 0.5, chance < 1 - FIRM), chance > FIRM)
     if not sky.any() or sky.all():
         return sky
-    return refine_mask(np.where(sky, np.maximum(chance, 0.5 + 1e-3), np.minimum(chance, 0.5 - 1e-3)), color)
+    return refine_mask(np.where(sky == (chance > 0.5), chance, 1 - chance), color)
 
 
 def _parts_with(mask: np.ndarray, core: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from pictures import landscape
 from cinema_core import depth_network
 from cinema_core.depth import WEIGHTS
 from cinema_core.depth_network import STRIDE, DepthNetwork, load_network, predict
+from cinema_core.sky import settle_sky
 from cinema_core.tensors import read_tensors, write_tensors
 
 
@@ -105,3 +106,35 @@ def test_sky_is_far_and_ground_comes_nearer(size):
     assert (sky[int(0.6 * size[1]) :] > 0.5).mean() < 0.02
     ground = np.median(inverse[int(0.5 * size[1]) :: size[1] // 8], 1)
     assert np.all(np.diff(ground) > 0)
+
+
+def hill_and_sky() -> tuple[np.ndarray, np.ndarray]:
+    """(360, 640, 3) a blue sky over a dark hill, its border at row 160, and (360, 640) a chance of sky, 4 px too low."""
+    color = np.full((360, 640, 3), (0.4, 0.6, 0.9), np.float32)
+    color[160:] = (0.2, 0.25, 0.1)
+    chance = np.clip((164 - np.arange(360)[:, None]) / 16 + 0.5, 0.02, 0.98)
+    return color, np.repeat(chance, 640, 1).astype(np.float32)
+
+
+def test_the_skys_edge_lies_on_the_photos():
+    color, chance = hill_and_sky()
+    assert (np.abs((chance > 0.5).sum(0) - 160) > 3).all()
+    assert (np.abs(settle_sky(chance, color).sum(0) - 160) <= 1).all()
+
+
+@pytest.mark.parametrize(("place", "doubt", "is_sky"), [
+    (np.s_[20:60, 160:280], 0.3, True),  # a bright cloud
+    (np.s_[:40, :120], 0.3, True),  # at the border
+    (np.s_[20:60, 160:280], 0.02, False),  # surely a balloon
+    (np.s_[280:320, 160:280], 0.7, False),  # a bank of fog
+])
+def test_what_the_network_is_nowhere_sure_of_belongs_to_what_is_around(place, doubt, is_sky):
+    color, chance = hill_and_sky()
+    chance[place], color[place] = doubt, (0.9, 0.9, 0.9)
+    assert settle_sky(chance, color)[place].mean() == pytest.approx(float(is_sky), abs=0.05)
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.5, 0.99])
+def test_all_sky_and_none(chance):
+    sky = settle_sky(np.full((20, 30), chance, np.float32), np.zeros((20, 30, 3), np.float32))
+    assert sky.all() if chance > 0.9 else not sky.any()

@@ -1,0 +1,145 @@
+"""Shows what the network makes of photographs: ``python -m training.look PHOTO.. --out SHEET.jpg``.
+
+A row for each photo: itself, its depth (sky black), and its points, unprojected and seen from the right side and from
+above in Blender, as they would stand in a scene: walls that lean and ground that waves do not hide there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import bpy
+import cv2
+import numpy as np
+from mathutils import Matrix
+
+from cinema_core.camera import Camera
+from cinema_core.data import FARTHEST, Photo
+from cinema_core.depth import WEIGHTS, estimate_depth
+from cinema_core.photo import read_photo
+
+CELL = (240, 135)  # px
+LONGEST = 640  # px of the photo; that many points are enough to see
+SEEN = 0.85  # share of the solid points, nearest first, that the views are scaled to
+FARTHEST_SEEN = 30.0  # scene units
+
+
+def stand_points(photo: Photo, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 3) positions in Blender's axes (x right, y away, z up), (N, 3) sRGB and (N,) radii of all but the sky."""
+    solid = depth < 0.99 * FARTHEST
+    camera = Camera(photo.width, photo.height, photo.focal)
+    row, column = np.nonzero(solid)
+    away = depth[solid]
+    x = (column + 0.5 - photo.width / 2) / camera.focal * away
+    z = (photo.height / 2 - row - 0.5) / camera.focal * away
+    return np.stack([x, away, z], 1), photo.color[solid], 0.7 * away / camera.focal
+
+
+class Stage:
+    """A point cloud and an orthographic camera in Blender."""
+
+    def __init__(self, positions: np.ndarray, colors: np.ndarray, radii: np.ndarray) -> None:
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        self.scene, self.positions = bpy.context.scene, positions
+        mesh = bpy.data.meshes.new("Points")
+        mesh.vertices.add(len(positions))
+        mesh.vertices.foreach_set("co", positions.astype(np.float32).ravel())
+        painted = np.concatenate([np.square(colors), np.ones((len(colors), 1))], 1)
+        mesh.attributes.new("Tint", "FLOAT_COLOR", "POINT").data.foreach_set("color", painted.astype(np.float32).ravel())
+        mesh.attributes.new("radius", "FLOAT", "POINT").data.foreach_set("value", radii.astype(np.float32))
+        item = bpy.data.objects.new("Points", mesh)
+        item.modifiers.new("Points", "NODES").node_group = _points_group(_glow())
+        self.scene.collection.objects.link(item)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        render = self.scene.render
+        render.engine, self.scene.cycles.samples, self.scene.cycles.use_denoising = "CYCLES", 4, False
+        render.resolution_x, render.resolution_y = CELL
+        self.scene.view_settings.view_transform = "Standard"
+        self.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+        self.camera.data.type, self.camera.data.clip_end = "ORTHO", 1e4
+        self.scene.collection.objects.link(self.camera)
+        self.scene.camera = self.camera
+
+    def render(self, across: int, up: int, reach: float, file: Path) -> np.ndarray:
+        """(h, w, 3) uint8 BGR of the points nearer than `reach`, axis `across` to the right and axis `up` upwards."""
+        middle = np.array([0.0, reach / 2, 0.0])
+        near = self.positions[self.positions[:, 1] < reach]
+        middle[up] = np.quantile(near[:, up], (0.02, 0.98)).mean()
+        axes = np.zeros((4, 4))
+        axes[across, 0], axes[up, 1], axes[3, 3] = 1, 1, 1
+        axes[:3, 2] = np.cross(axes[:3, 0], axes[:3, 1])
+        axes[:3, 3] = middle + 500 * axes[:3, 2]
+        self.camera.matrix_world = Matrix(axes.tolist())
+        self.camera.data.ortho_scale = 1.05 * reach
+        self.scene.render.filepath = str(file)
+        bpy.ops.render.render(write_still=True)
+        return cv2.imread(str(file))
+
+
+def _glow() -> bpy.types.Material:
+    """Points shine in their own colour: no light, no shadow."""
+    material = bpy.data.materials.new("Glow")
+    material.use_nodes = True
+    nodes, link = material.node_tree.nodes, material.node_tree.links.new
+    nodes.clear()
+    color, shine, end = (nodes.new(f"ShaderNode{name}") for name in ("Attribute", "Emission", "OutputMaterial"))
+    color.attribute_name = "Tint"
+    link(color.outputs["Color"], shine.inputs["Color"])
+    link(shine.outputs[0], end.inputs["Surface"])
+    return material
+
+
+def _points_group(material: bpy.types.Material) -> bpy.types.NodeTree:
+    group = bpy.data.node_groups.new("Points", "GeometryNodeTree")
+    for direction in ("INPUT", "OUTPUT"):
+        group.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
+    nodes, link = group.nodes, group.links.new
+    start, radius, points, paint, end = (nodes.new(name) for name in (
+        "NodeGroupInput", "GeometryNodeInputNamedAttribute", "GeometryNodeMeshToPoints", "GeometryNodeSetMaterial",
+        "NodeGroupOutput"))
+    radius.data_type, radius.inputs["Name"].default_value = "FLOAT", "radius"
+    paint.inputs["Material"].default_value = material
+    link(start.outputs[0], points.inputs["Mesh"])
+    link(radius.outputs[0], points.inputs["Radius"])
+    link(points.outputs[0], paint.inputs[0])
+    link(paint.outputs[0], end.inputs[0])
+    return group
+
+
+def look(path: Path, file: Path) -> np.ndarray:
+    """One row of the sheet."""
+    photo = read_photo(path, LONGEST, None)
+    depth = estimate_depth(photo)
+    solid = depth < 0.99 * FARTHEST
+    shown = cv2.applyColorMap(np.uint8(255 * (1 - np.log(depth) / np.log(FARTHEST))), cv2.COLORMAP_TURBO)
+    shown[~solid] = 0
+    cells = [_fit(np.uint8(255 * photo.color[..., ::-1])), _fit(shown)]
+    reach = float(np.clip(np.quantile(depth[solid], SEEN), 3, FARTHEST_SEEN)) if solid.any() else 3.0
+    stage = Stage(*stand_points(photo, np.minimum(depth, 1e3)))
+    return np.hstack([*cells, stage.render(1, 2, reach, file), stage.render(0, 1, reach, file)])
+
+
+def _fit(picture: np.ndarray) -> np.ndarray:
+    scale = min(CELL[0] / picture.shape[1], CELL[1] / picture.shape[0])
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    cell = np.zeros((CELL[1], CELL[0], 3), np.uint8)
+    cell[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cell
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args()
+    assert WEIGHTS.is_file(), "there are no weights to look at"
+    rows = [look(path, chosen.out.with_suffix(".view.png")) for path in chosen.photos]
+    cv2.imwrite(str(chosen.out), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 70])
+    chosen.out.with_suffix(".view.png").unlink()
+
+
+if __name__ == "__main__":
+    main()
