@@ -38,6 +38,7 @@ def loop_length(scene: bpy.types.Scene) -> int:
 def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:
     """Key the scene camera along a path from the first frame on, and match the frame range and the loop."""
     camera = scene.cinemagraph.camera
+    set_size(scene, [camera], 1.0)  # what was safe for another path says nothing of this one
     times, places, slopes = _keys(choice)
     start = scene.frame_start
     _clear_location(camera)
@@ -52,6 +53,39 @@ def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:
         backdrop.show_background_image = False  # the photo would not fit what a moved camera sees
     _match_frames(scene, choice.frames)
     scene.frame_set(start)
+
+
+def get_limit(scene: bpy.types.Scene, camera: bpy.types.Object | None) -> bpy.types.CopyTransformsConstraint | None:
+    """Give the constraint that draws a camera towards the photo's, None while it goes its whole way."""
+    home = scene.cinemagraph.photo_camera
+    drawn = camera.constraints if camera is not None and home is not None else ()
+    return next((one for one in drawn if one.type == "COPY_TRANSFORMS" and one.target == home), None)
+
+
+def get_size(scene: bpy.types.Scene) -> float:
+    """Give how far the scene's camera goes along its path, 0 = it stays at the photo's place, 1 = its whole way."""
+    limit = get_limit(scene, scene.camera)
+    return 1.0 if limit is None or limit.mute else 1.0 - limit.influence
+
+
+def set_size(scene: bpy.types.Scene, cameras: list[bpy.types.Object], size: float) -> None:
+    """Draw cameras towards the photo's by a constraint after all that moves them; their keys stay as they are.
+
+    Args:
+        scene: A scene with a photo.
+        cameras: Those to be drawn; the photo's own stays.
+        size: 0..1; 1 takes the constraint away.
+    """
+    home = scene.cinemagraph.photo_camera
+    for camera in cameras:
+        limit = get_limit(scene, camera)
+        if size >= 1 and limit is not None:
+            camera.constraints.remove(limit)
+        elif size < 1 and camera != home:
+            if limit is None:
+                limit = camera.constraints.new("COPY_TRANSFORMS")
+                limit.name, limit.target = "Safe Range", home
+            limit.mute, limit.influence = False, 1.0 - size
 
 
 def is_closed(choice: PathChoice) -> bool:

@@ -60,6 +60,17 @@ def to_blender(pose: np.ndarray) -> Matrix:
     return _TURN @ Matrix(pose.tolist()) @ _FLIP
 
 
+def to_core(camera: Matrix, root: Matrix) -> Matrix:
+    """Turn a camera's matrix in Blender into a camera-to-world pose of the core, without scale.
+
+    Args:
+        camera: Its world matrix.
+        root: The root's world matrix, wherever the user has moved it.
+    """
+    place = root.inverted_safe() @ camera
+    return Matrix.LocRotScale(place.translation, place.normalized().to_quaternion(), None) @ _FLIP
+
+
 def photo_camera(settings: bpy.types.PropertyGroup) -> Camera:
     """Give the photo's camera as the core describes it."""
     return Camera(settings.width, settings.height, settings.focal)

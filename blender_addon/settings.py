@@ -8,7 +8,7 @@ from bpy.props import (
 )
 
 from .. import __package__ as base_package
-from . import live, marks, result, scene, selection
+from . import coverage, live, marks, result, scene, selection
 
 
 def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
@@ -129,6 +129,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     still_nodes: PointerProperty(type=bpy.types.NodeTree)
     moving_nodes: PointerProperty(type=bpy.types.NodeTree)
     material: PointerProperty(type=bpy.types.Material)
+    coverage: PointerProperty(type=coverage.CoverageSettings)
     report_json: StringProperty(name="Report", description="The last build's quality report, as JSON")
 
     @property
@@ -165,7 +166,7 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
         self.layout.prop(self, "python_path")
 
 
-CLASSES = (CinemagraphPart, CinemagraphSettings, CinemagraphProgress, CinemagraphPreferences)
+CLASSES = (coverage.CoverageSettings, CinemagraphPart, CinemagraphSettings, CinemagraphProgress, CinemagraphPreferences)
 
 
 def register() -> None:

@@ -123,6 +123,17 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> Done:
     return Done("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
 
 
+def _coverage(arguments: argparse.Namespace, messages: Messages) -> Done:
+    from . import storage
+
+    storage.read_report(arguments.job)
+    from .preview import find_path
+
+    _, poses = find_path(arguments.camera, arguments.frames, arguments.loop)
+    fields = {"poses": poses.reshape(-1, 16).tolist(), "width": arguments.width, "height": arguments.height}
+    return commands.coverage(arguments.job, fields, arguments.masks, messages)
+
+
 def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
     import importlib
     import platform
@@ -157,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(
-        title="commands", required=True, metavar="open | build | suggest | export | serve | preview | check"
+        title="commands", required=True, metavar="open | build | suggest | export | serve | preview | coverage | check"
     )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
@@ -219,6 +230,16 @@ def _parser() -> argparse.ArgumentParser:
         help=".mp4, .gif, .png for numbered frames, or a folder",
     )
     _add_device(shown)
+    looked = command("coverage", _coverage, "say how much of what a camera sees is a hole, where no point is")
+    looked.add_argument("job", type=Path, metavar="JOB")
+    looked.add_argument(
+        "--camera", required=True, metavar="|".join(("still", *PATHS, "FILE.json")), help="the camera's path"
+    )
+    looked.add_argument("--loop", action="store_true", help="a camera path that ends where it starts")
+    looked.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
+    looked.add_argument("--width", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
+    looked.add_argument("--height", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
+    looked.add_argument("--masks", type=Path, metavar="FOLDER", help="for pictures of holes (red) and inventions (blue)")
     command("check", _check, "print versions and the device that would be used")
     return parser
 

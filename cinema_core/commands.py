@@ -139,6 +139,34 @@ def suggest(studio: Studio, request: Request) -> Done:
     return Done(f"{len(strokes)} strokes", content)
 
 
+def coverage(job: Path, fields: dict, masks: Path | None, messages: Messages) -> Done:
+    """Look along a camera's path for what the photo does not tell, and scale the path where that is asked for.
+
+    Args:
+        job: A finished job.
+        fields: The request of `coverage.read_question`.
+        masks: Folder for pictures of what was found, one a view.
+        messages: Told the progress.
+
+    Raises:
+        CinemaError: There is no such job, the request is none, or the path cannot be scaled so.
+    """
+    from . import storage
+
+    storage.read_report(job)  # "Build it first" comes before torch takes its seconds
+    messages.progress("coverage", 0.0)
+    from . import coverage
+
+    found = coverage.answer(job, coverage.read_question(fields), lambda part: messages.progress("coverage", part))
+    files = None if masks is None else coverage.write_masks(masks, found)
+    worst = int(found.uncovered.argmax())
+    text = f"{found.uncovered[worst]:.3%} of the frame are holes at view {worst + 1}, the worst of {len(found.uncovered)}"
+    return Done(text, {
+        "uncovered": found.uncovered.tolist(), "invented": found.invented.tolist(), "looked": found.looked,
+        "factor": found.factor, "mask_files": files,
+    })  # fmt: skip
+
+
 def export(job: Path, file: Path) -> Done:
     """Write a job's motion, region or strokes in a form that other programs read, by the file's ending.
 

@@ -8,6 +8,8 @@ Requests, one JSON object a line; paths are strings, what is left out is null or
     {"id": 9, "command": "flow", as build}                       the field for display, without a build
     {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
+    {"id": 12, "command": "coverage", "out": JOB, "poses": [[16 numbers], ...], "lenses": ..., "phases": ..., "width": ...,
+              "height": ..., "point_size": ..., "focal": ..., "limit": ..., "home": ..., "masks": FOLDER}
     {"cancel": 8}
     {"quit": true}
 
@@ -280,6 +282,10 @@ class Engine:
         given = Fields(task.fields)
         return commands.export(given.path("out"), given.path("file"))
 
+    def _coverage(self, task: _Task, messages: JsonMessages) -> Done:
+        given = Fields(task.fields)
+        return commands.coverage(given.path("out"), task.fields, given.path("masks", None), messages)
+
     def _request(self, task: _Task, messages: JsonMessages) -> Request:
         if self._studio is None:
             messages.progress("start", 0.0)  # torch takes its seconds
@@ -296,4 +302,5 @@ COMMANDS = {
     "flow": Engine._flow,
     "suggest": Engine._suggest,
     "export": Engine._export,
+    "coverage": Engine._coverage,
 }

@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from ..blender_addon import camera_path
+from ..blender_addon import camera_path, coverage
 from ..blender_addon.scene import in_scene
 
 PATHS = [
@@ -43,6 +43,7 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         frames = self.frames or camera_path.loop_length(context.scene)
+        coverage.forget(context.scene)
         camera_path.add_path(context.scene, camera_path.PathChoice(self.path, frames, self.loop, self.amplitude))
         return {"FINISHED"}
 

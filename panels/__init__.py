@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import sidebar
+from . import coverage, sidebar
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *coverage.CLASSES)
 
 
 def register() -> None:
