@@ -13,12 +13,14 @@ import numpy as np
 from .data import FARTHEST, Photo, Stroke
 from .hints import fill
 
-SNAP = 0.012  # of the longer side; an outline's edge is looked for so near to where it was drawn
+SNAP = 0.015  # of the longer side; an outline's edge is looked for so near to where it was drawn
 FIT_SAMPLES = 4000  # pixels that a plane is fitted to
 ROUNDS = 8  # of a robust fit
-BINS = 64  # distances below the horizon at which the ground's disparity is looked at
+BINS = 40  # distances below the horizon at which the ground's disparity is looked at
 GROUND = 0.3  # quantile of disparity at a distance below the horizon that is the ground's: what stands there is nearer
-STANDS = (1.1, 1.6)  # times nearer than the ground behind it: from which on something stands, and surely stands
+STANDS = (0.02, 0.08)  # disparity beyond the ground's in which something may stand on it, and surely stands
+SOLID = (0.02, 0.05)  # disparity above the horizon that may be no sky, and surely is none
+LEAST_SLOPE = 0.2  # of the wanted ground's; a flatter present one says nothing of where things stand
 CROOKED = 0.04  # of the photo's height; horizons that lie farther from one line than this say different things
 
 Warn = Callable[[str], None]
@@ -49,6 +51,7 @@ def apply_areas(
             area = snapped(fill(stroke.points, disparity.shape), disparity, photo.color)
             if not area.any():
                 continue
+            area = _to_the_sky(area, disparity) if kind == "depth_sky" else area
             disparity = np.where(area, np.maximum(shape(disparity, area, line), 1 / FARTHEST), disparity).astype(np.float32)
             number[area] = number.max() + 1
             sky = sky | area if kind == "depth_sky" else sky & ~area
@@ -67,24 +70,31 @@ def snapped(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.nd
         color: (H, W, 3) float32, sRGB.
 
     Returns:
-        (H, W) bool. Where there is no edge near by, the outline as drawn.
+        (H, W) bool. Where there is no edge near by, the outline about as drawn.
 
-    Source: Meyer's flooding (1992) from what is surely inside and surely outside; the band of doubt is ours.
+    Source: Meyer's flooding (1992) from what is surely inside and surely outside; the bands of doubt, first a wide one
+        for what is seen from afar, then a narrow one, are ours.
     """
     if not mask.any() or mask.all():
         return mask
     reach = max(2, round(SNAP * max(mask.shape)))
     rows, columns = (slice(max(0, at.min() - 3 * reach), at.max() + 3 * reach + 1) for at in np.nonzero(mask))
-    inside, outside = (_from_edge(part[rows, columns], reach) for part in (mask, ~mask))
+    found = mask.copy()
+    for wide in (reach, max(2, reach // 4)):
+        found[rows, columns] = _flooded(found[rows, columns], disparity[rows, columns], color[rows, columns], wide)
+    return found
+
+
+def _flooded(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray, reach: int) -> np.ndarray:
+    """(h, w) bool: the mask with its edge moved by up to about `reach` px."""
+    inside, outside = (_from_edge(part, reach) for part in (mask, ~mask))
     markers = np.where(inside > min(reach, 0.4 * inside.max()), 1, 0).astype(np.int32)
     markers[outside > min(reach, 0.4 * outside.max())] = 2
-    if not (markers == 2).any():
+    if not (markers == 1).any() or not (markers == 2).any():
         return mask
-    flooded = cv2.watershed(_edges(disparity[rows, columns], color[rows, columns]), markers)
-    flooded = cv2.medianBlur((flooded == 1).astype(np.uint8) * 255, 2 * (reach // 4) + 3) > 0
-    found = mask.copy()
-    found[rows, columns] = np.where(markers > 0, markers == 1, flooded) if (markers == 0).any() else flooded
-    return found
+    flooded = cv2.watershed(_edges(disparity, color, max(0.7, reach / 6)), markers.copy())
+    flooded = cv2.medianBlur((flooded == 1).astype(np.uint8) * 255, min(2 * (reach // 3) + 3, 31)) > 0
+    return np.where(markers > 0, markers == 1, flooded)
 
 
 def _from_edge(mask: np.ndarray, reach: int) -> np.ndarray:
@@ -93,12 +103,21 @@ def _from_edge(mask: np.ndarray, reach: int) -> np.ndarray:
     return cv2.distanceTransform(wide, cv2.DIST_L2, cv2.DIST_MASK_5)[reach + 2 : -reach - 2, reach + 2 : -reach - 2]
 
 
-def _edges(disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
+def _edges(disparity: np.ndarray, color: np.ndarray, sigma: float) -> np.ndarray:
     """(h, w, 3) uint8, a picture with the edges of both: lightness, one axis of colour, logarithm of disparity."""
-    soft = cv2.GaussianBlur(color, (0, 0), 1.0)
+    soft = cv2.GaussianBlur(color, (0, 0), sigma)
     depth = 1 + np.log(disparity.clip(1 / FARTHEST, 1)) / np.log(FARTHEST)
     channels = (soft.mean(-1), (soft[..., 0] - soft[..., 2]) / 2 + 0.5, depth)
     return np.ascontiguousarray(np.rint(np.stack(channels, -1).clip(0, 1) * 255), np.uint8)
+
+
+def _to_the_sky(area: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+    """A drawn sky with the strip, if narrow, that a hand left between it and what is as far."""
+    reach = max(2, round(SNAP * max(area.shape)))
+    far = area | (disparity < 1.5 / FARTHEST)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    closed = cv2.morphologyEx(far.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    return area | (closed & ~far & (cv2.dilate(area.astype(np.uint8), kernel) > 0))
 
 
 # What stands in outlines
@@ -213,44 +232,50 @@ def _below(line: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def _with_horizon(disparity: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Disparity with a ground that vanishes at the horizon; near ground stays as it is.
 
-    The ground at each distance below the line takes the disparity that a plane has there. What stands on it goes
-    with its foot: the ground that was as near as it is. What is no nearer than the ground was at the line gets far.
+    The plane that fits the present ground is taken to the one through the line by a factor, an offset and a tilt of
+    disparity, which keep all planes planes. So what stands on the ground goes with its foot, and nothing is torn.
     """
-    lowest = float(below.max())
-    if lowest < 2:  # no ground in the photo: all of it lies above the horizon
+    if below.max() < 2:  # no ground in the photo: all of it lies above the horizon
         return np.full_like(disparity, 1 / FARTHEST)
-    distance, present = _present_ground(disparity, below)
-    slope = float(_fit(distance[:, None], present)[0])
-    slope = slope if slope > 0 else float(np.median(present / distance))
-    ground = np.interp(below, distance, present)
-    plane = np.maximum(slope * below, 1 / FARTHEST)
-    relief = disparity / ground
-    rising, place = present * (1 + 1e-6 * np.arange(len(present))), slope * distance  # interp needs them to rise
-    stood = np.interp(disparity, [0, *rising], [0, *place])
-    stood = np.where(disparity > rising[-1], disparity * place[-1] / rising[-1], stood)
-    part = np.clip((relief - STANDS[0]) / (STANDS[1] - STANDS[0]), 0, 1)
-    part = part * part * (3 - 2 * part)
-    part = np.where(below > 0, part, 1)  # nothing above it is ground
-    mixed = (1 - part) * plane * relief.clip(0.5, STANDS[1]) + part * stood
-    far = np.clip(disparity, 1 / FARTHEST, 2 / FARTHEST)
-    above = (below <= 0) & (disparity <= present[0] * STANDS[0])
-    return np.where(above, np.minimum(far, disparity), np.maximum(mixed, 1 / FARTHEST)).astype(np.float32)
+    columns = np.arange(disparity.shape[1]) + 0.5 - disparity.shape[1] / 2
+    across, down, level = _present_ground(disparity, below)
+    lowest = float(below.max())
+    slope = max(down + level / lowest, 0.1 / lowest)  # the same disparity at the lower border
+    down = max(down, LEAST_SLOPE * slope)
+    present = np.maximum(across * columns + down * below + level, 1 / FARTHEST)
+    factor = slope / down
+    moved = factor * (disparity - across * columns - level)
+    rises = disparity - present
+    stands = _rise(rises, *STANDS)
+    ground = (1 - stands) * (np.maximum(slope * below, 1 / FARTHEST) + factor * rises) + stands * moved
+    solid = _rise(disparity, *SOLID)
+    above = (1 - solid) * np.minimum(disparity, 1 / FARTHEST) + solid * moved
+    return np.maximum(np.where(below > 0, ground, above), 1 / FARTHEST).astype(np.float32)
 
 
-def _present_ground(disparity: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) px below the line and (N,) disparity that the ground has there now, which does not fall."""
+def _rise(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to `low`, 1 from `high` on, smooth in between."""
+    part = np.clip((values - low) / (high - low), 0, 1)
+    return part * part * (3 - 2 * part)
+
+
+def _present_ground(disparity: np.ndarray, below: np.ndarray) -> tuple[float, float, float]:
+    """The plane that fits the ground below the line: per px from the middle across, per px below the line, and there.
+
+    Looked for in what is farther at each distance below the line, in three parts of the photo's width: what is nearer
+    stands on the ground.
+    """
     step = max(1, round(np.sqrt(below.size / 2e5)))
     thin, values = below[::step, ::step], disparity[::step, ::step]
-    ends = np.linspace(0, 1, BINS + 1) ** 1.5 * float(below.max())
-    number = np.digitize(thin, ends) - 1
+    ends = np.linspace(0, float(below.max()), BINS + 1)
+    third = (np.arange(values.shape[1]) * 3 // values.shape[1])[None]
+    number = np.where(thin > 0, (np.digitize(thin, ends) - 1).clip(0, BINS - 1) * 3 + third, 3 * BINS)
     order = np.argsort(number, axis=None, kind="stable")
-    starts = np.searchsorted(number.ravel()[order], np.arange(BINS + 1))
-    distance, ground = [], []
-    for n in range(BINS):
-        own = values.ravel()[order[starts[n] : starts[n + 1]]]
-        if len(own) > 4:
-            distance.append((ends[n] + ends[n + 1]) / 2)
-            ground.append(np.quantile(own, GROUND))
-    if not distance:
-        return np.array([float(below.max())]), np.array([float(values[thin > 0].mean()) if (thin > 0).any() else 1.0])
-    return np.array(distance), np.maximum.accumulate(ground)
+    bins = np.split(values.ravel()[order], np.searchsorted(number.ravel()[order], np.arange(1, 3 * BINS + 1)))[:-1]
+    ground = np.array([np.quantile(own, GROUND) if len(own) > 4 else 0 for own in bins])
+    middle = (np.arange(3 * BINS) % 3 - 1) * disparity.shape[1] / 3
+    terms = np.stack([middle, (ends[:-1] + ends[1:]).repeat(3) / 2, np.ones(3 * BINS)], 1)
+    seen = ground > 2 / FARTHEST
+    if seen.sum() < 6:
+        return 0.0, 0.0, float(values.mean())
+    return tuple(_fit(terms[seen], ground[seen]).tolist())

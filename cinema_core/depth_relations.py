@@ -26,10 +26,12 @@ CELL = 8  # px of it, between the seeds of two segments
 STEP, LEAST = 0.18, 0.03  # a clear step: of the logarithm of disparity, and of disparity
 START = 0.05  # of a stroke's length is its start
 OTHER = 0.3  # of a stroke's samples that must look unlike its start, for those alone to be meant
+WAY = 0.25  # of a stroke; so far it may still be on what it starts on, if that is a little alike
+DEEPEST = 0.25  # relief, of it, that is believed in what has to move
 LATER = 0.4  # of a stroke along one surface is the way there
 RELIEF = (0.05, 0.15)  # of the logarithm of disparity along a thing: it is so deep; more, and it leans. For "as far", else
 # Differences that count as such: colours (L, a and b over 100) at an edge and from a stroke, logarithms of disparity.
-COLOR, UNLIKE, DEPTH = 0.06, 0.07, 1.0
+COLOR, ROUGHEST, UNLIKE, DEPTH = 0.06, 0.15, 0.07, 1.0
 FAR = 0.05  # disparity; what is farther is all about as far
 JUMP, JUMP_SHARE = 0.015, 0.08  # of disparity at an edge: so much, and of the nearer side
 AWAY = 0.3  # of the longer side; so far from a stroke likeness counts for less
@@ -37,7 +39,8 @@ AWAY = 0.3  # of the longer side; so far from a stroke likeness counts for less
 EDGE, ALIKE, HOLD, LOOSE, DRAWN, PINNED = 1e-4, 0.3, 1.0, 2e-5, 1000.0, 1000.0
 CLEAR, SURE = 0.35, 0.75  # likeness up to which a segment is held, and from which on it is loose
 SMALLEST = 0.012  # a smaller logarithm of the factor is none
-SEEN = 0.03  # differences of the logarithm up to this are smoothed, larger ones get the photo's edges
+EVEN = 0.15  # of the widest difference of the logarithm; smaller ones are smoothed
+SEEN = 0.03  # differences of it from which the photo's edges are looked for
 REACH = 2  # px of the small photo; an edge's exact place is looked for within it
 ROUNDS = 4  # of finding which strokes ask for anything
 MISSED = 0.4  # of what a stroke asks for, from which it counts as contradicted
@@ -56,7 +59,7 @@ class _Segments:
         place: (n, 2), px of the small photo, its middle.
         link: (L, 2), segments side by side.
         length: (L,), px that they touch along.
-        apart: (L,), difference of colour over COLOR.
+        apart: (L,), difference of colour.
         jump: (L,), difference of disparity where they touch, over what counts as a jump.
     """
 
@@ -82,6 +85,7 @@ class _Demand:
         over: (m,) segments of the thing under the stroke.
         share: (m,) of the stroke's samples.
         need: (m,), what is missing to their logarithms of disparity, before anything moves.
+        bound: Lowest and highest logarithm of disparity that it asks for.
         sense: 1 at least, -1 at most, 0 just so much.
         along: True where thing and start are one surface.
     """
@@ -91,6 +95,7 @@ class _Demand:
     over: np.ndarray
     share: np.ndarray
     need: np.ndarray
+    bound: tuple[float, float]
     sense: int
     along: bool
 
@@ -122,7 +127,10 @@ def relate(
     change, missed = _solve(segments, demands, held)
     if not (np.abs(change) > SMALLEST).any():
         return np.ones_like(disparity), missed
-    return np.exp(_to_pixels(change, segments, disparity, photo.color, areas)), missed
+    large = _to_pixels(change, segments, disparity, photo.color, areas)
+    low, high = _bounds(change, demands)
+    depth = np.log(disparity)
+    return np.exp(np.clip(large, np.minimum(low - depth, 0), np.maximum(high - depth, 0))), missed
 
 
 # Segments
@@ -144,7 +152,7 @@ def _part(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> _Segme
     colors = np.stack([mean(look[..., channel]) for channel in range(3)], 1)
     rows, columns = np.mgrid[:height, :width] + 0.5
     link, length, jump = _links(labels, small, count)
-    apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1) / COLOR
+    apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1)
     place = np.stack([mean(columns), mean(rows)], 1)
     return _Segments(labels, small, look, colors, mean(np.log(small)), place, link, length, apart, jump)
 
@@ -225,7 +233,7 @@ def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> 
     depth = np.log(segments.disparity[pixels[:, 1], pixels[:, 0]])
     first = max(2, round(START * len(pixels)))
     start, level = np.unique(along[:first]), float(np.median(depth[:first]))
-    other = ~_alike(segments, start, along)
+    other = ~_left_behind(segments, start, along, depth)
     other[:first] = False
     one = other.mean() < OTHER
     if one:  # start and end are one surface, or look so
@@ -235,19 +243,29 @@ def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> 
     for run in _runs(np.flatnonzero(other), depth):
         need = _need(sense, stroke.speed, level, depth[run], pixels[run])
         over, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
+        bound = tuple(np.quantile(depth[run] + need, (0.05, 0.95)).tolist())
         need = np.bincount(which, need) / count
-        demands.append(_Demand(number, start, over, count / other.sum(), need, sense, one))
+        demands.append(_Demand(number, start, over, count / other.sum(), need, bound, sense, one))
     return demands
 
 
-def _alike(segments: _Segments, start: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """(N,) bool: segments of the surface that the stroke starts on, by its colour, and what looks and stands like it."""
-    color = np.square(segments.color[:, None] - segments.color[start]).sum(-1) / UNLIKE**2
-    depth = np.square((segments.depth[:, None] - segments.depth[start]) / STEP)
-    one, other = segments.link[(segments.jump < 1) & (color.min(1) < 1)[segments.link].all(1)].T
+def _left_behind(segments: _Segments, start: np.ndarray, along: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(N,) bool: samples on the surface that the stroke starts on: it is what things are compared with, not a thing.
+
+    That is what hangs together with the start by colour and depth, and the way to the first jump of depth, if short.
+    """
+    color = np.square(segments.color[:, None] - segments.color[start]).sum(-1).min(1) / UNLIKE**2
+    one, other = segments.link[(segments.jump < 1) & (color < 1)[segments.link].all(1)].T
     graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(color),) * 2)
     parts = connected_components(graph, directed=False)[1]
-    return (np.isin(parts, parts[start]) | ((color + depth).min(1) < 1))[along]
+    behind = np.isin(parts, parts[start])[along]
+    near = np.exp(np.maximum(depth[1:], depth[:-1]))
+    jumps = np.flatnonzero(np.abs(np.diff(np.exp(depth))) > 2 * (JUMP + JUMP_SHARE * near))
+    way = int(jumps[0]) + 1 if len(jumps) else len(along)
+    if way <= 0.5 * len(along):
+        behind[:way] = True
+    behind[: int(WAY * len(along))] |= (color < 4)[along[: int(WAY * len(along))]]
+    return behind
 
 
 def _runs(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
@@ -268,10 +286,11 @@ def _need(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.
         squares = terms.T @ terms + np.diag([0, 1, 1]) * 0.01 * len(depth)
         lean = terms @ np.linalg.solve(squares, terms.T @ depth) - trend
         trend += np.sign(lean) * np.maximum(np.abs(lean) - RELIEF[abs(sense)], 0)
-    if not sense:
-        return level - trend
-    step = speed * max(STEP, float(np.log1p(LEAST / np.exp(level))))
-    return sense * np.maximum(sense * (level - trend) + step, 0)
+    step = speed * max(STEP, float(np.log1p(LEAST / np.exp(level)))) if sense else 0.0
+    need = level + sense * step - trend
+    off = depth + need - (level + sense * step)  # what sticks out by more is no relief
+    need += np.clip(off, -DEEPEST, DEEPEST) - off
+    return sense * np.maximum(sense * need, 0) if sense else need
 
 
 # The solve
@@ -280,7 +299,7 @@ def _need(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.
 def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """(n,) logarithm of the factor, and the strokes that others contradict."""
     count = len(segments.depth)
-    like = _likeness(segments, demands)
+    like, texture = _likeness(segments, demands)
     hold = LOOSE + HOLD * np.clip((SURE - like) / (SURE - CLEAR), 0, 1) ** 2
     asked = np.unique(np.concatenate([demand.over for demand in demands]))
     starts = np.unique(np.concatenate([demand.start for demand in demands]))
@@ -288,15 +307,17 @@ def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) ->
     hold[held] = 1e6
     one, other = segments.link.T
     even = np.exp(-np.square(segments.jump) / 2)
-    bond = np.maximum(np.exp(-np.square(segments.apart) / 2), ALIKE * (like[one] * like[other]) ** 2) * even
-    bond = (EDGE + (1 - EDGE) * bond) * segments.length / CELL
-    graph = sparse.coo_matrix((-np.tile(bond, 2), (np.r_[one, other], np.r_[other, one])), (count, count)).tocsc()
-    still = graph + sparse.diags(hold - np.asarray(graph.sum(1)).ravel(), format="csc")
+    alike = ALIKE * (like[one] * like[other]) ** 2
+    bond = np.maximum(np.exp(-np.square(segments.apart / (texture[one] + texture[other])) * 2), alike) * even
+    still = sparse.diags(hold) + _graph(segments, EDGE + (1 - EDGE) * bond)
+    level = [demand for demand in demands if demand.sense == 0]
+    same = _likeness(segments, level)[0] if level else np.zeros(count)
+    torn = _graph(segments, ALIKE * (same[one] * same[other]) ** 2 * (1 - even))  # jumps where all stands as far
     rows = [_rows(demand, count) for demand in demands]
     active = [_asks(demand, demand.need) for demand in demands]
     change = np.zeros(count)
     for _ in range(ROUNDS):
-        change = _least_squares(still, [row for row, on in zip(rows, active) if on], demands, active)
+        change = _least_squares(still + torn, -torn @ segments.depth, [row for row, on in zip(rows, active) if on], demands, active)
         lacking = [demand.need - row @ change for demand, row in zip(demands, rows)]
         now = [on or _asks(demand, lack) for on, demand, lack in zip(active, demands, lacking)]
         if now == active:
@@ -319,37 +340,80 @@ def _rows(demand: _Demand, count: int) -> sparse.csr_matrix:
 
 
 def _least_squares(
-    still: sparse.csc_matrix, rows: list[sparse.csr_matrix], demands: Sequence[_Demand], active: Sequence[bool]
+    still: sparse.spmatrix,
+    wanted: np.ndarray,
+    rows: list[sparse.csr_matrix],
+    demands: Sequence[_Demand],
+    active: Sequence[bool],
 ) -> np.ndarray:
+    """(n,) the change that suits the segments by themselves and the demands that are active."""
     if not rows:
         return np.zeros(still.shape[0])
     drawn = sparse.vstack(rows)
     weight = DRAWN * np.concatenate([demand.share for demand, on in zip(demands, active) if on])
     need = np.concatenate([demand.need for demand, on in zip(demands, active) if on])
     matrix = (still + drawn.T @ drawn.multiply(weight[:, None])).tocsc()
-    return splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(drawn.T @ (weight * need))
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(
+        wanted + drawn.T @ (weight * need)
+    )
 
 
-def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> np.ndarray:
-    """(n,) 0..1: how much every segment looks like what lies under a stroke, and unlike its start."""
-    like = np.zeros(len(segments.depth))
+def _graph(segments: _Segments, bond: np.ndarray) -> sparse.csc_matrix:
+    """(n, n), of which the square form is the sum of bond * length * difference^2 over all links."""
+    count = len(segments.depth)
+    weight = bond * segments.length / CELL
+    one, other = segments.link.T
+    links = sparse.coo_matrix((np.tile(weight, 2), (np.r_[one, other], np.r_[other, one])), (count, count))
+    return (sparse.diags(np.asarray(links.sum(1)).ravel()) - links).tocsc()
+
+
+def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) 0..1: how much every segment looks like what lies under a stroke, and unlike its start.
+
+    And (n,) difference of colour that is no edge there: the more a thing has of it under the stroke, the more it may
+    have anywhere.
+    """
+    like, texture = np.zeros(len(segments.depth)), np.full(len(segments.depth), COLOR)
     longest = max(segments.labels.shape)
     for demand in demands:
-        meant = _kernel(segments, demand.over)
+        own = segments.apart[np.isin(segments.link, demand.over).all(1)]
+        usual = float(np.clip(np.median(own), COLOR, ROUGHEST)) if len(own) > 3 else COLOR
+        unlike = UNLIKE * usual / COLOR
+        meant = _kernel(segments, demand.over, unlike)
         far = np.sqrt(np.square(segments.place[:, None] - segments.place[demand.over]).sum(-1).min(1)) / longest
         meant *= np.exp(-np.square(far / AWAY) / 2)
         if not demand.along:
-            meant *= meant / np.maximum(meant + _kernel(segments, demand.start), 1e-9)
+            meant *= meant / np.maximum(meant + _kernel(segments, demand.start, UNLIKE), 1e-9)
         meant[demand.over] = 1
         like = np.maximum(like, meant)
+        texture = np.maximum(texture, usual * meant)
+    return _among(segments, like), texture
+
+
+def _among(segments: _Segments, like: np.ndarray) -> np.ndarray:
+    """(n,) likeness, of odd segments as high as that of those round them on the same surface."""
+    one, other = segments.link.T
+    weight = segments.length * np.exp(-np.square(segments.jump) / 2)
+    for _ in range(2):
+        total = np.bincount(one, weight * like[other], len(like)) + np.bincount(other, weight * like[one], len(like))
+        share = np.bincount(one, weight, len(like)) + np.bincount(other, weight, len(like))
+        like = np.maximum(like, total / np.maximum(share, 1e-9))
     return like
 
 
-def _kernel(segments: _Segments, some: np.ndarray) -> np.ndarray:
-    color = np.square(segments.color[:, None] - segments.color[some]).sum(-1) / UNLIKE**2
+def _kernel(segments: _Segments, some: np.ndarray, unlike: float) -> np.ndarray:
+    color = np.square(segments.color[:, None] - segments.color[some]).sum(-1) / unlike**2
     far = np.log(np.exp(segments.depth) + FAR)
     depth = np.square((far[:, None] - far[some]) / DEPTH)
     return np.exp(-(color + depth).min(1) / 2)
+
+
+def _bounds(change: np.ndarray, demands: Sequence[_Demand]) -> tuple[float, float]:
+    """Lowest and highest logarithm of disparity that the strokes ask for: nothing has to move farther than that."""
+    moved = [demand for demand in demands if np.abs(change[demand.over]).max() > SMALLEST]
+    low = min((demand.bound[0] + change[demand.start].mean() for demand in moved), default=0.0)
+    high = max((demand.bound[1] + change[demand.start].mean() for demand in moved), default=0.0)
+    return low - RELIEF[0], high + RELIEF[0]
 
 
 def _contradicted(demands: Sequence[_Demand], lacking: Sequence[np.ndarray]) -> list[int]:
@@ -374,7 +438,7 @@ def _to_pixels(
     Source: Kopf et al., "Joint bilateral upsampling", 2007; at an edge ours takes the side that weighs more.
     """
     small = change[segments.labels].astype(np.float32)
-    small = cv2.bilateralFilter(small, -1, SEEN, CELL / 2)
+    small = cv2.bilateralFilter(small, -1, max(SEEN, EVEN * float(np.ptp(small))), CELL / 2)
     height, width = disparity.shape
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     window = np.ones((2 * REACH + 1,) * 2, np.uint8)
