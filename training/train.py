@@ -1,7 +1,7 @@
 """Trains the depth network: ``python -m training.train --data FOLDER --out FOLDER --steps N``.
 
 Saves every SAVE steps and goes on from there; views that are rendered meanwhile join in. The learning rate falls to
-nothing over the last half of the steps; the last third is trained at the full size of the renders and above.
+nothing over the last half of the steps; the last two fifths are trained at the full size of the renders and above.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Training:
 
     @property
     def closing(self) -> bool:
-        return self.step >= self.steps * 2 / 3
+        return self.step >= self.steps * 0.6
 
     def advance(self, images: Tensor, target: Tensor, label: Tensor) -> dict[str, float]:
         rate = RATE * min(1, (self.step + 1) / WARM_UP, 2 * (1 - self.step / self.steps) + 0.01)
