@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from .jobs import Streamlines
-from .scene import ensure_root, in_scene, match_focal, new_drawing
+from .scene import ensure_root, in_scene, match_focal, new_drawing, remove_drawing
 from .strokes import write_last
 
 RADIUS = 0.0013  # of a line at its head, in units of the photo's longer side
@@ -44,16 +44,9 @@ def show_flow(scene: bpy.types.Scene, lines: Streamlines) -> bpy.types.Object:
 
 def remove_flow(scene: bpy.types.Scene) -> None:
     """Take the streamlines away."""
-    flow = scene.cinemagraph.flow
-    if flow is None:
-        return
-    data = flow.data
-    materials = [material for material in data.materials if material is not None]
-    bpy.data.objects.remove(flow)
-    if data.users == 0:
-        bpy.data.batch_remove([data])
-    bpy.data.batch_remove([material for material in materials if material.users == 0])
-    scene.cinemagraph.flow = None
+    if scene.cinemagraph.flow is not None:
+        remove_drawing(scene.cinemagraph.flow)
+        scene.cinemagraph.flow = None
 
 
 def has_flow(scene: bpy.types.Scene) -> bool:

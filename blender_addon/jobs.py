@@ -15,8 +15,9 @@ from ..cinema_core import storage
 from ..cinema_core.camera import Camera
 from ..cinema_core.errors import CinemaError
 from ..cinema_core.strokes import read_strokes, write_strokes
-from . import engine, result, strokes
+from . import depth_models, engine, result, strokes
 from . import scene as stage
+from .depth_display import DepthMap
 from .engine import Request
 
 
@@ -83,7 +84,8 @@ def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> N
 def has_hints(scene: bpy.types.Scene) -> bool:
     """Tell whether the scene says what moves: by strokes, by a painted mask or by a motion file."""
     settings = scene.cinemagraph
-    return bool(strokes.read_hints(scene) or settings.region_file or settings.flow_file)
+    drawn = strokes.read_hints(scene)
+    return len(drawn) > len(strokes.about_depth(drawn)) or bool(settings.region_file or settings.flow_file)
 
 
 def start_build(scene: bpy.types.Scene) -> Request:
@@ -103,9 +105,11 @@ def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
 def draw_suggested(scene: bpy.types.Scene) -> None:
     """Draw the strokes that the engine put in place of missing ones in the last build, to be edited as any others."""
     settings = scene.cinemagraph
-    shown = stage.in_scene(settings.hints, scene) and not any(layer.hide for layer in settings.hints.data.layers)
+    layers = settings.hints.data.layers if stage.in_scene(settings.hints, scene) else ()
+    shown = layers and all(stage.is_shown(layer) for layer in layers if layer.name in stage.HINT_LAYERS)
     if shown and not has_hints(scene):
-        strokes.add_hints(scene, read_strokes(job_path(scene) / storage.STROKES, (settings.width, settings.height)))
+        found = read_strokes(job_path(scene) / storage.STROKES, (settings.width, settings.height))
+        strokes.add_hints(scene, found, layers=stage.HINT_LAYERS)
 
 
 def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
@@ -136,6 +140,28 @@ def finish_flow(answer: dict) -> Streamlines:
         return Streamlines(file["lines"], file["offsets"], file["speed"])
 
 
+def start_depth(scene: bpy.types.Scene, download: bool = False) -> Request:
+    """Let the engine make the depth of what the scene asks for, without a build.
+
+    Args:
+        scene: A scene with a photo.
+        download: A model that the user lacks may be fetched.
+
+    Raises:
+        CinemaError: As for `start_build`.
+    """
+    fields = _inputs(scene)
+    fields["options"]["download"] = download
+    return engine.ask("depth", fields)
+
+
+def finish_depth(answer: dict) -> DepthMap:
+    """Read the depth that the engine made."""
+    with np.load(answer["file"], allow_pickle=False) as file:
+        disparity = file["disparity"].astype(np.float32)
+    return DepthMap(disparity, str(answer.get("source") or ""), str(answer.get("model") or ""))
+
+
 def start_suggest(scene: bpy.types.Scene) -> Request:
     """Let the engine look for what might move in the scene's photo.
 
@@ -150,7 +176,7 @@ def finish_suggest(scene: bpy.types.Scene, answer: dict, replace: bool = False) 
     settings, path = scene.cinemagraph, _temporary()
     path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
     found = read_strokes(path, (settings.width, settings.height))
-    strokes.add_hints(scene, found, replace)
+    strokes.add_hints(scene, found, replace, stage.HINT_LAYERS)  # what is said of the depth stays
     return len(found)
 
 
@@ -167,7 +193,8 @@ def start_export(scene: bpy.types.Scene, file: Path) -> Request:
 def _inputs(scene: bpy.types.Scene) -> dict:
     """Fields of a request for points or motion."""
     settings = scene.cinemagraph
-    files = {"depth": settings.depth_file, "region": settings.region_file, "flow": settings.flow_file}
+    depth = settings.depth_file if settings.depth_source == "FILE" else ""
+    files = {"depth": depth, "region": settings.region_file, "flow": settings.flow_file}
     given = {name: bpy.path.abspath(path) if path else None for name, path in files.items()}
     return _photo(scene) | given | {"annotations": _annotations(scene)}
 
@@ -180,9 +207,24 @@ def _photo(scene: bpy.types.Scene) -> dict:
         "frames": settings.frames, "speed": settings.speed, "focal": settings.focal,
         "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
         "feather": settings.feather / 100, "perspective": settings.perspective,
-        "swings": settings.swings, "thin": settings.thin,
+        "swings": settings.swings, "thin": settings.thin, **_depth_options(settings),
     }
     return {"photo": str(job / storage.PHOTO), "out": str(job), "options": options}
+
+
+def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
+    """Options about depth; those that do not count are left out, so that changing them makes nothing anew."""
+    options = {
+        "edge_cleanup": settings.edge_cleanup, "reach": settings.reach,
+        "inpaint_model": bpy.path.abspath(settings.inpaint_model),
+    }
+    if settings.depth_source == "FILE":
+        options |= {"depth_kind": settings.depth_kind.lower(), "depth_gamma": settings.depth_gamma}
+    if settings.depth_source == "MODEL":
+        options["depth_model"] = depth_models.resolve(settings.depth_model)
+    if settings.depth_source == "FILE" and settings.depth_limits:
+        options |= {"depth_near": settings.depth_near, "depth_far": settings.depth_far}
+    return options
 
 
 def _annotations(scene: bpy.types.Scene) -> str | None:

@@ -1,10 +1,13 @@
-"""What shows in the view what the hints mean: arrowheads along motion strokes, and a tint over areas.
+"""What shows in the view what the hints mean: arrowheads along motion strokes, a tint over areas, a dot where a
+stroke starts that compares what it runs over with its start.
 
 They are Grease Pencil of an object of its own, which Geometry Nodes make of the hints' strokes: they follow the pen
 while it draws, they look alike in every kind of shading, nothing runs for them, and the strokes stay as they are.
 Sizes are in units of the photo's longer side, as the hints are drawn on a plane where that is one unit wide.
 """
 
+from dataclasses import dataclass
+from math import pi
 from typing import Any
 
 import bpy
@@ -20,32 +23,52 @@ LONGEST = 0.25  # a longer stroke is no faster, as in the core
 SMALLEST, LARGEST = 0.8, 2.0  # factors on the size
 SLOWEST, FASTEST = 0.1, 10.0  # what the radius may make of the speed
 DOT = 0.002  # a shorter stroke has no direction
-RIM = 0.0015  # radius of the arrowheads' outline
+START = 0.008  # radius of the dot where a stroke starts
+RIM = 0.0015  # radius of the outline of arrowheads and dots
 AREA_TINT = 0.25  # opacity; the photo stays readable beneath
 RIM_COLOR = (0.03, 0.01, 0.0, 1.0)
 _HEADS = "Arrowheads"  # name of an input, and of what is made
 _LENGTH, _PLACE, _KIND = "arrow_length", "arrow_place", "mark_kind"
 
 
+@dataclass(frozen=True)
+class Marked:
+    """Which layers get which marks.
+
+    Attributes:
+        motion: Name of the layer that gets arrowheads.
+        areas: Names of the layers that are tinted.
+        starts: Names of the layers whose strokes get a dot where they start.
+    """
+
+    motion: str
+    areas: tuple[str, ...]
+    starts: tuple[str, ...]
+
+
 def create_marks(
-    item: bpy.types.Object, hints: bpy.types.Object, motion: str, areas: tuple[str, ...],
-    tints: dict[str, tuple[float, float, float]],
+    item: bpy.types.Object, hints: bpy.types.Object, marked: Marked, tints: dict[str, tuple[float, float, float]]
 ) -> None:
     """Let a Grease Pencil object show the marks of the hints.
 
     Args:
         item: The object; empty, and a child of the hints.
         hints: What is drawn on.
-        motion: Name of the layer that gets arrowheads.
-        areas: Names of the layers that are tinted.
+        marked: Layers of the hints.
         tints: Colour of each layer, scene-linear.
     """
     item.data.layers.new("Marks")
     modifier = item.modifiers.new("Cinemagraph Marks", "NODES")
-    modifier.node_group = create_marks_group(motion, areas)
-    materials = {name: _material(f"Cinemagraph {name} Area", (*tints[name], AREA_TINT)) for name in areas}
-    materials[_HEADS] = _material("Cinemagraph Arrowheads", (*(0.6 + 0.4 * channel for channel in tints[motion]), 1.0))
+    modifier.node_group = create_marks_group(marked)
+    materials = {name: _material(f"Cinemagraph {name} Area", (*tints[name], AREA_TINT)) for name in marked.areas}
+    materials |= {name: _material(f"Cinemagraph {name} Start", _light(tints[name])) for name in marked.starts}
+    materials[_HEADS] = _material("Cinemagraph Arrowheads", _light(tints[marked.motion]))
     set_inputs(modifier, {"Hints": hints, **materials})
+
+
+def _light(tint: tuple[float, float, float]) -> tuple[float, float, float, float]:
+    """A stroke's colour as it is told apart on the stroke."""
+    return (*(0.6 + 0.4 * channel for channel in tint), 1.0)
 
 
 def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
@@ -54,7 +77,7 @@ def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
         set_inputs(marks.modifiers[0], {"Speed from Radius": on})
 
 
-def create_marks_group(motion: str, areas: tuple[str, ...]) -> bpy.types.GeometryNodeTree:
+def create_marks_group(marked: Marked) -> bpy.types.GeometryNodeTree:
     """Make the group; the geometry that it is given is dropped."""
     graph = Graph("Cinemagraph Marks")
     graph.input("NodeSocketGeometry", "Geometry", "Not used")
@@ -70,12 +93,13 @@ def create_marks_group(motion: str, areas: tuple[str, ...]) -> bpy.types.Geometr
     graph.input(
         "NodeSocketBool", "Speed from Radius", "Larger arrowheads where the stroke is thicker", hide_in_modifier=True
     )
-    for name in (*areas, _HEADS):
+    for name in (*marked.areas, *marked.starts, _HEADS):
         graph.input("NodeSocketMaterial", name, "Material of these marks")
     inputs = graph.interface()
     strokes = graph.add("GeometryNodeObjectInfo", inputs["Hints"], transform_space="ORIGINAL").outputs["Geometry"]
-    marks = {name: _area(graph, _layer(graph, strokes, name)) for name in areas}
-    marks[_HEADS] = _arrowheads(graph, _layer(graph, strokes, motion), inputs)  # the last one is drawn on top
+    marks = {name: _area(graph, _layer(graph, strokes, name)) for name in marked.areas}
+    marks |= {name: _starts(graph, _layer(graph, strokes, name), inputs) for name in marked.starts}
+    marks[_HEADS] = _arrowheads(graph, _layer(graph, strokes, marked.motion), inputs)  # the last one is drawn on top
     joined = graph.add("GeometryNodeJoinGeometry")
     for number, mark in reversed(list(enumerate(marks.values()))):  # a multi-input lists its links last first
         graph.tree.links.new(_store(graph, mark, _KIND, number, "INT", "CURVE"), joined.inputs[0])
@@ -120,6 +144,27 @@ def _area(graph: Graph, curves: Socket) -> Socket:
     return _store(graph, bare, "opacity", 0.0, "FLOAT", "POINT")  # before
 
 
+def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
+    """A dot where each stroke starts, in a dark rim; larger than the stroke is thick."""
+    first = graph.add("GeometryNodeCurveEndpointSelection", 1, 0).outputs[0]
+    share = graph.math("DIVIDE", inputs["Size"], SIZE)
+    seen = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), BREADTH / 2)
+    radius = graph.math("MAXIMUM", graph.math("MULTIPLY", share, START), seen)
+    circle = graph.add("GeometryNodeCurvePrimitiveCircle", 16, mode="RADIUS")
+    circle.inputs["Radius"].default_value = 1.0
+    dots = graph.add(
+        "GeometryNodeInstanceOnPoints", curves, first, circle.outputs["Curve"], None, None, (pi / 2, 0.0, 0.0), radius
+    ).outputs[0]
+    return _outlines(graph, dots)
+
+
+def _outlines(graph: Graph, marks: Socket) -> Socket:
+    """Curves of instances, thin and seen even where what they were made of is not."""
+    curves = graph.add("GeometryNodeRealizeInstances", marks).outputs[0]
+    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM).outputs[0]
+    return _store(graph, thin, "hide_stroke", False, "BOOLEAN", "CURVE")
+
+
 def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
     """Heads along the strokes, lighter than these, in a dark rim that parts them from any photo."""
     way = graph.add("GeometryNodeSplineParameter").outputs["Length"]
@@ -135,9 +180,7 @@ def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Sock
         "GeometryNodeInstanceOnPoints", points, shown, _arrowhead(graph), None, None, flat,
         graph.named("FLOAT", _LENGTH),
     ).outputs[0]
-    curves = graph.add("GeometryNodeRealizeInstances", heads).outputs[0]
-    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM).outputs[0]
-    return _store(graph, thin, "hide_stroke", False, "BOOLEAN", "CURVE")
+    return _outlines(graph, heads)
 
 
 def _length(graph: Graph, inputs: dict[str, Socket]) -> Socket:

@@ -78,6 +78,12 @@ class Graph:
         per_depth = self.math("DIVIDE", pixels, self.math("MULTIPLY", inputs["Focal"], 2.0))
         return self.math("MULTIPLY", per_depth, depth)
 
+    def matched(self, inputs: dict[str, Socket], position: Socket) -> Socket:
+        """Positions for the focal length as it is now: x and y * built / now, so that they keep their pixels."""
+        factor = self.math("DIVIDE", inputs["Built Focal"], inputs["Focal"])  # exactly 1 while they are the same
+        sideways = self.add("ShaderNodeCombineXYZ", factor, factor, 1.0).outputs[0]
+        return self.vector("MULTIPLY", position, sideways)
+
     def depth(self) -> Socket:
         position = self.add("GeometryNodeInputPosition").outputs[0]
         return self.add("ShaderNodeSeparateXYZ", position).outputs["Z"]
@@ -105,8 +111,9 @@ def create_still_group() -> bpy.types.GeometryNodeTree:
     graph.input("NodeSocketGeometry", "Geometry", "Vertices of one layer of the photo")
     _declare_look(graph)
     inputs = graph.interface()
+    place = graph.matched(inputs, graph.add("GeometryNodeInputPosition").outputs[0])
     radius = graph.radius(inputs, graph.depth())
-    points = graph.add("GeometryNodeMeshToPoints", inputs["Geometry"], None, None, radius).outputs[0]
+    points = graph.add("GeometryNodeMeshToPoints", inputs["Geometry"], None, place, radius).outputs[0]
     return graph.finish(points, inputs["Material"])
 
 
@@ -118,9 +125,9 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
     _declare_look(graph)
     inputs = graph.interface()
     phase = _phase(graph, inputs)
-    moved = graph.add(
-        "GeometryNodeSetPosition", inputs["Geometry"], None, None, _displacement(graph, phase, inputs["Keys"])
-    ).outputs[0]
+    here = graph.add("GeometryNodeInputPosition").outputs[0]
+    place = graph.matched(inputs, graph.vector("ADD", here, _displacement(graph, phase, inputs["Keys"])))
+    moved = graph.add("GeometryNodeSetPosition", inputs["Geometry"], None, place).outputs[0]
     colored = graph.add(
         "GeometryNodeStoreNamedAttribute", moved, None, COLOR, _color(graph, phase),
         data_type="FLOAT_COLOR", domain="POINT",
@@ -159,10 +166,11 @@ def _declare_look(graph: Graph) -> None:
         "that a moving camera opens, smaller ones keep the photo sharper",
         default_value=1.4, min_value=0.0, max_value=100.0,
     )
-    graph.input(
-        "NodeSocketFloat", "Focal", "Focal length of the photo in pixels", default_value=1000.0, min_value=1.0,
-        hide_in_modifier=True,
-    )
+    for name, when in (("Focal", "as it is now"), ("Built Focal", "as the points were built for it")):
+        graph.input(
+            "NodeSocketFloat", name, f"Focal length of the photo in pixels, {when}",
+            default_value=1000.0, min_value=1.0, hide_in_modifier=True,
+        )
     graph.input("NodeSocketMaterial", "Material", "Material of the points")
 
 

@@ -37,7 +37,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     cycles, moving = _moving_meshes(scene, report, points)
     stage.ensure_root(scene)
     _ensure_nodes(settings)
-    before, now = _defaults(settings.report, settings.material), _defaults(report, settings.material)
+    before, now = (_defaults(one, settings) for one in (settings.report, report))
     for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
         chosen = get_input(scene, name, before[name])
         if _differ(chosen, before[name]):
@@ -151,13 +151,13 @@ def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
     settings.material = settings.material or material.create_material(nodes.COLOR)
 
 
-def _defaults(report: dict, paint: bpy.types.Material | None) -> dict:
+def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
     """What a build gives the modifiers' inputs; {} before the first build."""
     if not report:
         return {}
     return {
         "Loop Length": report["frames"], "Start Frame": 1.0, "Speed": 1.0, "Point Size": report["point_size"],
-        "Keys": report["keys"], "Focal": report["focal"], "Material": paint,
+        "Keys": report["keys"], "Focal": settings.focal, "Built Focal": report["focal"], "Material": settings.material,
     }
 
 
@@ -207,7 +207,7 @@ def _renew(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:
     """Move the inputs on to the new build's, except those the user has changed since the last one."""
     chosen = nodes.get_inputs(modifier)
     own = {name for name, value in chosen.items() if name in before and _differ(value, before[name])}
-    own -= {"Keys", "Focal", "Cycles"}  # they describe the mesh
+    own -= {"Keys", "Focal", "Built Focal", "Cycles"}  # they describe the mesh and its photo
     nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
 
 

@@ -19,14 +19,27 @@ from . import marks
 SENSOR = 36.0  # mm
 MARKS_NEARER = 0.001  # than the strokes, in units of the photo's longer side: over them, and not visibly apart
 FLOW_NEARER = 0.995  # of the distance of the hints' plane: over strokes and marks, where it looks as large
-HINT_LAYERS = {  # what each layer of the hints says, and its tint
+DEPTH_FARTHER = 1.002  # of the same distance: beneath the strokes
+HINT_LAYERS = {  # what each layer of the hints says of the motion, and its tint
     "Motion": (1.0, 0.33, 0.03),
     "Region": (0.2, 0.9, 0.35),
     "Sway": (0.85, 0.3, 1.0),
     "Still": (0.25, 0.6, 1.0),
     "Outlet": (1.0, 0.85, 0.05),
 }
-AREAS = ("Region", "Sway")  # layers whose strokes enclose something, open as a hand may leave them
+DEPTH_LAYERS = {  # the same of the depth; these lie in a group
+    "Same Depth": (1.0, 1.0, 1.0),
+    "Nearer": (1.0, 0.06, 0.12),
+    "Farther": (0.12, 0.1, 1.0),
+    "Horizon": (0.0, 1.0, 0.9),
+    "Flat": (0.7, 0.4, 0.12),
+    "Upright": (1.0, 0.3, 0.65),
+    "Sky": (0.45, 0.75, 1.0),
+}
+DEPTH_GROUP = "Depth"
+LAYERS = HINT_LAYERS | DEPTH_LAYERS
+AREAS = ("Region", "Sway", "Flat", "Upright", "Sky")  # their strokes enclose something, open as a hand may leave them
+RELATIONS = ("Same Depth", "Nearer", "Farther")  # their strokes compare what they run over with where they start
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
 _TURN = Matrix.Rotation(-pi / 2, 4, "X")
@@ -130,8 +143,9 @@ def match_focal(settings: bpy.types.PropertyGroup) -> None:
     plane = settings.focal / longest
     if settings.hints is not None:
         settings.hints.location = (0.0, plane, 0.0)
-    if settings.flow is not None:
-        settings.flow.location, settings.flow.scale = (0.0, FLOW_NEARER * plane, 0.0), (FLOW_NEARER,) * 3
+    for shown, share in ((settings.flow, FLOW_NEARER), (settings.depth_map, DEPTH_FARTHER)):
+        if shown is not None:
+            shown.location, shown.scale = (0.0, share * plane, 0.0), (share,) * 3
 
 
 def reach(scene: bpy.types.Scene, farthest: float) -> None:
@@ -194,7 +208,7 @@ def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
     settings = scene.cinemagraph
     if not in_scene(settings.hints, scene):
         settings.hints = new_drawing(scene, "Cinemagraph Hints")
-    for name in HINT_LAYERS:
+    for name in LAYERS:
         ensure_hint_layer(scene, name)
     _ensure_marks(scene)
     if settings.hints.data.layers.active is None:
@@ -209,7 +223,7 @@ def _ensure_marks(scene: bpy.types.Scene) -> None:
         settings.marks.hide_select = True
         settings.marks.parent, settings.marks.matrix_parent_inverse = settings.hints, Matrix()
         settings.marks.location = (0.0, -MARKS_NEARER, 0.0)
-        marks.create_marks(settings.marks, settings.hints, "Motion", AREAS, HINT_LAYERS)
+        marks.create_marks(settings.marks, settings.hints, marks.Marked("Motion", AREAS, RELATIONS), LAYERS)
     marks.follow_radius(settings.marks, settings.speed_from_radius)
 
 
@@ -231,11 +245,48 @@ def ensure_hint_layer(scene: bpy.types.Scene, name: str) -> bpy.types.GreasePenc
     data = scene.cinemagraph.hints.data
     layer = data.layers.get(name)
     if layer is None:
-        layer = data.layers.new(name, set_active=False)
-        layer.tint_color, layer.tint_factor = HINT_LAYERS[name], 1.0
+        group = _ensure_group(data) if name in DEPTH_LAYERS else None
+        layer = data.layers.new(name, set_active=False, layer_group=group)
+        layer.tint_color, layer.tint_factor = LAYERS[name], 1.0
         data.layers.move_bottom(layer)  # the first one made, Motion, is the topmost
         layer.frames.new(scene.frame_start)
     return layer
+
+
+def _ensure_group(data: bpy.types.GreasePencil) -> bpy.types.GreasePencilLayerGroup:
+    """Give the group of the layers about depth."""
+    group = data.layer_groups.get(DEPTH_GROUP)
+    if group is None:
+        group = data.layer_groups.new(DEPTH_GROUP)
+        data.layer_groups.move_bottom(group)
+        group.is_expanded = False
+    return group
+
+
+def is_shown(layer: bpy.types.GreasePencilLayer) -> bool:
+    """Tell whether neither the layer nor a group that it lies in is hidden."""
+    part = layer
+    while part is not None and not part.hide:
+        part = part.parent_group
+    return part is None
+
+
+def show_layer(layer: bpy.types.GreasePencilLayer) -> None:
+    """Let the layer be seen and drawn on, in whatever group it lies."""
+    part = layer
+    while part is not None:
+        part.hide = part.lock = False
+        part = part.parent_group
+
+
+def remove_drawing(item: bpy.types.Object) -> None:
+    """Delete a Grease Pencil object with what only it used."""
+    data = item.data
+    materials = [material for material in data.materials if material is not None]
+    bpy.data.objects.remove(item)
+    if data.users == 0:
+        bpy.data.batch_remove([data])
+    bpy.data.batch_remove([material for material in materials if material.users == 0])
 
 
 def hint_material(scene: bpy.types.Scene, name: str) -> int:
@@ -247,6 +298,6 @@ def hint_material(scene: bpy.types.Scene, name: str) -> int:
     material = bpy.data.materials.new(f"Cinemagraph {name}")
     material["cinemagraph_layer"] = name
     bpy.data.materials.create_gpencil_data(material)
-    material.grease_pencil.color = (*HINT_LAYERS[name], 1.0)  # as the layer's tint, which edit mode does not show
+    material.grease_pencil.color = (*LAYERS[name], 1.0)  # as the layer's tint, which edit mode does not show
     hints.data.materials.append(material)
     return len(hints.material_slots) - 1

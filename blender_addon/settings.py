@@ -4,15 +4,43 @@ import json
 
 import bpy
 from bpy.props import (
-    BoolProperty, CollectionProperty, FloatProperty, IntProperty, IntVectorProperty, PointerProperty, StringProperty,
+    BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, IntVectorProperty, PointerProperty,
+    StringProperty,
 )
 
 from .. import __package__ as base_package
-from . import coverage, live, marks, result, scene, selection
+from . import coverage, depth_display, depth_models, live, marks, result, scene, selection
+
+DEPTH_SOURCES = [
+    ("BUILT_IN", "Built In", "Estimated from the photo alone: approximate, and made for landscapes"),
+    ("FILE", "File", "A picture or array of depth that another program made of this photo"),
+    ("MODEL", "Model", "Estimated by a depth model of yours, which runs on this computer"),
+]
+DEPTH_KINDS = [
+    ("AUTO", "Auto", "Told by the file's form and content"),
+    ("DISPARITY", "Near is White", "Large values are near, as in most depth maps"),
+    ("INVERTED", "Near is Black", "Large values are far, not to scale"),
+    ("METRIC", "Metric", "Values are distances in any unit, to scale"),
+]
 
 
 def _match_cameras(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
     scene.match_focal(settings)
+    result.set_input(settings.id_data, "Focal", settings.focal)  # points keep their pixels
+
+
+def _choose_source(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
+    """Whoever names a file wants it to count."""
+    if bool(settings.depth_file) != (settings.depth_source == "FILE"):
+        settings.depth_source = "FILE" if settings.depth_file else "BUILT_IN"
+
+
+def _look_up_licence(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
+    settings.depth_licence = depth_models.find_licence(settings.depth_model)
+
+
+def _suggest_models(_settings: "CinemagraphSettings", _context: bpy.types.Context, _text: str) -> list[tuple[str, str]]:
+    return list(depth_models.KNOWN.items())
 
 
 def _follow_radius(settings: "CinemagraphSettings", _context: bpy.types.Context) -> None:
@@ -46,7 +74,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     file_size: IntVectorProperty(name="File Size", description="Size of the photo's file", size=2, min=0)
     focal: FloatProperty(
         name="Focal Length", description="Focal length in pixels of the working photo. As long as its longer "
-        "side is a 36 mm lens; shorter means a wider view and more depth",
+        "side is a 36 mm lens; shorter means a wider view and more depth. What was built follows at once",
         subtype="PIXEL", default=1000.0, min=1.0, max=1e6, soft_min=100.0, soft_max=10000.0, update=_match_cameras,
     )
     max_side: IntProperty(
@@ -61,9 +89,50 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
         name="Flow Speed", description="Factor on the speed that the strokes ask for; larger flows faster",
         default=1.0, min=0.0, max=100.0, soft_max=5.0,
     )
+    depth_source: EnumProperty(name="Source", description="Where the photo's depth comes from", items=DEPTH_SOURCES)
     depth_file: StringProperty(
-        name="Depth", description="Picture or array of the photo's depth; left empty, depth is estimated",
-        subtype="FILE_PATH",
+        name="Depth File", description="Picture or array of the photo's depth: PNG, TIFF, OpenEXR, NPY or PFM. Another "
+        "size of the same aspect will do; left empty, depth is estimated", subtype="FILE_PATH", update=_choose_source,
+    )
+    depth_kind: EnumProperty(name="Values", description="How the file's values are meant", items=DEPTH_KINDS)
+    depth_limits: BoolProperty(
+        name="Range", description="Say how far the nearest and the farthest content are; otherwise as the file says"
+    )
+    depth_near: FloatProperty(
+        name="Near", description="Distance of the nearest content, in any unit", default=1.0, min=1e-3, max=1e6,
+        soft_max=100.0,
+    )
+    depth_far: FloatProperty(
+        name="Far", description="Distance of the farthest content, in the same unit; the larger it is beside Near, the "
+        "deeper the scene", default=20.0, min=1e-3, max=1e6, soft_max=1000.0,
+    )
+    depth_gamma: FloatProperty(
+        name="Gamma", description="Moves the middle distance, its ends stay: larger sets it farther back",
+        default=1.0, min=0.1, max=10.0, soft_min=0.3, soft_max=3.0,
+    )
+    depth_model: StringProperty(
+        name="Model", description="A model of the transformers library by its name or folder, or a .pt or .onnx file",
+        default=depth_models.DEFAULT, update=_look_up_licence, search=_suggest_models, search_options={"SUGGESTION"},
+    )
+    depth_licence: StringProperty(name="Licence", default=depth_models.KNOWN[depth_models.DEFAULT])
+    depth_origin: StringProperty(name="Depth Shown", description="Where the depth that is shown comes from")
+    depth_opacity: FloatProperty(
+        name="Opacity", description="How much the colours of the depth hide the photo", subtype="FACTOR",
+        min=0.0, max=1.0, options={"SKIP_SAVE"},
+        get=lambda settings: depth_display.get_opacity(settings.id_data),
+        set=lambda settings, value: depth_display.set_opacity(settings.id_data, value),
+    )
+    edge_cleanup: FloatProperty(
+        name="Edge Cleanup", description="How much the photo's edges put those of the depth right, and noise is "
+        "taken out; 0 leaves the depth as it is", subtype="FACTOR", default=1.0, min=0.0, max=1.0,
+    )
+    reach: FloatProperty(
+        name="Reach", description="How far surfaces go on behind nearer ones, and beyond the photo's border. Larger "
+        "camera moves need more; more makes more points", subtype="FACTOR", default=1.0, min=0.25, max=4.0,
+    )
+    inpaint_model: StringProperty(
+        name="Fill Model", description="Inpainting model of yours, a .pt or .onnx file, that paints what is hidden; "
+        "left empty, it is made of the photo's own texture", subtype="FILE_PATH",
     )
     region_file: StringProperty(
         name="Region Mask", description="Painted picture of what moves: white moves, black stands, grey moves slower. "
@@ -125,6 +194,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
     hints: PointerProperty(type=bpy.types.Object)
     marks: PointerProperty(type=bpy.types.Object)
     flow: PointerProperty(type=bpy.types.Object)
+    depth_map: PointerProperty(type=bpy.types.Object)
     parts: CollectionProperty(type=CinemagraphPart)
     still_nodes: PointerProperty(type=bpy.types.NodeTree)
     moving_nodes: PointerProperty(type=bpy.types.NodeTree)
@@ -147,9 +217,14 @@ class CinemagraphProgress(bpy.types.PropertyGroup):
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
     live_preview: BoolProperty(  # here, so that undo does not switch it, and no file that is opened starts it
         name="Live", description="Show the flow again whenever a stroke has been drawn or changed",
-        options={"SKIP_SAVE"}, update=lambda _state, context: live.restart(context),
+        options={"SKIP_SAVE"}, update=lambda _state, context: live.restart(context, live.FLOW),
     )
     live_trouble: StringProperty(options={"SKIP_SAVE"})  # why the live flow is not shown, "" while all is well
+    live_depth: BoolProperty(
+        name="Live", description="Show the depth again whenever a stroke about it has been drawn or changed, or a "
+        "setting of it", options={"SKIP_SAVE"}, update=lambda _state, context: live.restart(context, live.DEPTH),
+    )
+    live_depth_trouble: StringProperty(options={"SKIP_SAVE"})
 
 
 class CinemagraphPreferences(bpy.types.AddonPreferences):

@@ -1,16 +1,20 @@
 """Grease Pencil strokes <-> strokes in pixels of the photo. Reads the data of Blender 4.3 to 5.2."""
 
+from collections.abc import Collection
+
 import bpy
 import numpy as np
 
 from ..cinema_core.data import Stroke
 from ..cinema_core.errors import CinemaError
+from ..cinema_core.strokes import DEPTH_KINDS
 from . import curves, marks
 from .marks import SPEED
-from .scene import AREAS, HINT_LAYERS, ensure_hint_layer, hint_material, in_scene, photo_camera
+from .scene import AREAS, LAYERS, ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
 
 SLOWEST_SPEED = 1e-4  # a factor of 0 would read as none
 NEARLY_CLOSED = 0.15  # a gap of this share of the stroke's length still counts as closed by hand
+KINDS = {name: name.lower().replace(" ", "_") for name in LAYERS} | {"Sky": "depth_sky"}  # layer -> kind of its strokes
 RADIUS = 0.004  # of a stroke, in units of the photo's longer side
 
 
@@ -29,9 +33,14 @@ def read_hints(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = N
         return []
     strokes = []
     for layer in settings.hints.data.layers:
-        if layer.name in HINT_LAYERS and not layer.hide:
+        if layer.name in LAYERS and is_shown(layer):
             strokes += _read_layer(scene, layer)
     return strokes
+
+
+def about_depth(drawn: list[Stroke]) -> list[Stroke]:
+    """Those that correct the depth; all others say what moves."""
+    return [stroke for stroke in drawn if stroke.kind in DEPTH_KINDS]
 
 
 def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> list[Stroke]:
@@ -43,22 +52,22 @@ def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> l
     pixels = np.split(_project(scene, layer, np.concatenate(lines)[:, :3]), starts)
     cyclic, speed = (read_attribute(frame.drawing, name, "value", len(lines)) for name in ("cyclic", SPEED))
     filled = _read_filled(scene.cinemagraph.hints, frame.drawing, len(lines))
-    kind = layer.name.lower()
+    kind = KINDS[layer.name]
     pressed = kind == "motion" and scene.cinemagraph.speed_from_radius
     return [
         Stroke(
-            kind, points, _is_closed(kind, points, bool(cyclic[i] or filled[i])), float(speed[i]) or 1.0,
+            kind, points, _is_closed(layer.name, points, bool(cyclic[i] or filled[i])), float(speed[i]) or 1.0,
             _profile(lines[i][:, 3]) if pressed else None,
         )
         for i, points in enumerate(pixels)
     ]
 
 
-def _is_closed(kind: str, points: np.ndarray, drawn_closed: bool) -> bool:
+def _is_closed(layer: str, points: np.ndarray, drawn_closed: bool) -> bool:
     """What encloses something does so however it was drawn; a Still stroke does if its hand came back."""
-    if kind.capitalize() in AREAS:
+    if layer in AREAS:
         return True
-    return drawn_closed and kind != "outlet" or kind == "still" and _nearly_closed(points)
+    return drawn_closed and layer in ("Motion", "Still") or layer == "Still" and _nearly_closed(points)
 
 
 def _profile(radius: np.ndarray) -> np.ndarray:
@@ -149,7 +158,9 @@ def _project(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, points:
     return photo_camera(scene.cinemagraph).project(core).astype(np.float32)
 
 
-def add_hints(scene: bpy.types.Scene, strokes: list[Stroke], replace: bool = False) -> None:
+def add_hints(
+    scene: bpy.types.Scene, strokes: list[Stroke], replace: bool = False, layers: Collection[str] = tuple(LAYERS)
+) -> None:
     """Draw strokes on the plane of the hints, on the layers of their kinds, at the current frame.
 
     A stroke with a profile is drawn with that radius, and radius then counts as speed.
@@ -158,14 +169,15 @@ def add_hints(scene: bpy.types.Scene, strokes: list[Stroke], replace: bool = Fal
         scene: A scene with a photo.
         strokes: In pixels of the working photo.
         replace: Clear what the layers show at this frame first.
+        layers: The layers that are drawn on, and cleared.
     """
     settings = scene.cinemagraph
-    for name in HINT_LAYERS:
+    for name in layers:
         layer = ensure_hint_layer(scene, name)
         frame = layer.get_frame_at(scene.frame_current) or layer.frames.new(scene.frame_current)
         if replace:
             frame.drawing.remove_strokes()
-        chosen = [stroke for stroke in strokes if stroke.kind == name.lower() and len(stroke.points)]
+        chosen = [stroke for stroke in strokes if stroke.kind == KINDS[name] and len(stroke.points)]
         if chosen:
             _draw(scene, layer, frame.drawing, chosen)
     if any(stroke.profile is not None for stroke in strokes):
@@ -209,7 +221,7 @@ def write_last(
 ) -> None:
     """Write the last len(values) elements of an attribute, which is made if it is missing."""
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
-    whole = np.zeros((len(attribute.data), *values.shape[1:]), np.int32 if kind == "INT" else np.float32)
+    whole = np.zeros((len(attribute.data), *values.shape[1:]), {"INT": np.int32, "BOOLEAN": bool}.get(kind, np.float32))
     attribute.data.foreach_get(field, whole.ravel())
     whole[-len(values):] = values
     attribute.data.foreach_set(field, whole.ravel())

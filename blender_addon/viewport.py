@@ -2,7 +2,7 @@
 
 import bpy
 
-from .scene import ensure_hint_layer, hint_material, in_scene
+from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -15,12 +15,11 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     settings = context.scene.cinemagraph
     _leave_mode(context)
     hints = settings.hints
-    for item in (hints, settings.marks, settings.photo_camera, settings.flow):
-        if in_scene(item, context.scene):
-            item.hide_viewport = False
-            item.hide_set(False)
+    for item in _over_photo(context):
+        item.hide_viewport = False
+        item.hide_set(False)
     drawn_on = hints.data.layers.active = ensure_hint_layer(context.scene, layer)
-    drawn_on.hide = drawn_on.lock = False
+    show_layer(drawn_on)
     if drawn_on.get_frame_at(context.scene.frame_current) is None:
         drawn_on.frames.new(context.scene.frame_current)
     _activate(context, hints)
@@ -35,25 +34,29 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
 
 def show_photo(context: bpy.types.Context) -> None:
     """Look through the photo's camera; the mode stays."""
-    settings = context.scene.cinemagraph
-    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
-        if in_scene(item, context.scene):
-            item.hide_set(False)
-    _look_through(context, settings.photo_camera, local=True)
+    for item in _over_photo(context):
+        item.hide_set(False)
+    _look_through(context, context.scene.cinemagraph.photo_camera, local=True)
 
 
 def show_result(context: bpy.types.Context) -> None:
     """Leave draw mode and look through the scene camera, with the points' own colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
-    for item in (settings.hints, settings.marks, settings.photo_camera, settings.flow):
-        if in_scene(item, context.scene):
-            item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
+    for item in _over_photo(context):
+        item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
     if in_scene(settings.camera, context.scene):
         _look_through(context, settings.camera, local=False)
     for area in _views(context):
         if area.spaces.active.shading.type in {"SOLID", "WIREFRAME"}:
             area.spaces.active.shading.type = "MATERIAL"
+
+
+def _over_photo(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """What is looked at while hints are drawn, as far as it is there."""
+    settings = context.scene.cinemagraph
+    items = (settings.hints, settings.marks, settings.photo_camera, settings.flow, settings.depth_map)
+    return [item for item in items if in_scene(item, context.scene)]
 
 
 def _leave_mode(context: bpy.types.Context) -> None:

@@ -2,10 +2,10 @@
 
 import bpy
 
-from . import build, camera, coverage, files, flow, hints, photo, render
+from . import build, camera, coverage, depth, files, flow, hints, photo, render
 
 CLASSES = (
-    *photo.CLASSES, *hints.CLASSES, *flow.CLASSES, *files.CLASSES, *build.CLASSES, *camera.CLASSES,
+    *photo.CLASSES, *depth.CLASSES, *hints.CLASSES, *flow.CLASSES, *files.CLASSES, *build.CLASSES, *camera.CLASSES,
     *coverage.CLASSES, *render.CLASSES,
 )
 

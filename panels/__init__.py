@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import coverage, sidebar
+from . import coverage, depth, sidebar
 
-CLASSES = (*sidebar.CLASSES, *coverage.CLASSES)
+CLASSES = (*sidebar.CLASSES, *depth.CLASSES, *coverage.CLASSES)
 
 
 def register() -> None:

@@ -20,24 +20,26 @@ FIGURES = {
 }
 
 
-class _Panel:
+class SidebarPanel:
+    """Mixin: where all our panels are."""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Cinemagraph"
 
 
-def _wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str) -> None:
-    """Show a warning on as many lines as it needs."""
+def show_wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR") -> None:
+    """Show a warning, or what the icon says, on as many lines as it needs; nothing for no text."""
     if not text:
         return
     scale = context.preferences.system.ui_scale
     width = max(20, int(context.region.width / (CHARACTER * scale)) - 6)
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, width)):
-        column.label(text=line, icon="BLANK1" if number else "ERROR")
+        column.label(text=line, icon="BLANK1" if number else icon)
 
 
-class CINEMAGRAPH_PT_photo(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
     bl_label = "Photo"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -48,10 +50,9 @@ class CINEMAGRAPH_PT_photo(_Panel, bpy.types.Panel):
         if settings.photo is not None:
             layout.label(text=f"{settings.photo.name}, {settings.width} × {settings.height}")
             layout.prop(settings, "focal")
-            layout.prop(settings, "depth_file")
 
 
-class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
     bl_label = "Hints"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -66,7 +67,7 @@ class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
         row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
         row.prop(context.window_manager.cinemagraph, "live_preview", toggle=True)
         row.operator("cinemagraph.hide_flow", text="", icon="X")
-        _wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
+        show_wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
 
     def _draw_layers(self, context: bpy.types.Context) -> None:
         hints = context.scene.cinemagraph.hints
@@ -80,7 +81,7 @@ class CINEMAGRAPH_PT_hints(_Panel, bpy.types.Panel):
                 row.operator("cinemagraph.draw", text=name, icon=LAYER_ICONS[name], depress=pressed).layer = name
 
 
-class CINEMAGRAPH_PT_motion(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_motion(SidebarPanel, bpy.types.Panel):
     bl_label = "Motion"
     bl_parent_id = "CINEMAGRAPH_PT_hints"
     bl_options = {"DEFAULT_CLOSED"}
@@ -92,7 +93,7 @@ class CINEMAGRAPH_PT_motion(_Panel, bpy.types.Panel):
             layout.prop(settings, name)
 
 
-class CINEMAGRAPH_PT_files(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_files(SidebarPanel, bpy.types.Panel):
     bl_label = "Import and Export"
     bl_parent_id = "CINEMAGRAPH_PT_hints"
     bl_options = {"DEFAULT_CLOSED"}
@@ -104,7 +105,7 @@ class CINEMAGRAPH_PT_files(_Panel, bpy.types.Panel):
         column.operator("cinemagraph.export_motion", icon="EXPORT")
 
 
-class CINEMAGRAPH_PT_build(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
     bl_label = "Build"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -124,7 +125,7 @@ class CINEMAGRAPH_PT_build(_Panel, bpy.types.Panel):
             row.operator("cinemagraph.remove", text="", icon="TRASH")
 
 
-class CINEMAGRAPH_PT_playback(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
     bl_label = "Playback"
     bl_parent_id = "CINEMAGRAPH_PT_build"
 
@@ -140,7 +141,7 @@ class CINEMAGRAPH_PT_playback(_Panel, bpy.types.Panel):
             layout.prop(context.scene.cinemagraph, name)
 
 
-class CINEMAGRAPH_PT_report(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_report(SidebarPanel, bpy.types.Panel):
     bl_label = "Quality Report"
     bl_parent_id = "CINEMAGRAPH_PT_build"
     bl_options = {"DEFAULT_CLOSED"}
@@ -157,7 +158,7 @@ class CINEMAGRAPH_PT_report(_Panel, bpy.types.Panel):
             split.label(text=label)
             split.label(text=text)
         for warning in report.get("warnings", ()):
-            _wrapped(context, column, warning)
+            show_wrapped(context, column, warning)
 
 
 def _report_lines(report: dict) -> list[tuple[str, str]]:
@@ -174,7 +175,7 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
     return lines
 
 
-class CINEMAGRAPH_PT_camera(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
     bl_label = "Camera"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -183,7 +184,7 @@ class CINEMAGRAPH_PT_camera(_Panel, bpy.types.Panel):
             grid.operator("cinemagraph.add_camera_path", text=label).path = path
 
 
-class CINEMAGRAPH_PT_render(_Panel, bpy.types.Panel):
+class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):
     bl_label = "Render"
 
     def draw(self, context: bpy.types.Context) -> None:

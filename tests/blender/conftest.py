@@ -52,7 +52,7 @@ def addon(installed) -> types.SimpleNamespace:
     """An empty scene, and the modules of the installed extension's bridge by name."""
     bpy.ops.wm.read_homefile(use_empty=True)
     rooms = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
-             "selection", "flow_display", "live", "exchange")  # fmt: skip
+             "selection", "flow_display", "live", "exchange", "depth_display", "depth_models")  # fmt: skip
     return types.SimpleNamespace(
         **{room: import_module(f"{MODULE}.blender_addon.{room}") for room in rooms},
         data=import_module(f"{MODULE}.cinema_core.data"), camera=import_module(f"{MODULE}.cinema_core.camera"),

@@ -71,7 +71,7 @@ def test_open_photo_sets_the_stage(addon, opened, photo_file):
     settings = opened.cinemagraph
     assert (settings.width, settings.height, settings.focal) == (WIDTH, HEIGHT, WIDTH)
     assert opened.camera == settings.camera and opened.camera.data.lens == pytest.approx(36)
-    assert [layer.name for layer in settings.hints.data.layers][::-1] == list(addon.scene.HINT_LAYERS)
+    assert [layer.name for layer in settings.hints.data.layers][::-1] == list(addon.scene.LAYERS)
     assert settings.photo.packed_file is not None and settings.photo_path == str(photo_file)
     assert (addon.jobs.job_path(opened) / "photo.png").exists()
 

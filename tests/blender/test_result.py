@@ -175,3 +175,45 @@ def test_no_finished_job_changes_nothing(addon, placed, tmp_path):
     with pytest.raises(addon.errors.CinemaError):
         addon.result.import_result(placed, tmp_path / "nothing")
     assert before == (set(bpy.data.objects), set(bpy.data.meshes), set(bpy.data.node_groups))
+
+
+def pixels_and_sizes(position, radius, focal):
+    """Where points are seen on the photo, px, and how large: twice their radius, px."""
+    return position[:, :2] / position[:, 2:] * focal, 2 * radius * focal / position[:, 2]
+
+
+@pytest.mark.parametrize("focal", [FOCAL / 2, 3.3 * FOCAL])
+def test_points_keep_their_pixels_at_any_focal_length(addon, placed, job, focal):
+    addon.result.import_result(placed, job)
+    placed.frame_set(6)
+    before = {item: evaluated_points(item) for item, _ in addon.result.parts(placed)}
+    placed.cinemagraph.focal = focal
+    placed.frame_set(6)
+    for item, first in before.items():
+        found = evaluated_points(item)
+        pixel, size = pixels_and_sizes(found["position"], found["radius"], focal)
+        wanted, sizes = pixels_and_sizes(first["position"], first["radius"], FOCAL)
+        assert np.abs(pixel - wanted).max() < 1e-3 and np.abs(size / sizes - 1).max() < 1e-5
+        assert np.array_equal(found["position"][:, 2], first["position"][:, 2])
+        assert np.abs(found["position"][:, 0] * focal - first["position"][:, 0] * FOCAL).max() < 1e-2
+        assert np.array_equal(found["color"], first["color"])
+    bpy.context.view_layer.update()
+    seen = placed.cinemagraph.camera.data.view_frame(scene=placed)  # at depth 1: half the photo's width over focal
+    assert max(corner.x / -corner.z for corner in seen) == pytest.approx(160 / focal, rel=1e-4)
+    placed.cinemagraph.focal = FOCAL
+    placed.frame_set(6)
+    for item, first in before.items():
+        assert all(np.array_equal(values, first[name]) for name, values in evaluated_points(item).items())
+
+
+def test_a_build_for_another_focal_length_than_the_one_chosen_meanwhile(addon, placed, job):
+    addon.result.import_result(placed, job)
+    placed.cinemagraph.focal = 450.0
+    write_job(job, make_points(), focal=FOCAL)  # asked for before the change
+    addon.result.import_result(placed, job)
+    _, modifier = moving(addon, placed)[0]
+    values = addon.nodes.get_inputs(modifier)
+    assert (values["Focal"], values["Built Focal"]) == (450.0, FOCAL)
+    write_job(job, make_points(), focal=450.0)
+    addon.result.import_result(placed, job)
+    assert addon.nodes.get_inputs(modifier)["Built Focal"] == 450.0

@@ -1,0 +1,170 @@
+"""The depth, drawn over the photo in colours: near is warm, far is cool, the sky is dark.
+
+It is Grease Pencil beneath the hints, so that strokes and their marks stay as clear as on the photo, points that were
+built do not hide it, and it looks the same in every kind of shading. (Tried: an image on an empty or before the camera
+lies over the strokes, one behind the camera's view lies under the points.) Strips of one shade each are filled; the
+object cannot be selected and never renders.
+"""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..cinema_core.data import FARTHEST
+from .scene import ensure_root, in_scene, match_focal, new_drawing, remove_drawing
+from .strokes import write_last
+
+OPACITY = 0.75
+CELLS = 480  # along the longer side
+# Far to near: brightness rises and falls once, so that steps are told apart without colour too. sRGB.
+RAMP = np.array([
+    (0.19, 0.12, 0.42), (0.22, 0.34, 0.86), (0.13, 0.62, 0.94), (0.14, 0.83, 0.76), (0.42, 0.94, 0.43),
+    (0.78, 0.91, 0.23), (0.97, 0.74, 0.2), (0.96, 0.47, 0.12), (0.82, 0.2, 0.05),
+])  # fmt: skip
+SKY_COLOR = (0.1, 0.1, 0.12)  # sRGB; no shade of the ramp is grey
+SHADES = 32  # materials along the ramp: colours of points would not show in solid shading
+SKY_FROM = 0.97 * FARTHEST  # scene units
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """The depth as the engine sees it.
+
+    Attributes:
+        disparity: (H, W) float32, 1 / scene units: the nearest is 1, what is far goes to 0.
+        source: Where it comes from, for people.
+        licence: Of the model that estimated it; "" without one.
+    """
+
+    disparity: np.ndarray
+    source: str = ""
+    licence: str = ""
+
+
+def show_depth(scene: bpy.types.Scene, depth: DepthMap) -> bpy.types.Object:
+    """Draw the depth in place of what was drawn before.
+
+    Args:
+        scene: A scene with a photo.
+        depth: Of the scene's photo; any number of pixels.
+    """
+    settings = scene.cinemagraph
+    ensure_root(scene)
+    if not in_scene(settings.depth_map, scene):
+        settings.depth_map = _new_map(scene)
+        match_focal(settings)
+    settings.depth_map.hide_viewport = False
+    settings.depth_origin = depth.source
+    settings.depth_licence = depth.licence or settings.depth_licence
+    drawing = settings.depth_map.data.layers[0].frames[0].drawing
+    drawing.remove_strokes()
+    _draw(drawing, find_strips(_shades(_cells(depth.disparity))), settings.width / settings.height)
+    settings.depth_map.data.update_tag()
+    return settings.depth_map
+
+
+def remove_depth(scene: bpy.types.Scene) -> None:
+    """Take the colours away."""
+    if scene.cinemagraph.depth_map is not None:
+        remove_drawing(scene.cinemagraph.depth_map)
+        scene.cinemagraph.depth_map = None
+
+
+def has_depth(scene: bpy.types.Scene) -> bool:
+    """Tell whether the depth is drawn."""
+    return in_scene(scene.cinemagraph.depth_map, scene)
+
+
+def get_opacity(scene: bpy.types.Scene) -> float:
+    """Give how opaque the colours are, 0..1."""
+    return scene.cinemagraph.depth_map.data.layers[0].opacity if has_depth(scene) else OPACITY
+
+
+def set_opacity(scene: bpy.types.Scene, opacity: float) -> None:
+    """Let more or less of the photo show through the colours."""
+    if has_depth(scene):
+        scene.cinemagraph.depth_map.data.layers[0].opacity = opacity
+
+
+def _new_map(scene: bpy.types.Scene) -> bpy.types.Object:
+    item = new_drawing(scene, "Cinemagraph Depth")
+    item.hide_select = True
+    layer = item.data.layers.new("Depth")
+    layer.frames.new(-1_000_000)  # shown at any frame
+    layer.use_lights, layer.opacity = False, OPACITY
+    for color in (*_ramp(np.linspace(0, 1, SHADES)), np.array(SKY_COLOR)):
+        material = bpy.data.materials.new("Cinemagraph Depth")
+        bpy.data.materials.create_gpencil_data(material)
+        style = material.grease_pencil
+        style.show_fill, style.fill_color = True, (*_linear(color), 1.0)
+        item.data.materials.append(material)
+    return item
+
+
+def _cells(disparity: np.ndarray) -> np.ndarray:
+    """(h, w) float32, at most CELLS along the longer side, each the pixel in its middle: edges stay sharp."""
+    height, width = disparity.shape
+    step = max(1.0, max(height, width) / CELLS)
+    rows, columns = (
+        np.minimum(((np.arange(count) + 0.5) * size / count).astype(int), size - 1)
+        for size, count in ((height, round(height / step)), (width, round(width / step)))
+    )
+    return disparity[np.ix_(rows, columns)]
+
+
+def _shades(disparity: np.ndarray) -> np.ndarray:
+    """(h, w) int32 numbers of materials; by the root, as most of a landscape lies far away."""
+    near = np.sqrt(np.clip(disparity, 0, 1))
+    return np.where(disparity * SKY_FROM < 1, SHADES, np.rint(near * (SHADES - 1))).astype(np.int32)
+
+
+def find_strips(shades: np.ndarray) -> np.ndarray:
+    """Cover a picture with rectangles of one shade each: runs of a row, grown down while the rows below have the same.
+
+    Args:
+        shades: (h, w) int32.
+
+    Returns:
+        (S, 5) int: left, right, top, bottom (in cells; right and bottom are exclusive) and shade.
+    """
+    found, above = [], {}
+    for row, values in enumerate(shades):
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(values)) + 1])
+        ends = np.append(starts[1:], len(values))
+        here = {}
+        for key in zip(starts.tolist(), ends.tolist(), values[starts].tolist()):
+            here[key] = above.get(key) or [key[0], key[1], row, row, key[2]]
+            if key not in above:
+                found.append(here[key])
+            here[key][3] = row + 1
+        above = here
+    return np.array(found).reshape(-1, 5)
+
+
+def _draw(drawing: bpy.types.GreasePencilDrawing, strips: np.ndarray, aspect: float) -> None:
+    """Fill the strips on the object's plane, where the photo's longer side is one unit."""
+    wide, high = strips[:, 1].max(), strips[:, 3].max()
+    size = np.array((1.0, 1 / aspect) if aspect > 1 else (aspect, 1.0))
+    x = strips[:, [0, 1, 1, 0]] / wide * size[0] - size[0] / 2
+    z = size[1] / 2 - strips[:, [2, 2, 3, 3]] / high * size[1]
+    points = np.stack([x, np.zeros_like(x), z], -1).reshape(-1, 3)
+    drawing.add_strokes([4] * len(strips))
+    write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", points)
+    write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.zeros(len(points)))  # of the outlines
+    write_last(drawing, "material_index", "INT", "CURVE", "value", strips[:, 4])
+    if hasattr(drawing.strokes[0], "fill_id"):  # Blender 5.2 on fills by this number, before by material alone
+        write_last(drawing, "fill_id", "INT", "CURVE", "value", np.arange(1, len(strips) + 1))
+        write_last(drawing, "hide_stroke", "BOOLEAN", "CURVE", "value", np.ones(len(strips)))
+    drawing.tag_positions_changed()
+
+
+def _ramp(place: np.ndarray) -> np.ndarray:
+    """(N, 3) sRGB colours at places 0..1 along the ramp."""
+    stops = np.linspace(0, 1, len(RAMP))
+    return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])
+
+
+def _linear(color: np.ndarray) -> list[float]:
+    """sRGB -> scene-linear."""
+    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4).tolist()

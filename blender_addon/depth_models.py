@@ -1,0 +1,53 @@
+"""Models that estimate depth: those we know by name, and what is said of a model's licence."""
+
+import re
+from pathlib import Path
+
+import bpy
+
+DEFAULT = "depth-anything/Depth-Anything-V2-Small-hf"
+# Name at the hub -> licence of its weights, as its page says.
+KNOWN = {
+    DEFAULT: "Apache-2.0",
+    "depth-anything/Depth-Anything-V2-Base-hf": "CC-BY-NC-4.0, not for commercial use",
+    "depth-anything/Depth-Anything-V2-Large-hf": "CC-BY-NC-4.0, not for commercial use",
+    "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf": "Apache-2.0",
+    "Intel/dpt-hybrid-midas": "Apache-2.0",
+    "Intel/zoedepth-nyu-kitti": "MIT",
+}
+FILES = (".pt", ".onnx")
+UNKNOWN = "not stated; look at where the model comes from"
+
+
+def resolve(model: str) -> str:
+    """Give the model as the engine wants it: a folder's or file's whole path, or its name at the hub."""
+    return bpy.path.abspath(model.strip())
+
+
+def is_local(model: str) -> bool:
+    """Tell a folder or file from a name at the hub, which is "owner/model"."""
+    place = resolve(model)
+    return Path(place).suffix.lower() in FILES or Path(place).is_absolute() or Path(place).exists()
+
+
+def choose(path: str) -> str:
+    """What is meant by a file that was chosen: the file itself, or the model's folder that it lies in."""
+    chosen = Path(bpy.path.abspath(path))
+    return str(chosen if chosen.is_dir() or chosen.suffix.lower() in FILES else chosen.parent)
+
+
+def find_licence(model: str) -> str:
+    """Say under which licence a model is: by its name, else by the model card in its folder.
+
+    It looks into files; not for panels, which draw many times a second.
+    """
+    known = next((licence for name, licence in KNOWN.items() if name.lower() == model.strip().lower()), None)
+    if known or not is_local(model):
+        return known or UNKNOWN
+    card = Path(resolve(model)) / "README.md"
+    try:
+        text = card.read_text(encoding="utf-8", errors="replace")[:10_000]
+    except OSError:
+        return UNKNOWN
+    stated = re.search(r"^license(?:_name)?:\s*[\"']?([\w.+-]+)", text, re.MULTILINE)
+    return stated.group(1) if stated else UNKNOWN

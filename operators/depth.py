@@ -1,0 +1,101 @@
+"""Show the photo's depth in colours; choose and fetch the model that estimates it."""
+
+import bpy
+from bpy.props import StringProperty
+
+from ..blender_addon import depth_display, depth_models, jobs, viewport
+from ..blender_addon.engine import Request
+from .engine_job import EngineOperator
+from .hints import has_photo
+
+
+class _ShowsDepth(EngineOperator):
+    """Mixin: asks for the depth and shows it."""
+
+    download = False
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context) and cls.is_idle(context)
+
+    def start(self, context: bpy.types.Context) -> Request:
+        return jobs.start_depth(context.scene, self.download)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        depth_display.show_depth(scene, jobs.finish_depth(answer))
+        context.window_manager.cinemagraph.live_depth_trouble = ""
+        if viewport.has_window(context):
+            viewport.show_photo(context)
+
+
+class CINEMAGRAPH_OT_show_depth(_ShowsDepth, bpy.types.Operator):
+    """Make the depth and show it over the photo in colours: red is near, blue is far, grey is sky"""
+
+    bl_idname = "cinemagraph.show_depth"
+    bl_label = "Show Depth"
+    bl_options = {"UNDO"}
+
+
+class CINEMAGRAPH_OT_hide_depth(bpy.types.Operator):
+    """Take the colours of the depth away, and stop showing them live"""
+
+    bl_idname = "cinemagraph.hide_depth"
+    bl_label = "Hide Depth"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not (depth_display.has_depth(context.scene) or context.window_manager.cinemagraph.live_depth):
+            cls.poll_message_set("No depth is shown")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.cinemagraph.live_depth = False
+        depth_display.remove_depth(context.scene)
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_choose_model(bpy.types.Operator):
+    """Choose a depth model on this computer: a .pt or .onnx file, or any file in the folder of a transformers model"""
+
+    bl_idname = "cinemagraph.choose_model"
+    bl_label = "Choose Model"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Model", description="The model's file or folder", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.pt;*.onnx;*.json;*.safetensors", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = context.scene.cinemagraph
+        settings.depth_model, settings.depth_source = depth_models.choose(self.filepath), "MODEL"
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
+    """Fetch the model from its hub (huggingface.co) unless it is on this computer already, and show its depth"""
+
+    bl_idname = "cinemagraph.download_model"
+    bl_label = "Download"
+    bl_options = {"UNDO"}
+    download = True
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        settings = context.scene.cinemagraph
+        if not bpy.app.online_access:
+            cls.poll_message_set("Blender is offline; allow online access in Preferences > System > Network")
+            return False
+        if settings.depth_source != "MODEL" or depth_models.is_local(settings.depth_model):
+            cls.poll_message_set("Only a model that is named, as owner/model, can be fetched")
+            return False
+        return super().poll(context)
+
+
+CLASSES = (
+    CINEMAGRAPH_OT_show_depth, CINEMAGRAPH_OT_hide_depth, CINEMAGRAPH_OT_choose_model, CINEMAGRAPH_OT_download_model,
+)

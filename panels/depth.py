@@ -1,0 +1,97 @@
+"""Depth, within Photo: where it comes from, what it looks like, strokes that correct it."""
+
+import bpy
+
+from .sidebar import SidebarPanel, show_wrapped
+
+STROKE_ICONS = {
+    "Same Depth": "ALIGN_JUSTIFY", "Nearer": "SORT_ASC", "Farther": "SORT_DESC", "Horizon": "REMOVE",
+    "Flat": "MESH_PLANE", "Upright": "EMPTY_SINGLE_ARROW", "Sky": "OUTLINER_OB_VOLUME",
+}
+STROKE_ROWS = (("Nearer", "Farther"), ("Same Depth", "Horizon"), ("Flat", "Upright", "Sky"))
+
+
+class CINEMAGRAPH_PT_depth(SidebarPanel, bpy.types.Panel):
+    bl_label = "Depth"
+    bl_parent_id = "CINEMAGRAPH_PT_photo"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.scene.cinemagraph.photo is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        layout.row().prop(settings, "depth_source", expand=True)
+        {"BUILT_IN": _draw_built_in, "FILE": _draw_file, "MODEL": _draw_model}[settings.depth_source](context, layout)
+        _draw_display(context, layout)
+        _draw_strokes(context, layout)
+
+
+def _draw_built_in(_context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    layout.label(text="Approximate, made for landscapes", icon="INFO")
+
+
+def _draw_file(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    settings = context.scene.cinemagraph
+    layout.prop(settings, "depth_file", text="")
+    column = layout.column()
+    column.use_property_split, column.use_property_decorate = True, False
+    column.active = bool(settings.depth_file)
+    column.prop(settings, "depth_kind")
+    row = column.row(align=True, heading="Range")
+    row.prop(settings, "depth_limits", text="")
+    ends = row.row(align=True)
+    ends.use_property_split, ends.active = False, settings.depth_limits
+    ends.prop(settings, "depth_near")
+    ends.prop(settings, "depth_far")
+    column.prop(settings, "depth_gamma")
+
+
+def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    settings = context.scene.cinemagraph
+    row = layout.row(align=True)
+    row.prop(settings, "depth_model", text="")
+    row.operator("cinemagraph.choose_model", text="", icon="FILE_FOLDER")
+    row.operator("cinemagraph.download_model", text="", icon="IMPORT")
+    show_wrapped(context, layout, f"Licence: {settings.depth_licence}", "INFO")
+
+
+def _draw_display(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    settings, state = context.scene.cinemagraph, context.window_manager.cinemagraph
+    row = layout.row(align=True)
+    row.operator("cinemagraph.show_depth", icon="HIDE_OFF")
+    row.prop(state, "live_depth", toggle=True)
+    row.operator("cinemagraph.hide_depth", text="", icon="X")
+    show_wrapped(context, layout, state.live_depth_trouble)
+    if settings.depth_map is not None:
+        layout.prop(settings, "depth_opacity")
+        show_wrapped(context, layout, settings.depth_origin, "INFO")
+
+
+def _draw_strokes(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    hints = context.scene.cinemagraph.hints
+    active = hints.data.layers.active if hints is not None else None
+    drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
+    column = layout.column(align=True)
+    column.label(text="Correct It with Strokes")
+    for names in STROKE_ROWS:
+        row = column.row(align=True)
+        for name in names:
+            pressed = drawing and active is not None and active.name == name
+            row.operator("cinemagraph.draw", text=name, icon=STROKE_ICONS[name], depress=pressed).layer = name
+
+
+class CINEMAGRAPH_PT_hidden(SidebarPanel, bpy.types.Panel):
+    bl_label = "Edges and Hidden Surfaces"
+    bl_parent_id = "CINEMAGRAPH_PT_depth"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        for name in ("edge_cleanup", "reach", "inpaint_model"):
+            layout.prop(context.scene.cinemagraph, name)
+
+
+CLASSES = (CINEMAGRAPH_PT_depth, CINEMAGRAPH_PT_hidden)
