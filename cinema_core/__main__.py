@@ -79,6 +79,15 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
     return commands.build(Studio(), Request(photo, arguments.out, options, annotations, **given), messages)
 
 
+def _depth(arguments: argparse.Namespace, messages: Messages) -> Done:
+    photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
+    from .pipeline import Studio
+
+    options = BuildOptions(**{name: getattr(arguments, name) for name in ("max_side", *_DEPTH_OPTIONS)})
+    request = Request(photo, arguments.out.parent, options, annotations, depth=arguments.depth)
+    return commands.save_depth(Studio(), request, arguments.out, messages)
+
+
 def _suggest(arguments: argparse.Namespace, messages: Messages) -> Done:
     photo, _ = commands.input_files(arguments.photo, None)
     from .pipeline import Studio
@@ -168,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(
-        title="commands", required=True, metavar="open | build | suggest | export | serve | preview | coverage | check"
+        title="commands", required=True, metavar="open | build | depth | suggest | export | serve | preview | coverage | check"
     )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
@@ -199,6 +208,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="end after so long without work (1800)",
     )
+    found = command("depth", _depth, "make a photo's depth and write it as a picture or an array")
+    found.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
+    found.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".png: 16 bit, near is white; .exr or .npy: distances"
+    )
+    found.add_argument("--annotations", type=Path, metavar="FILE", help="strokes, of which those about depth count")
+    _add_max_side(found)
+    _add_depth(found)
     suggested = command(
         "suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit"
     )

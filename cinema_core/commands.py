@@ -20,6 +20,7 @@ from .request import Request
 if TYPE_CHECKING:
     import numpy as np
 
+    from .data import Depth
     from .pipeline import Ready, Studio
 
 # Modules that the core imports -> the package that brings them.
@@ -125,6 +126,43 @@ def flow(studio: Studio, request: Request, messages: Messages) -> Done:
     """Solve for the motion, for display."""
     file = studio.flow(request, messages.progress, messages.warning).absolute()
     return Done(str(file), {"file": str(file)})
+
+
+def depth(studio: Studio, request: Request, messages: Messages) -> Done:
+    """Make the depth, for display: JOB/depth_preview.npz holds disparity, (H, W) float16, 1 / scene units, so that the
+    nearest is 1 and what is far goes to 0. The next build removes it.
+    """
+    import numpy as np
+
+    from . import storage
+
+    found = studio.depth(request, messages.progress, messages.warning)
+    with storage.stage(request.out, keep=True) as staging:
+        np.savez(staging.path / storage.DEPTH_PREVIEW, disparity=(1 / found.values).astype(np.float16))
+    file = str((request.out / storage.DEPTH_PREVIEW).absolute())
+    return Done(file, {"file": file} | _depth_fields(found))
+
+
+def save_depth(studio: Studio, request: Request, file: Path, messages: Messages) -> Done:
+    """Make the depth, and write it for other programs, by the file's ending.
+
+    A .png has 16 bit and is disparity, near is white; an .exr or .npy holds depth in scene units, the nearest at 1.
+
+    Raises:
+        CinemaError: There is no such form, or the file cannot be written.
+    """
+    if file.suffix.lower() not in (".png", ".exr", ".npy"):
+        raise CinemaError(f'Depth cannot be written as "{file.suffix}"', "Use .png, .exr or .npy")
+    from .depth_files import write_depth
+
+    found = studio.depth(request, messages.progress, messages.warning)
+    write_whole(file, lambda partial: write_depth(partial, found.values))
+    text = ", ".join(part for part in (found.detail, found.licence and f"licence {found.licence}") if part)
+    return Done(f"{file}: {text}", {"file": str(file.absolute())} | _depth_fields(found))
+
+
+def _depth_fields(depth: Depth) -> dict:
+    return {"source": depth.detail, "model": depth.licence, "depth_source": depth.source}
 
 
 def suggest(studio: Studio, request: Request) -> Done:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from .data import FARTHEST, BuildOptions, Depth, Photo
-from .depth_files import read_disparity
+from .depth_files import read_map
+from .depth_kinds import to_disparity
 from .depth_rules import rule_disparity
-from .edges import snap_edges
+from .edges import clean_depth
+from .errors import CinemaError
 
 _DETAILS = {"network": "the network that comes with the program", "rules": "rules made for landscapes"}
+_UNSURE = "{}; it does not tell by itself, so choose its kind if far and near are the wrong way round"
 WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 NEAREST_SHARE = 0.005  # of the solid pixels may be nearer than 1: single ones must not set the scale of all
 
@@ -37,9 +39,12 @@ def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
     Raises:
         CinemaError: The file or the model cannot be used.
     """
+    _check_ends(options)
     if file:
-        return Depth(read_depth(file, photo), "file", Path(file).name)
-    return Depth(estimate_depth(photo), estimator(), _DETAILS[estimator()])
+        read = to_disparity(read_map(file), photo, options.depth_kind, _ratio(options))
+        warnings = () if read.sure else (_UNSURE.format(read.text),)
+        return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
+    return Depth(_finish(_estimate(photo), photo.color, options), estimator(), _DETAILS[estimator()])
 
 
 def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
@@ -57,21 +62,26 @@ def estimate_depth(photo: Photo) -> np.ndarray:
     Returns:
         (H, W) float32, scene units, 1..FARTHEST.
     """
-    return _finish(_by_network(photo) if estimator() == "network" else rule_disparity(photo), photo.color)
+    return find_depth(photo, None, BuildOptions()).values
 
 
-def read_depth(path: str | Path, photo: Photo) -> np.ndarray:
-    """Read a depth map the user has, see `depth_files.read_disparity`.
+def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOptions()) -> np.ndarray:
+    """Read a depth map the user has, see `depth_kinds`.
 
     Returns:
         (H, W) float32, scene units, 1..FARTHEST.
     """
-    return _finish(read_disparity(path, photo), photo.color)
+    return find_depth(photo, Path(path), options).values
 
 
 def estimator() -> str:
     """What estimates depth here: "network" or "rules"."""
     return "network" if WEIGHTS.is_file() else "rules"
+
+
+def _estimate(photo: Photo) -> np.ndarray:
+    """(H, W) disparity, the nearest content at 1."""
+    return _by_network(photo) if estimator() == "network" else rule_disparity(photo)
 
 
 def _by_network(photo: Photo) -> np.ndarray:
@@ -84,7 +94,32 @@ def _by_network(photo: Photo) -> np.ndarray:
     return np.where(sky, 1 / FARTHEST, np.exp2(np.minimum(inverse - nearest, 0))).astype(np.float32)
 
 
-def _finish(disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """Clean, snap edges, and turn disparity into depth with the nearest content at 1."""
-    disparity = snap_edges(cv2.medianBlur(disparity.astype(np.float32), 3), color)
-    return (1 / np.clip(disparity / disparity.max(), 1 / FARTHEST, 1.0)).astype(np.float32)
+def _check_ends(options: BuildOptions) -> None:
+    if options.depth_near and options.depth_far and options.depth_far <= options.depth_near:
+        raise CinemaError(
+            f"The depth's far end ({options.depth_far:g}) is not farther than its near end ({options.depth_near:g})",
+            "Give a larger far end",
+        )
+
+
+def _ratio(options: BuildOptions) -> float | None:
+    """Farthest over nearest as the user says, in scene units where one end is left out; None where both are."""
+    if not (options.depth_near or options.depth_far):
+        return None
+    return max(1.0, (options.depth_far or FARTHEST) / (options.depth_near or 1.0))
+
+
+def _finish(disparity: np.ndarray, color: np.ndarray, options: BuildOptions) -> np.ndarray:
+    """Put the edges right, shape the range, and turn disparity into depth with the nearest content at 1."""
+    disparity = clean_depth(disparity.clip(1 / FARTHEST).astype(np.float32), color, options.edge_cleanup)
+    disparity = (disparity / disparity.max()).clip(1 / FARTHEST)
+    return (1 / _shaped(disparity, options).clip(1 / FARTHEST, 1)).astype(np.float32)
+
+
+def _shaped(disparity: np.ndarray, options: BuildOptions) -> np.ndarray:
+    """Move the farthest to where the user wants it, and what is between the ends by the exponent."""
+    ratio, low = _ratio(options), float(disparity.min())
+    if (ratio is None and options.depth_gamma == 1) or low == 1:
+        return disparity
+    floor = low if ratio is None else 1 / ratio
+    return floor + ((disparity - low) / (1 - low)) ** options.depth_gamma * (1 - floor)

@@ -22,7 +22,7 @@ from . import cache, product, storage
 from .cache import Memory, Shelf
 from .camera import Camera
 from .clock import Clock, Progress
-from .data import BuildOptions, MovingPoints, Photo, StillPoints, Stroke
+from .data import BuildOptions, Depth, MovingPoints, Photo, StillPoints, Stroke
 from .device import choose_device
 from .errors import CinemaError
 from .interrupts import shielded
@@ -151,6 +151,17 @@ class Studio:
         with storage.stage(request.out, keep=True) as staging:
             np.savez(staging.path / storage.FLOW, **arrays)
         return request.out / storage.FLOW
+
+    def depth(self, request: Request, progress: Progress = _silent, warn: Warn = _silent) -> Depth:
+        """Make the depth alone, its strokes included. The next build finds it made.
+
+        Raises:
+            CinemaError: Something given cannot be used.
+        """
+        depth = Stages(self.memory, Shelf(request.out), request, Clock(progress).stage).depth().value
+        for text in depth.warnings:
+            warn(text)
+        return depth
 
     def suggest(self, request: Request) -> tuple[Photo, list[Stroke]]:
         """The working photo, and strokes for it from the photo alone."""

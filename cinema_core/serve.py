@@ -6,6 +6,7 @@ Requests, one JSON object a line; paths are strings, what is left out is null or
     {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ...,
               "flow": ..., "still": false, "options": {fields of data.BuildOptions}}
     {"id": 9, "command": "flow", as build}                       the field for display, without a build
+    {"id": 9, "command": "depth", as build}                      the depth for display, without a build
     {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
     {"id": 12, "command": "coverage", "out": JOB, "poses": [[16 numbers], ...], "lenses": ..., "phases": ..., "width": ...,
@@ -50,6 +51,7 @@ IDLE = 1800.0  # seconds
 FIRST = 1.0  # seconds; whoever starts the process is about to ask, and to open a photo must not wait for torch
 REST = 0.6  # seconds before a build's quality is measured: Blender brings its points into the scene meanwhile
 MOST_TRIES = 3  # to prepare the open photo, each broken off by a request
+_OF_GEOMETRY = ("depth_near", "depth_far", "depth_gamma", "depth_model", "inpaint_model", "reach", "edge_cleanup")
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
 
@@ -82,9 +84,13 @@ class _Preparation(_Task):
 
     def gives_way(self, following: _Task | None) -> bool:
         """Not to a build, which most likely waits for just these layers."""
-        return following is not None and (
-            following.fields["command"] != "build" or following.fields.get("depth") is not None
-        )
+        return following is not None and not self._is_for(following.fields)
+
+    def _is_for(self, fields: dict) -> bool:
+        options = fields.get("options")
+        others = [name for name in _OF_GEOMETRY if isinstance(options, dict) and options.get(name) is not None
+                  and options[name] != getattr(BuildOptions, name)]  # fmt: skip
+        return fields["command"] == "build" and fields.get("depth") is None and not others
 
 
 class Engine:
@@ -274,6 +280,10 @@ class Engine:
         request = self._request(task, messages)
         return commands.flow(self._studio, request, messages)
 
+    def _depth(self, task: _Task, messages: JsonMessages) -> Done:
+        request = self._request(task, messages)
+        return commands.depth(self._studio, request, messages)
+
     def _suggest(self, task: _Task, messages: JsonMessages) -> Done:
         request = self._request(task, messages)
         return commands.suggest(self._studio, request)
@@ -300,6 +310,7 @@ COMMANDS = {
     "open": Engine._open,
     "build": Engine._build,
     "flow": Engine._flow,
+    "depth": Engine._depth,
     "suggest": Engine._suggest,
     "export": Engine._export,
     "coverage": Engine._coverage,

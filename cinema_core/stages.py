@@ -16,6 +16,7 @@ from .cache import Made, Memory, Shelf, digest, digest_file
 from .camera import Camera
 from .data import Depth, MovingPoints, StillPoints, Stroke
 from .depth import depth_key, find_depth
+from .depth_strokes import apply_depth_strokes
 from .device import choose_device
 from .flow_files import read_flow
 from .hints import Hints, read_hints, read_mask
@@ -154,7 +155,7 @@ class Stages:
             """From wherever it lies: as the job's depth where no stroke has touched that."""
             shape = photo.color.shape[:2]
             for name, files in (("base", cache.DEPTH_BASE_FILES), ("depth", cache.DEPTH_FILES)):
-                found = self.shelf.load(name, key, lambda job: cache.read_depth(job, shape, files), *files)
+                found = self.shelf.load(name, key, lambda job, files=files: cache.read_depth(job, shape, files), *files)
                 if found is not None:
                     return found
             return None
@@ -181,8 +182,6 @@ class Stages:
             return self.shelf.load("depth", key, lambda job: cache.read_depth(job, shape, files), *files)
 
         def make(base: Depth) -> Depth:
-            from .depth_strokes import apply_depth_strokes
-
             warnings = list(base.warnings)
             values = apply_depth_strokes(base.values, strokes, photo, warnings.append)
             return replace(base, values=values, warnings=tuple(warnings))

@@ -13,7 +13,7 @@ Files of a finished job (sizes H x W are the working photo's)::
     strokes.json  the strokes used, see `strokes`
     points/*.npy  the points, an array a file, see `POINTS`
     flow_preview.npz  the motion solved for after the build, see `pipeline.Studio.flow`
-    depth_preview.npz  the depth made after the build, see `pipeline.Studio.depth`
+    depth_preview.npz  the depth made after the build, see `commands.depth`
     stages.json   which stage made these files of what, and layers.npz: read by `cache` alone
 
 A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts

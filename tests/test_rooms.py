@@ -30,17 +30,20 @@ MAY_IMPORT = {
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
-    "depth": {"depth_files", "depth_network", "depth_rules", "edges"},
+    "depth": {"depth_files", "depth_kinds", "depth_network", "depth_rules", "edges"},
+    "depth_files": {"exr_files"},
+    "depth_kinds": {"depth_files", "sky"},
     "depth_rules": {"sky"},
     "depth_network": {"tensors"},
-    "layers": {"inpaint"},  # cuts and fills what they hide
+    "layers": {"borders", "cuts", "hidden", "inpaint"},  # cuts and fills what they hide
+    "hidden": {"borders", "cuts", "inpaint"},
     "suggest": {"sky"},
     "growing": {"sky", "suggest"},
     "hints": {"growing", "strokes"},
     "depth_strokes": {"depth_areas", "depth_relations", "strokes"},  # what the user says about depth
     "depth_areas": {"hints"},
     "depth_relations": {"hints"},
-    "surface": {"layers"},
+    "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
     "points": {"layers", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities

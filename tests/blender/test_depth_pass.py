@@ -1,0 +1,61 @@
+"""Blender's own Z pass, as its OpenEXR files hold it, is read as depth. numpy only: no engine in Blender 5's environment."""
+
+import bpy
+import numpy as np
+import pytest
+
+from cinema_core.exr_files import UnsupportedError, read_channel, read_channels
+
+
+@pytest.fixture(scope="module")
+def rendered() -> bpy.types.Scene:
+    """A plane at a slant before an empty world, with the Z pass."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    bpy.ops.mesh.primitive_plane_add(size=2, location=(0, 6, 0), rotation=(1.0, 0, 0))
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    camera.rotation_euler = (np.pi / 2, 0, 0)
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 48, 32, 100
+    scene.view_layers[0].use_pass_z = True
+    bpy.ops.render.render()
+    return scene
+
+
+def saved(scene: bpy.types.Scene, path, codec: str) -> bytes:
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):  # since Blender 5.0
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format, settings.exr_codec, settings.color_depth = "OPEN_EXR_MULTILAYER", codec, "32"
+    bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["NONE", "RLE", "ZIPS", "ZIP", "PXR24"])
+def test_the_z_pass_is_found_and_read(rendered, tmp_path, codec):
+    data = saved(rendered, tmp_path / "z.exr", codec)
+    channels = read_channels(data)
+    (name,) = (name for name in channels if "Depth" in name)
+    depth = read_channel(data, channels[name], name)
+    assert depth.shape == (32, 48) and depth[0, 0] > 1e9  # nothing there
+    middle = depth[10:22, 24]  # higher is farther
+    assert (np.diff(middle) < 0).all() and 4 < middle[-1] < 6 < middle[0] < 9
+
+
+def test_what_cannot_be_read_says_so(rendered, tmp_path):
+    data = saved(rendered, tmp_path / "z.exr", "PIZ")
+    channels = read_channels(data)
+    (name,) = (name for name in channels if "Depth" in name)
+    with pytest.raises(UnsupportedError, match="PIZ"):
+        read_channel(data, channels[name], name)
+
+
+@pytest.mark.parametrize("length", [0, 3, 9, 60, 400, -100])
+def test_a_damaged_file_is_no_crash(rendered, tmp_path, length):
+    data = saved(rendered, tmp_path / "z.exr", "ZIP")[:length]
+    with pytest.raises(ValueError):
+        channels = read_channels(data)
+        for name in channels:
+            read_channel(data, channels[name], name)
