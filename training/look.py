@@ -20,7 +20,7 @@ from cinema_core.depth import WEIGHTS, estimate_depth
 from cinema_core.photo import read_photo
 
 CELL = (240, 135)  # px
-LONGEST = 640  # px of the photo; that many points are enough to see
+LONGEST = 800  # px of the photo; that many points are enough to see
 SEEN = 0.85  # share of the solid points, nearest first, that the views are scaled to
 FARTHEST_SEEN = 30.0  # scene units
 
@@ -33,7 +33,7 @@ def stand_points(photo: Photo, depth: np.ndarray) -> tuple[np.ndarray, np.ndarra
     away = depth[solid]
     x = (column + 0.5 - photo.width / 2) / camera.focal * away
     z = (photo.height / 2 - row - 0.5) / camera.focal * away
-    return np.stack([x, away, z], 1), photo.color[solid], 0.7 * away / camera.focal
+    return np.stack([x, away, z], 1), photo.color[solid], 1.2 * away / camera.focal
 
 
 class Stage:
@@ -58,6 +58,9 @@ class Stage:
         render.engine, self.scene.cycles.samples, self.scene.cycles.use_denoising = "CYCLES", 4, False
         render.resolution_x, render.resolution_y = CELL
         self.scene.view_settings.view_transform = "Standard"
+        world = bpy.data.worlds.new("World")
+        world.color = (0.2, 0.2, 0.2)
+        self.scene.world = world
         self.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
         self.camera.data.type, self.camera.data.clip_end = "ORTHO", 1e4
         self.scene.collection.objects.link(self.camera)

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FORGIVEN = 0.8  # of the median offset of a photo: the whole scale means nothing, yet must not run away
-PLANE, SKY = 0.15, 0.5  # weights beside the mean error in octaves
+PLANE, SKY = 0.25, 0.5  # weights beside the mean error in octaves
 GRADIENT = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}  # distance, px: weight; the shortest makes edges steps
+BENDS = (5, 20)  # px over which planes are asked to be planes
 EDGE = 0.4  # octaves between neighbours that make an edge
 EDGE_WEIGHT = 3.0
 
@@ -28,7 +29,7 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
     weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
     absolute = (error.abs().clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
     gradient = sum(weight * _gradient(error, solid, step) for step, weight in GRADIENT.items())
-    plane = _plane(prediction[:, 0] - offset, target, solid)
+    plane = sum(_plane(prediction[:, 0] - offset, target, solid, step) for step in BENDS)
     sky = F.binary_cross_entropy_with_logits(prediction[:, 1], (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label != 2)).mean()
     total = absolute + gradient + PLANE * plane + SKY * sky
@@ -60,7 +61,7 @@ def _gradient(error: Tensor, solid: Tensor, step: int) -> Tensor:
     return total / 2
 
 
-def _plane(prediction: Tensor, target: Tensor, solid: Tensor, step: int = 6) -> Tensor:
+def _plane(prediction: Tensor, target: Tensor, solid: Tensor, step: int) -> Tensor:
     """Second differences of inverse depth, which are 0 on every plane, over inverse depth."""
     total = prediction.new_zeros(())
     guess, truth = torch.exp2(prediction.clamp(-8, 8)), torch.exp2(target)
