@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from .data import Photo, Stroke
+from .data import FARTHEST, Photo, Stroke
 from .hints import resampled
 
 SIDE = 480  # px, longer side of what is parted into segments
@@ -32,12 +32,16 @@ LATER = 0.4  # of a stroke along one surface is the way there
 RELIEF = (0.05, 0.15)  # of the logarithm of disparity along a thing: it is so deep; more, and it leans. For "as far", else
 # Differences that count as such: colours (L, a and b over 100) at an edge and from a stroke, logarithms of disparity.
 COLOR, ROUGHEST, UNLIKE, DEPTH = 0.06, 0.15, 0.07, 1.0
+SKY = float(np.log(1.5 / FARTHEST))  # logarithm of disparity; what is farther is sky
 FAR = 0.05  # disparity; what is farther is all about as far
 JUMP, JUMP_SHARE = 0.015, 0.08  # of disparity at an edge: so much, and of the nearer side
 AWAY = 0.3  # of the longer side; so far from a stroke likeness counts for less
 # Weights, of squares summed over segments.
 EDGE, ALIKE, HOLD, LOOSE, DRAWN, PINNED = 1e-4, 0.3, 1.0, 2e-5, 1000.0, 1000.0
 CLEAR, SURE = 0.35, 0.75  # likeness up to which a segment is held, and from which on it is loose
+HOLE = 0.2  # of what is meant; an odd part in the midst of it, if smaller, is meant too
+STEEPER = 1.5  # times at most that steps of disparity within a thing grow, when it comes nearer
+WRONG, STEEP = 0.4, 0.1  # a thing that lacks so much has a wrong depth, not a relief, which is not so steep per segment
 SMALLEST = 0.012  # a smaller logarithm of the factor is none
 EVEN = 0.15  # of the widest difference of the logarithm; smaller ones are smoothed
 SEEN = 0.03  # differences of it from which the photo's edges are looked for
@@ -55,6 +59,7 @@ class _Segments:
         disparity: (h, w) float32.
         look: (h, w, 3), L, a and b over 100.
         color: (n, 3), mean of it.
+        size: (n,), px.
         depth: (n,), mean logarithm of disparity.
         place: (n, 2), px of the small photo, its middle.
         link: (L, 2), segments side by side.
@@ -67,6 +72,7 @@ class _Segments:
     disparity: np.ndarray
     look: np.ndarray
     color: np.ndarray
+    size: np.ndarray
     depth: np.ndarray
     place: np.ndarray
     link: np.ndarray
@@ -127,9 +133,10 @@ def relate(
     change, missed = _solve(segments, demands, held)
     if not (np.abs(change) > SMALLEST).any():
         return np.ones_like(disparity), missed
-    large = _to_pixels(change, segments, disparity, photo.color, areas)
+    large, mean = _to_pixels(change, segments, disparity, photo.color, areas)
     low, high = _bounds(change, demands)
     depth = np.log(disparity)
+    large += (1 - np.minimum(1, STEEPER * np.exp(-large))) * (mean - depth)
     return np.exp(np.clip(large, np.minimum(low - depth, 0), np.maximum(high - depth, 0))), missed
 
 
@@ -154,7 +161,7 @@ def _part(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> _Segme
     link, length, jump = _links(labels, small, count)
     apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1)
     place = np.stack([mean(columns), mean(rows)], 1)
-    return _Segments(labels, small, look, colors, mean(np.log(small)), place, link, length, apart, jump)
+    return _Segments(labels, small, look, colors, size, mean(np.log(small)), place, link, length, apart, jump)
 
 
 def _small(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -235,6 +242,9 @@ def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> 
     start, level = np.unique(along[:first]), float(np.median(depth[:first]))
     other = ~_left_behind(segments, start, along, depth)
     other[:first] = False
+    sky = other & (depth < SKY)
+    if sky.sum() < OTHER * other.sum():  # it was crossed, not meant
+        other &= ~sky
     one = other.mean() < OTHER
     if one:  # start and end are one surface, or look so
         other = np.arange(len(along)) >= (first if stroke.kind == "same_depth" else LATER * len(along))
@@ -304,15 +314,17 @@ def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) ->
     asked = np.unique(np.concatenate([demand.over for demand in demands]))
     starts = np.unique(np.concatenate([demand.start for demand in demands]))
     hold[np.setdiff1d(starts, asked)] = PINNED
-    hold[held] = 1e6
+    hold[held] = hold[(segments.depth < SKY) & (like == 0)] = 1e6
     one, other = segments.link.T
     even = np.exp(-np.square(segments.jump) / 2)
-    alike = ALIKE * (like[one] * like[other]) ** 2
-    bond = np.maximum(np.exp(-np.square(segments.apart / (texture[one] + texture[other])) * 2), alike) * even
-    still = sparse.diags(hold) + _graph(segments, EDGE + (1 - EDGE) * bond)
-    level = [demand for demand in demands if demand.sense == 0]
-    same = _likeness(segments, level)[0] if level else np.zeros(count)
-    torn = _graph(segments, ALIKE * (same[one] * same[other]) ** 2 * (1 - even))  # jumps where all stands as far
+    bond = np.exp(-np.square(segments.apart / (texture[one] + texture[other])) * 2)
+    bond = np.maximum(bond, ALIKE * (like[one] * like[other]) ** 2)
+    wrong = [demand for demand in demands if demand.sense == 0 or np.median(np.abs(demand.need)) > WRONG]
+    same = _likeness(segments, wrong)[0] if wrong else np.zeros(count)
+    steep = np.exp(-np.square((segments.depth[one] - segments.depth[other]) / STEEP) / 2)
+    torn = (same[one] * same[other]) ** 2 * (1 - even * steep)  # differences of depth that should not be
+    still = sparse.diags(hold) + _graph(segments, EDGE + (1 - EDGE) * bond * even * (1 - torn))
+    torn = _graph(segments, bond * torn)
     rows = [_rows(demand, count) for demand in demands]
     active = [_asks(demand, demand.need) for demand in demands]
     change = np.zeros(count)
@@ -384,10 +396,14 @@ def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> tuple[np.ndarr
         meant *= np.exp(-np.square(far / AWAY) / 2)
         if not demand.along:
             meant *= meant / np.maximum(meant + _kernel(segments, demand.start, UNLIKE), 1e-9)
+        sky = segments.depth < SKY
+        if not sky[demand.over].any():
+            meant[sky] = 0
         meant[demand.over] = 1
         like = np.maximum(like, meant)
         texture = np.maximum(texture, usual * meant)
-    return _among(segments, like), texture
+    starts = np.unique(np.concatenate([demand.start for demand in demands]))
+    return _without_holes(segments, np.where(like > 0, _among(segments, like), 0), starts), texture
 
 
 def _among(segments: _Segments, like: np.ndarray) -> np.ndarray:
@@ -399,6 +415,22 @@ def _among(segments: _Segments, like: np.ndarray) -> np.ndarray:
         share = np.bincount(one, weight, len(like)) + np.bincount(other, weight, len(like))
         like = np.maximum(like, total / np.maximum(share, 1e-9))
     return like
+
+
+def _without_holes(segments: _Segments, like: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """(n,) likeness, where small parts that hang together with nothing but what is like belong to it."""
+    one, other = segments.link.T
+    meant, smooth = like > SURE, segments.jump < 1
+    inner = smooth & ~meant[one] & ~meant[other]
+    graph = sparse.coo_matrix((np.ones(inner.sum()), (one[inner], other[inner])), (len(like),) * 2)
+    count, part = connected_components(graph, directed=False)
+    rim = smooth & (meant[one] != meant[other])
+    touched = np.zeros(count, bool)
+    touched[part[np.where(meant[one], other, one)[rim]]] = True
+    size = np.bincount(part, segments.size, count)
+    hole = touched & (size < HOLE * segments.size[meant].sum())
+    hole[part[starts]] = False
+    return np.where(hole[part] & ~meant, SURE, like)
 
 
 def _kernel(segments: _Segments, some: np.ndarray, unlike: float) -> np.ndarray:
@@ -433,49 +465,59 @@ def _contradicted(demands: Sequence[_Demand], lacking: Sequence[np.ndarray]) -> 
 def _to_pixels(
     change: np.ndarray, segments: _Segments, disparity: np.ndarray, color: np.ndarray, areas: np.ndarray
 ) -> np.ndarray:
-    """(H, W) float32: smooth within a thing, a step on the edges of the photo and of the present depth.
+    """(2, H, W) float32: the change, and the mean logarithm of disparity round every pixel.
+
+    Both are smooth within a thing, and step on the edges of the photo and of the present depth.
 
     Source: Kopf et al., "Joint bilateral upsampling", 2007; at an edge ours takes the side that weighs more.
     """
     small = change[segments.labels].astype(np.float32)
-    small = cv2.bilateralFilter(small, -1, max(SEEN, EVEN * float(np.ptp(small))), CELL / 2)
+    wide = max(SEEN, EVEN * float(np.ptp(small)))
+    small, mean = (
+        cv2.bilateralFilter(values, -1, wide, CELL / 2) for values in (small, segments.depth[segments.labels].astype(np.float32))
+    )
     height, width = disparity.shape
-    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    large = np.stack([cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (small, mean)])
     window = np.ones((2 * REACH + 1,) * 2, np.uint8)
     high, low = cv2.dilate(small, window), cv2.erode(small, window)
     edge = cv2.resize((high - low > SEEN).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     if edge.any():
-        large[edge] = _at_edges(np.nonzero(edge), small, (high + low) / 2, segments, disparity, color, areas)
-    faint = np.clip((np.abs(large) - SMALLEST) / SMALLEST, 0, 1)
-    return large * faint
+        values = np.stack([small, mean])
+        large[:, edge] = _at_edges(np.nonzero(edge), values, (high + low) / 2, segments, disparity, color, areas)
+    large[0] *= np.clip((np.abs(large[0]) - SMALLEST) / SMALLEST, 0, 1)
+    return large
 
 
 def _at_edges(
     pixels: tuple[np.ndarray, np.ndarray],
-    small: np.ndarray,
+    values: np.ndarray,
     middle: np.ndarray,
     segments: _Segments,
     disparity: np.ndarray,
     color: np.ndarray,
     areas: np.ndarray,
 ) -> np.ndarray:
-    """(N,) what pixels near an edge take: the mean of the side, above or below `middle`, that they are like."""
-    scale = np.array(small.shape) / disparity.shape
+    """(2, N) what pixels near an edge take of `values`, (2, h, w): the mean of the side that they are like.
+
+    The sides are where the first of the values is above and below `middle`.
+    """
+    shape = values.shape[1:]
+    scale = np.array(shape) / disparity.shape
     y, x = ((at + 0.5) * by for at, by in zip(pixels, scale))
     own_row, own_column = y.astype(int), x.astype(int)
     middle = middle[own_row, own_column]
     look, depth, area = _lab(color[pixels]), np.log(disparity[pixels]), areas[pixels]
-    depths, numbers = np.log(segments.disparity), _small(areas, small.shape)
-    weights, sums = np.full((2, len(y)), 1e-12), np.zeros((2, len(y)))
+    depths, numbers = np.log(segments.disparity), _small(areas, shape)
+    weights, sums = np.full((2, 1, len(y)), 1e-12), np.zeros((2, 2, len(y)))
     for down in range(-REACH, REACH + 1):
         for across in range(-REACH, REACH + 1):
-            row, column = (own_row + down).clip(0, len(small) - 1), (own_column + across).clip(0, small.shape[1] - 1)
-            value = small[row, column]
+            row, column = (own_row + down).clip(0, shape[0] - 1), (own_column + across).clip(0, shape[1] - 1)
             cost = np.square(look - segments.look[row, column]).sum(-1) / UNLIKE**2
             cost += np.square((depth - depths[row, column]) / STEP) * 4
             cost += (np.square(row + 0.5 - y) + np.square(column + 0.5 - x)) / (REACH * 0.7) ** 2
             weight = np.exp(-np.minimum(cost, 40) / 2 - 20 * (area != numbers[row, column]))
-            for side, taken in enumerate((value > middle, value <= middle)):
+            value = values[:, row, column]
+            for side, taken in enumerate((value[0] > middle, value[0] <= middle)):
                 weights[side] += weight * taken
                 sums[side] += weight * taken * value
     high, low = sums / weights
