@@ -21,7 +21,17 @@ from .camera import Camera
 from .data import Depth
 from .errors import CinemaError
 from .layers import Band, Layers
+from .matting import Rim
 
+RIM = {  # arrays of a rim: kind, and shape of an entry
+    "index": (np.int64, ()),
+    "front": (np.bool_, ()),
+    "color": (np.float32, (3,)),
+    "far_color": (np.float32, (3,)),
+    "alpha": (np.float32, ()),
+    "owner": (np.int64, ()),
+    "inward": (np.float32, (2,)),
+}
 DEPTH_FILES = [storage.DEPTH, storage.DEPTH_NOTE]
 DEPTH_BASE_FILES = [storage.DEPTH_BASE, storage.DEPTH_BASE_NOTE]
 _READ_AS_IT_IS = (storage.PHOTO, *DEPTH_FILES, *DEPTH_BASE_FILES)  # a .npz has checksums of its own
@@ -175,7 +185,7 @@ def read_depth(job: Path, shape: tuple[int, int], files: list[str] = DEPTH_FILES
 
 
 def write_layers(folder: Path, layers: Layers) -> None:
-    """Write layers.npz: of the bands only what is inside their masks."""
+    """Write layers.npz."""
     arrays = {"pad": np.array(layers.pad), "color": layers.color, "disparity": layers.disparity}
     arrays |= {
         "shown": np.packbits(layers.shown),
@@ -183,14 +193,14 @@ def write_layers(folder: Path, layers: Layers) -> None:
         "bands": np.array([b.layer for b in layers.bands], int),
     }
     for number, band in enumerate(layers.bands):
-        arrays[f"mask_{number}"] = np.packbits(band.mask)
-        for name in ("source", "color", "disparity"):
-            arrays[f"{name}_{number}"] = getattr(band, name)[band.mask]
+        for name in ("index", "source", "color", "disparity"):
+            arrays[f"{name}_{number}"] = getattr(band, name)
+    arrays |= {f"rim_{name}": getattr(layers.rim, name) for name in RIM}
     np.savez(folder / storage.LAYERS, **arrays)
 
 
 def read_layers(job: Path, camera: Camera) -> Layers:
-    """Read layers.npz back; outside their masks bands hold the canvas.
+    """Read layers.npz back.
 
     Raises:
         ValueError, KeyError, OSError, BadZipFile: It is not what `write_layers` wrote for this camera.
@@ -204,26 +214,34 @@ def read_layers(job: Path, camera: Camera) -> Layers:
     _check(arrays["label"], np.int16, shape)
     bands = [_read_band(arrays, number, int(layer), shape) for number, layer in enumerate(arrays["bands"])]
     return Layers(
-        camera, pad, arrays["color"], arrays["disparity"], _unpack(arrays["shown"], shape), arrays["label"], bands
+        camera, pad, arrays["color"], arrays["disparity"], _unpack(arrays["shown"], shape), arrays["label"], bands,
+        _read_rim(arrays, shape),
     )
 
 
+def _read_rim(arrays: dict[str, np.ndarray], shape: tuple[int, int]) -> Rim:
+    parts = {name: arrays[f"rim_{name}"] for name in RIM}
+    for name, (kind, inner) in RIM.items():
+        _check(parts[name], kind, (len(parts["index"]), *inner))
+    places = np.concatenate([parts["index"], parts["owner"]])
+    if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
+        raise ValueError("a rim beyond the canvas")
+    return Rim(**parts)
+
+
 def _read_band(arrays: dict[str, np.ndarray], number: int, layer: int, shape: tuple[int, int]) -> Band:
-    mask = _unpack(arrays[f"mask_{number}"], shape)
-    count = int(mask.sum())
-    whole = {}
-    for name, kind, inner, around in (
-        ("source", np.int64, (), np.zeros(shape, np.int64)),
-        ("color", np.float32, (3,), arrays["color"]),
-        ("disparity", np.float32, (), arrays["disparity"]),
+    parts = {name: arrays[f"{name}_{number}"] for name in ("index", "source", "color", "disparity")}
+    for name, kind, inner in (
+        ("index", np.int64, ()),
+        ("source", np.int64, ()),
+        ("color", np.float32, (3,)),
+        ("disparity", np.float32, ()),
     ):
-        part = arrays[f"{name}_{number}"]
-        _check(part, kind, (count, *inner))
-        whole[name] = around.copy()
-        whole[name][mask] = part
-    if count and not (0 <= whole["source"].min() and whole["source"].max() < mask.size):
-        raise ValueError("a band continues what is not there")
-    return Band(layer, mask, **whole)
+        _check(parts[name], kind, (len(parts["index"]), *inner))
+    for places in (parts["index"], parts["source"]):
+        if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
+            raise ValueError("a band continues what is not there")
+    return Band(layer, **parts)
 
 
 def _unpack(bits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -54,45 +54,55 @@ def inpaint(
     factor = -(-max(hole.shape) // WORK_SIDE)
     generator = torch.Generator().manual_seed(seed)
     search = None
-    for level in _pyramid(color, hole, source, guide, factor):
+    for level in _pyramid(color, hole, source, guide, factor, ordered):
         search = _Search(level, generator, ordered, search)
         search.run()
     return _copy(color, hole, source, guide if ordered else None, search, factor)
 
 
-def _pyramid(color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int) -> list[dict]:
+def _pyramid(
+    color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int, ordered: bool
+) -> list[dict[str, np.ndarray]]:
     """Levels from coarse to fine; each half the size of the next."""
-    used = hole | source
+    none = np.float32(0)
     sums = {
-        "color": pool(color * source[..., None], factor),
-        "guide": pool(np.where(used, guide, np.float32(0)), factor),
+        "color": pool(np.where(source[..., None], color, none), factor),
+        "guide": pool(np.where(source, guide, none), factor),
+        "hidden": pool(np.where(hole, guide, none), factor),
         "source": pool(source.astype(np.float32), factor),
         "hole": pool(hole.astype(np.float32), factor),
     }
-    levels = [_level(sums)]
+    levels = [_level(sums, ordered)]
     while max(sums["hole"].shape) / 2 >= COARSEST_SIDE:
         sums = {name: pool(values, 2) for name, values in sums.items()}
-        levels.insert(0, _level(sums))
+        levels.insert(0, _level(sums, ordered))
     return levels
 
 
-def _level(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _level(sums: dict[str, np.ndarray], ordered: bool) -> dict[str, np.ndarray]:
     share, hole = sums["source"], sums["hole"] > 1e-6
     color = sums["color"] / np.maximum(share, 1e-6)[..., None]
-    guide = sums["guide"] / np.maximum(share + sums["hole"], 1e-6)
+    guide = np.where(hole, sums["hidden"] / np.maximum(sums["hole"], 1e-6), sums["guide"] / np.maximum(share, 1e-6))
+    guide = extend(guide, hole | (share > 1e-6)).astype(np.float32)
+    if ordered:
+        share = np.where(_hides(guide, hole), 0, share)
     source = (share > 0.5) & ~hole
     if not source.any():
         source = (share > 1e-6) & ~hole
-    if not source.any():  # every cell has a part of the hole: take what there is of the rest
+    if not source.any():  # every cell has a part of the hole, or hides it: take what there is
+        share = sums["source"]
         source = share >= share.max()
     known = (share > 1e-6) & ~hole
-    color = extend(color, known if known.any() else share > 1e-6)
-    used = share + sums["hole"] > 1e-6
-    guide = extend(guide, used)
+    color = extend(color, known if known.any() else share > 1e-6).astype(np.float32)
     # what lies beyond the hole and may not be copied is filled too, or the fill would have to agree with it
     wide = cv2.dilate(hole.astype(np.uint8), np.ones((PATCH, PATCH), np.uint8)).astype(bool)
-    hole = hole | (wide & ~used)
-    return {"color": color.astype(np.float32), "guide": guide.astype(np.float32), "hole": hole, "source": source}
+    return {"color": color, "guide": guide, "hole": hole | (wide & ~known), "source": source}
+
+
+def _hides(guide: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """(h, w) bool: what is nearer than the hole right beside it: the fill goes on behind that, and not with its colours."""
+    beside = cv2.dilate(hole.astype(np.uint8), np.ones((2 * PATCH + 1,) * 2, np.uint8)).astype(bool) & ~hole
+    return beside & (guide > extend(guide, hole) + NEARER)
 
 
 class _Search:

@@ -17,7 +17,8 @@ import numpy as np
 from .camera import Camera
 from .data import MovingPoints, StillPoints
 from .grid import extend, masked_blur, pool, sample
-from .layers import Layers
+from .layers import Band, Layers
+from .matting import Rim, point_spread
 from .surface import Surface
 from .trajectories import Trajectories, follow_pixels
 
@@ -51,16 +52,22 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     bottom = layers.color.copy()
     for surface in surfaces:
         bottom[surface.visible] = _local_mean(surface)[surface.visible]
+    rim = layers.rim.chosen(~visible.ravel()[layers.rim.owner])
+    whole = layers.shown & ~visible
+    whole.ravel()[rim.index[rim.front]] = False
     for layer in range(int(layers.label.max()) + 1):
-        mask = layers.shown & (layers.label == layer) & ~visible
+        mask = whole & (layers.label == layer)
         parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity)]
         for band in layers.bands:
             if band.layer == layer:
-                hidden = band.mask & ~np.logical_or.reduce([s.hidden & s.visible.ravel()[band.source] for s in surfaces])
-                parts.append(lift(layers.camera, layers.pad, hidden, band.color, band.disparity))
+                moves = np.logical_or.reduce([_flows(surface, band) for surface in surfaces])
+                parts.append(_lift_band(layers, band, ~moves))
+        spread = np.ones(sum(len(part[0]) for part in parts), np.float32)
+        own = rim.chosen(layers.label.ravel()[rim.owner] == layer)
+        parts.append((_rim_places(layers, own), own.color))
         position, color = (np.concatenate(arrays) for arrays in zip(*parts))
         if len(position):
-            pieces.append((position, color, np.ones(len(position), np.float32)))
+            pieces.append((position, color, np.concatenate([spread, point_spread(own.alpha)])))
             names.append(f"Layer {len(names) + 1}")
     beds = [_bed(layers, visible, bottom, cell, behind) for cell, behind in BEDS.items()]
     pieces.append(tuple(np.concatenate(arrays) for arrays in zip(*beds)))
@@ -68,6 +75,25 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
     position, color, spread = (np.concatenate(arrays) for arrays in zip(*pieces))
     return StillPoints(position, color, spread, label), names
+
+
+def _rim_places(layers: Layers, rim: Rim) -> np.ndarray:
+    """(R, 3) positions of the near surface's part of mixed pixels."""
+    row, column = np.divmod(rim.index, layers.shown.shape[1])
+    pixels = np.stack([column, row], 1) + 0.5 + rim.inward - np.array(layers.pad)
+    return layers.camera.unproject(pixels, 1 / layers.disparity.ravel()[rim.owner])
+
+
+def _flows(surface: Surface, band: Band) -> np.ndarray:
+    """(B,) bool: the surface moves here behind what hides it, so that this does not lie still."""
+    return surface.hidden.ravel()[band.index] & surface.visible.ravel()[band.source]
+
+
+def _lift_band(layers: Layers, band: Band, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Position and colour of some pixels of a band."""
+    row, column = np.divmod(band.index[chosen], layers.shown.shape[1])
+    pixels = np.stack([column, row], 1) + 0.5 - np.array(layers.pad)
+    return layers.camera.unproject(pixels, 1 / band.disparity[chosen]), band.color[chosen]
 
 
 def moving_points(

@@ -65,8 +65,11 @@ def write_layers(folder: Path, layers: Layers) -> None:
     """Write the layers for the next build, and pictures of what was inpainted."""
     cache.write_layers(folder, layers)
     (folder / "layers").mkdir()
-    pictures = [(layers.color, layers.shown), *((band.color, band.mask) for band in layers.bands)]
-    for name, (color, mask) in zip(layer_files(layers)[1:], pictures):
+    canvas, *behind = layer_files(layers)[1:]
+    write_png(folder / canvas, _with_alpha(layers.color, layers.shown))
+    for name, band in zip(behind, layers.bands):
+        mask, color = np.zeros(layers.shown.shape, bool), np.zeros_like(layers.color)
+        mask.ravel()[band.index], color.reshape(-1, 3)[band.index] = True, band.color
         write_png(folder / name, _with_alpha(color, mask))
 
 
@@ -124,6 +127,6 @@ def describe(photo: Photo, name: str, options: BuildOptions, layers: Layers, des
         "keys": options.keys,
         "point_size": POINT_SIZE,
         "options": asdict(options),
-        "hidden_points": int(sum(band.mask.sum() for band in layers.bands)),
+        "hidden_points": sum(len(band.index) for band in layers.bands),
         **described,
     }

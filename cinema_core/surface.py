@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .cuts import CUT, find_cuts
 from .grid import extend, nearest_index
-from .layers import CUT, Layers, find_cuts
+from .layers import Layers
 
 MOST_ROCKS = 0.4  # of the region; if more of it seems to stand in it, the depth means something else
 OTHER_COLOR = 0.15  # sRGB; distance of a rock's colour from the water's beside it
@@ -53,9 +54,11 @@ def find_surface(region: np.ndarray, layers: Layers) -> Surface:
     visible &= ~_standing(visible, layers)
     hidden, color, disparity = np.zeros_like(visible), layers.color.copy(), layers.disparity.copy()
     for band in layers.bands:
-        behind = band.mask & visible.ravel()[band.source] & ~visible & ~hidden
-        hidden |= behind
-        color[behind], disparity[behind] = band.color[behind], band.disparity[behind]
+        index = band.index
+        behind = visible.ravel()[band.source] & ~visible.ravel()[index] & ~hidden.ravel()[index]
+        hidden.ravel()[index[behind]] = True
+        color.reshape(-1, 3)[index[behind]] = band.color[behind]
+        disparity.ravel()[index[behind]] = band.disparity[behind]
     whole = visible | hidden
     if not whole.any():
         return Surface(whole, visible, hidden, color, disparity)

@@ -5,8 +5,10 @@ import pytest
 from pictures import landscape
 
 from cinema_core.camera import SIDE, Camera
+from cinema_core.cuts import CUT
+from cinema_core.hidden import Band
 from cinema_core.inpaint import inpaint
-from cinema_core.layers import CUT, Layers, split_layers
+from cinema_core.layers import Layers, split_layers
 from cinema_core.points import still_points
 from cinema_core.surface import find_surface
 
@@ -40,6 +42,13 @@ def seen(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
     return layers.label[layers.photo], layers.disparity[layers.photo]
 
 
+def hidden(layers: Layers, band: Band) -> np.ndarray:
+    """(H, W) bool: the photo's pixels behind which a band lies."""
+    mask = np.zeros(layers.shown.shape, bool)
+    mask.ravel()[band.index] = True
+    return mask[layers.photo]
+
+
 # split
 
 
@@ -66,10 +75,10 @@ def test_each_flat_card_is_a_layer_and_they_are_cut_where_they_meet():
     for value, number in ((1.0, 0), (0.5, 1), (0.2, 2)):
         assert (label[disparity == value] == number).all()
     assert {band.layer for band in layers.bands} == {1, 2}
-    hidden = {band.layer: band.mask[layers.photo] for band in layers.bands}
-    assert hidden[1][70, 60:110].all() and hidden[1][70:, 60].all() and hidden[1][70:, 109].all()
-    assert hidden[2][40, 20:].all() and hidden[2][40:, 20].all()
-    assert not hidden[1][:70].any() and not hidden[2][:40].any() and not hidden[2][:, :20].any()
+    behind = {band.layer: hidden(layers, band) for band in layers.bands}
+    assert behind[1][70, 60:110].all() and behind[1][70:, 60].all() and behind[1][70:, 109].all()
+    assert behind[2][40, 20:].all() and behind[2][40:, 20].all()
+    assert not behind[1][:70].any() and not behind[2][:40].any() and not behind[2][:, :20].any()
 
 
 def test_there_are_as_many_layers_at_any_size():
@@ -86,19 +95,19 @@ def test_there_are_as_many_layers_at_any_size():
 def test_a_band_lies_behind_its_occluder_as_wide_as_the_presets_reveal(cards):
     (band,) = cards.bands
     _, disparity = seen(cards)
-    mask = band.mask[cards.photo]
+    mask = hidden(cards, band)
     assert (disparity[mask] == np.float32(NEAR)).all() and not mask[:, : POST.start].any() and not mask[:, POST.stop :].any()
     revealed = SIDE * FOCAL * (NEAR - FAR)  # px, at the end of the sideways path
     width = mask[HEIGHT // 2, POST].sum() / 2
     assert revealed <= width <= 1.2 * revealed + 4
-    assert np.abs(band.disparity[band.mask] - FAR).max() < 0.01
+    assert np.abs(band.disparity - FAR).max() < 0.01
 
 
 def test_a_band_continues_the_farther_surface_only(cards):
     (band,) = cards.bands
-    found = band.color[band.mask]
+    found = band.color
     assert np.abs(found - (0.1, 0.7, 0.2)).max() < 0.1  # none of the post's red
-    assert cards.label.ravel()[band.source[band.mask]].min() == band.layer
+    assert cards.label.ravel()[band.source].min() == band.layer
 
 
 def test_the_photo_goes_on_beyond_its_border_by_the_reach(cards):
@@ -210,9 +219,9 @@ def test_the_surface_goes_on_beyond_the_border_and_behind_what_stands_before_it(
     (band,) = cards.bands
     row = cards.pad[1] + HEIGHT // 2
     assert surface.region[row, cards.pad[0] - 3] and surface.visible[row, cards.pad[0] - 3]
-    assert surface.region[band.mask].all() and not surface.visible[band.mask].any()
+    assert surface.region.ravel()[band.index].all() and not surface.visible.ravel()[band.index].any()
     assert np.abs(surface.disparity[surface.region] - FAR).max() < 0.01
-    assert np.abs(surface.color[band.mask] - (0.1, 0.7, 0.2)).max() < 0.1
+    assert np.abs(surface.color.reshape(-1, 3)[band.index] - (0.1, 0.7, 0.2)).max() < 0.1
     assert np.array_equal(surface.visible[cards.photo], region)
 
 
@@ -220,8 +229,8 @@ def test_what_is_hidden_beside_what_rests_rests(cards):
     """Only the wall left of the post moves, so only the left part of what the post hides does."""
     region = np.zeros((HEIGHT, WIDTH), bool)
     region[:, : POST.start] = True
-    hidden = find_surface(region, cards).region & cards.bands[0].mask
-    columns = np.flatnonzero(hidden[cards.photo].any(0))
+    surface = find_surface(region, cards)
+    columns = np.flatnonzero((surface.region[cards.photo] & hidden(cards, cards.bands[0])).any(0))
     assert len(columns) and columns.min() == POST.start and columns.max() < (POST.start + POST.stop) / 2
 
 

@@ -308,7 +308,7 @@ def test_caches_of_another_version_are_not_used(own, landscape_file, strokes, mo
 
 
 def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
-    """And what is made of them too, to the bit: bands are stored inside their masks only."""
+    """And what is made of them too, to the bit."""
     photo = read_photo(landscape_file, 160)
     camera = Camera(photo.width, photo.height, photo.focal)
     depth = estimate_depth(photo) * 4
@@ -320,9 +320,9 @@ def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
     for name in ("pad", "color", "disparity", "shown", "label"):
         np.testing.assert_array_equal(getattr(again, name), getattr(layers, name))
     for new, old in zip(again.bands, layers.bands, strict=True):
-        assert new.layer == old.layer and (new.mask == old.mask).all()
-        for name in ("color", "disparity", "source"):
-            np.testing.assert_array_equal(getattr(new, name)[new.mask], getattr(old, name)[old.mask])
+        assert new.layer == old.layer
+        for name in ("index", "color", "disparity", "source"):
+            np.testing.assert_array_equal(getattr(new, name), getattr(old, name))
     with np.load(tmp_path / storage.LAYERS) as file:
         arrays = dict(file)
     np.savez(tmp_path / storage.LAYERS, **arrays | {"source_0": arrays["source_0"] + 10**9})

@@ -35,7 +35,7 @@ STAGE_MAY_IMPORT = {
     "depth_kinds": {"depth_files", "sky"},
     "depth_rules": {"sky"},
     "depth_network": {"tensors"},
-    "layers": {"borders", "cuts", "hidden", "inpaint"},  # cuts and fills what they hide
+    "layers": {"borders", "cuts", "hidden", "inpaint", "matting"},  # cuts and fills what they hide
     "hidden": {"borders", "cuts", "inpaint"},
     "suggest": {"sky"},
     "growing": {"sky", "suggest"},
@@ -45,14 +45,15 @@ STAGE_MAY_IMPORT = {
     "depth_relations": {"hints"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "points": {"layers", "surface", "trajectories"},
+    "points": {"layers", "matting", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
     "coverage": {"storage", "splatting"},
+    "splatting": {"matting"},  # what a small point stands for
     "report": {"splatting"},  # measures what is seen
     "photo": set(),
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
-    "cache": {"storage", "layers"},
+    "cache": {"storage", "layers", "matting"},
     "product": {"cache", "storage", "layers", "photo"},
     "serve": {"commands", "messages", "pipeline"},
 }

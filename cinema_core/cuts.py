@@ -1,0 +1,127 @@
+"""Cuts: where disparity jumps, which is where something hides something else.
+
+Input: disparity. Output: the cuts, and how the farther surface beside each goes on. A slope is no cut however steep it
+is, nor is a speck of noise; what counts is the scene, not how many pixels it was sampled with.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+CUT = 0.02  # disparity; opens by 2 px at 1280 px at the presets' amplitude, what is less the points' size covers
+BESIDE = 1 / 320  # of the longer side; a jump is judged by the slopes so far on both its sides
+STEEPER = 1.5  # a jump is so many times what the slopes beside it make of one pixel
+SHORTEST = 1 / 100  # of the longer side; px of a cut's length, shorter ones are specks
+FEWEST = 12  # px of a cut at any size
+AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface is looked at
+SAMPLES = 48
+STEEPEST = 4.0  # disparity per longer side that a surface may slope by
+
+
+def remove_specks(disparity: np.ndarray) -> np.ndarray:
+    """Give single pixels that stand off all around them the median there; thin lines stay.
+
+    Args:
+        disparity: (H, W) float32.
+
+    Returns:
+        (H, W) float32.
+    """
+    median = cv2.medianBlur(np.pad(disparity, 1, mode="edge"), 3)[1:-1, 1:-1]
+    row, column = np.nonzero(np.abs(disparity - median) > CUT)
+    height, width = disparity.shape
+    own, alike = disparity[row, column], np.zeros(len(row), int)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            other = disparity[np.clip(row + down, 0, height - 1), np.clip(column + right, 0, width - 1)]
+            alike += np.abs(other - own) < CUT / 2
+    alone = alike <= 2  # itself, and one by chance
+    cleaned = disparity.copy()
+    cleaned[row[alone], column[alone]] = median[row[alone], column[alone]]
+    return cleaned
+
+
+def find_cuts(disparity: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Where disparity jumps.
+
+    Args:
+        disparity: (Hc, Wc) float32.
+        shown: (Hc, Wc) bool.
+
+    Returns:
+        (Hc, Wc) float32: at the far side of a cut the disparity of the near side, else 0.
+    """
+    near = np.zeros_like(disparity)
+    reach = max(1, round(BESIDE * max(disparity.shape)))
+    for axis in (0, 1):
+        values, seen = np.moveaxis(disparity, axis, 0), np.moveaxis(shown, axis, 0)
+        view = np.moveaxis(near, axis, 0)
+        before, across = np.nonzero((np.abs(np.diff(values, axis=0)) > CUT) & seen[1:] & seen[:-1])
+        after, last = before + 1, len(values) - 1
+        low, high = values[before, across], values[after, across]
+        jump, way = np.abs(high - low), np.sign(high - low)
+        # slopes that go the same way, px by px; of the nearest pixel or as far as the eye would compare
+        slope = np.zeros_like(jump)
+        for step in {1, reach}:
+            back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
+            rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
+            slope = np.maximum(slope, (np.maximum(rise[0], 0) + np.maximum(rise[1], 0)) / 2)
+        cut = jump > STEEPER * slope
+        before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
+        up = high > low
+        view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
+        view[after[~up], across[~up]] = np.maximum(view[after[~up], across[~up]], low[~up])
+    return _without_specks(near)
+
+
+def _without_specks(near: np.ndarray) -> np.ndarray:
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((near > 0).astype(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] < max(FEWEST, SHORTEST * max(near.shape))
+    small[0] = False
+    return np.where(small[parts], np.float32(0), near) if small.any() else near
+
+
+def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """How the surface at the far side of a cut goes on: a plane in the scene is linear in disparity.
+
+    Fitted to what lies around each pixel and agrees with it; what is nearer is another surface. Where little agrees, the
+    surface goes on at its own distance.
+
+    Args:
+        disparity: (Hc, Wc) float32.
+        edge: (E,) int64, flat indices of pixels at the far side of cuts.
+
+    Returns:
+        (E, 3) float32: disparity at the pixel, and its change per px to the right and down.
+    """
+    height, width = disparity.shape
+    longest = max(height, width)
+    turn = np.arange(SAMPLES) * (np.pi * (3 - 5**0.5))  # a sunflower's seeds
+    radius = np.sqrt((np.arange(SAMPLES) + 0.5) / SAMPLES) * max(4.0, AROUND * longest)
+    right, down = np.rint(radius * np.cos(turn)).astype(int), np.rint(radius * np.sin(turn)).astype(int)
+    row, column = (edge // width)[:, None] + down, (edge % width)[:, None] + right
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    other = disparity.ravel()[np.where(inside, row * width + column, edge[:, None])]
+    own = disparity.ravel()[edge]
+    design = np.stack([np.ones(SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
+    most = STEEPEST * radius[-1] / longest
+    plane = np.stack([own, np.zeros_like(own), np.zeros_like(own)], 1)
+    tolerance = CUT / 2 + most * np.hypot(design[:, 1], design[:, 2])
+    weight = inside * (np.abs(other - own[:, None]) < tolerance) * np.float32(1)
+    for scale in (2.0, 1.0, 0.5):
+        plane = _fit(design, weight, other, own)
+        miss = other - plane @ design.T
+        weight = inside / (1 + np.square(miss / (scale * CUT)) * np.where(miss > 0, 4, 1)) ** 2
+    plane[:, 1:] = np.clip(plane[:, 1:], -most, most) / radius[-1]
+    return plane.astype(np.float32)
+
+
+def _fit(design: np.ndarray, weight: np.ndarray, values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(E, 3) weighted least squares; the pixel itself counts as a few, and a level surface needs no proof."""
+    products = np.einsum("si,sj->sij", design, design).reshape(len(design), 9)
+    left = (weight @ products).reshape(-1, 3, 3)
+    right = (weight * values) @ design
+    left += np.diag((0.3, 0.02, 0.02)) * len(design)
+    right[:, 0] += 0.3 * len(design) * own
+    return np.linalg.solve(left, right[..., None])[..., 0]

@@ -1,0 +1,229 @@
+"""Mixed pixels: what of a pixel on a depth edge is the nearer thing's colour, and what the farther one's.
+
+Input: the photo, its disparity with edges as steps, and where it is cut. Output: `Rim`, for every pixel that two
+surfaces share both colours and the share. A rim that is drawn with the mixed colour takes a seam of sky along when the
+camera moves; unmixed, the near thing is drawn as far as it covers the pixel, and what is behind shows beside it.
+
+A camera mixes light, so shares are of linear values: mixed again by the share, the two colours are the photo's to the bit.
+Sources: sampling the two clear sides of a pixel is Ruzon and Tomasi's alpha estimation (2000) as Wang and Cohen's robust
+matting (2007) refined it; the colours that explain the pixel exactly and change least are a least-norm solution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .grid import nearest_index
+
+WIDE = 1 / 800  # of the longer side; how far a pixel on either side of a cut may be mixed
+SAMPLES = 40  # pixels around that are looked at for the clear colours of the two sides
+LEAST_CONTRAST = 0.06  # sRGB; sides more alike than that cannot be told apart, nor need they be
+LEAST_CLEAR = 1.0  # contrast in deviations of the two sides' own colours
+ALIKE = 0.3  # of the jump; disparities this close to a side's belong to it
+MIXED = (0.08, 0.92)  # shares of the near thing outside these are all one side's
+LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixel, and in those further in
+# A point of a mixed pixel is smaller the less its surface covers, and stands by half of the rest towards its surface.
+POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
+
+
+@dataclass(frozen=True, eq=False)
+class Rim:
+    """Pixels that a near and a far surface share.
+
+    Attributes:
+        index: (R,) int64, flat canvas index.
+        front: (R,) bool, the pixel is the near surface's in the depth map.
+        color: (R, 3) float32, sRGB, of the near surface alone.
+        far_color: (R, 3) float32, sRGB, of the far surface alone.
+        alpha: (R,) float32 0..1, share of the pixel that the near surface covers.
+        owner: (R,) int64, flat canvas index of the closest pixel that is the near surface's in the depth map.
+        inward: (R, 2) float32, px: where the near surface's share of the pixel lies, from the pixel's middle.
+    """
+
+    index: np.ndarray
+    front: np.ndarray
+    color: np.ndarray
+    far_color: np.ndarray
+    alpha: np.ndarray
+    owner: np.ndarray
+    inward: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def chosen(self, rows: np.ndarray) -> Rim:
+        """The rim of these rows only, (R,) bool."""
+        return Rim(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+    def with_far_under(self, index: np.ndarray) -> Rim:
+        """The rim without those near pixels that nothing is continued under, of (B,) int64: they show what they have."""
+        return self.chosen(~self.front | np.isin(self.index, index))
+
+    def without_near(self, color: np.ndarray) -> np.ndarray:
+        """A picture (Hc, Wc, 3) float32 whose mixed pixels that the depth map gives to the far surface show it alone."""
+        color = color.copy()
+        color.reshape(-1, 3)[self.index[~self.front]] = self.far_color[~self.front]
+        return color
+
+    def show_far(self, index: np.ndarray, color: np.ndarray) -> np.ndarray:
+        """Colours (B, 3) of what lies behind the pixels `index`; behind mixed ones as it shows beside the near surface."""
+        place = np.minimum(np.searchsorted(self.index, index), max(len(self.index) - 1, 0))
+        seen = self.front[place] & (self.index[place] == index) if len(self) else np.zeros(len(index), bool)
+        color = color.copy()
+        color[seen] = self.far_color[place[seen]]
+        return color
+
+
+def point_spread(alpha: np.ndarray) -> np.ndarray:
+    """Radius, in radii of a whole point, of a point that covers this share of its pixel; below 1."""
+    return ((0.5 * alpha + SMALLEST) / (POINT / 2)).astype(np.float32)
+
+
+def covered_share(spread):
+    """The share that a point of this spread below 1 stands for; the inverse of `point_spread`."""
+    return (spread * (POINT / 2) - SMALLEST) / 0.5
+
+
+def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
+    """Find the mixed pixels along the cuts and unmix them.
+
+    Args:
+        color: (Hc, Wc, 3) float32, sRGB.
+        disparity: (Hc, Wc) float32, edges as steps.
+        near: (Hc, Wc) float32, at the far side of a cut the disparity of the near side, else 0.
+
+    Returns:
+        The rim, in the order of its pixels.
+    """
+    cut = near > 0
+    if not cut.any():
+        return no_rim()
+    wide = max(1, round(WIDE * max(near.shape)))
+    distance = cv2.distanceTransform((~cut).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    zone = distance < wide + 0.5
+    index = np.flatnonzero(zone)
+    closest = nearest_index(cut).ravel()[index]
+    high, low = near.ravel()[closest], disparity.ravel()[closest]
+    share = (disparity.ravel()[index] - low) / (high - low)
+    kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
+    index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
+    light = _linear(color.reshape(-1, 3))
+    sides = _sides(light, disparity.ravel(), zone, index, high, low, wide)
+    mixed = light[index]
+    alpha = _shares(mixed, sides, front, distance.ravel()[index])
+    near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
+    error = mixed - alpha[:, None] * near_light - (1 - alpha[:, None]) * far_light
+    rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
+    inward = sides.toward * ((1 - alpha) / 2)[:, None]
+    owner = np.where(front, index, sides.owner)
+    return Rim(index, front, _srgb(near_light), _srgb(far_light), alpha, owner, inward).chosen(rim)
+
+
+def no_rim() -> Rim:
+    """Of a picture without mixed pixels."""
+    numbers, colors = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
+    return Rim(np.zeros(0, np.int64), np.zeros(0, bool), colors, colors, numbers, np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Beside pixels: near, far (P, 3) linear colours of the sides, clear (P,) bool whether they can be told apart,
+    toward (P, 2) direction to the near side, shorter where that is on several sides, owner (P,) int64 flat index of the
+    closest near pixel, -1 where there is none."""
+
+    near: np.ndarray
+    far: np.ndarray
+    clear: np.ndarray
+    toward: np.ndarray
+    owner: np.ndarray
+
+
+def _sides(
+    light: np.ndarray, disparity: np.ndarray, zone: np.ndarray, index: np.ndarray, high: np.ndarray, low: np.ndarray, wide: int
+) -> _Sides:
+    """What is seen on the two sides of each pixel, from clear pixels around it where there are any.
+
+    A thing so thin that it has no clear pixels shows its colour best where that is farthest from what is behind it.
+    """
+    height, width = zone.shape
+    row, column = np.divmod(index, width)
+    mixed, scale = zone.ravel(), 1 / (high - low)
+    weight = np.full((2, len(index)), 1e-9, np.float32)
+    total, square = np.zeros((2, 2, len(index), 3), np.float32)
+    toward = np.zeros((len(index), 2), np.float32)
+    owner = np.full(len(index), -1)
+    places = []
+    for number in range(SAMPLES):
+        away = 1 + (3 * wide + 1) * number / SAMPLES
+        right, down = round(away * np.cos(number * 2.39996)), round(away * np.sin(number * 2.39996))
+        places.append((right, down))
+    places = list(dict.fromkeys(places))
+    for right, down in places:
+        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
+        share = (disparity[there] - low) * scale
+        seen, trust = light[there], np.where(mixed[there], np.float32(1e-4), 1 / np.float32(np.hypot(right, down)))
+        sides = np.abs(share - 1) < ALIKE, np.abs(share) < ALIKE
+        owner = np.where((owner < 0) & sides[0], there, owner)
+        for side, belongs in enumerate(sides):
+            own = trust * belongs
+            weight[side] += own
+            total[side] += own[:, None] * seen
+            square[side] += own[:, None] * seen**2
+        toward += sides[0][:, None] * np.float32((right, down)) / (right * right + down * down)
+    mean = total / weight[..., None]
+    spread = np.sqrt(np.maximum(square / weight[..., None] - mean**2, 0).sum(-1))
+    near, far = mean
+    thin = np.flatnonzero((weight[0] < 1e-2) & (weight[1] > 1e-2))
+    near[thin] = _farthest_from(far[thin], light, disparity, (row[thin], column[thin]), places, high[thin], scale[thin], zone.shape)
+    spread[0][thin] = 0
+    contrast = np.linalg.norm(near - far, axis=1)
+    plain = np.linalg.norm(_srgb(near) - _srgb(far), axis=1)
+    clear = (plain > LEAST_CONTRAST) & (contrast > LEAST_CLEAR * spread.sum(0)) & (weight[1] > 1e-2) & (weight[0] > 1e-6)
+    ring = sum(1 / np.hypot(*place) for place in places) / np.pi  # what a straight edge makes
+    return _Sides(near, far, clear, toward / np.maximum(np.linalg.norm(toward, axis=1), ring)[:, None], owner)
+
+
+def _farthest_from(far, light, disparity, place, places, high, scale, shape) -> np.ndarray:
+    """(T, 3) of the near pixels within two px the linear colour that is farthest from the far side's."""
+    (row, column), (height, width) = place, shape
+    best, found = np.full(len(row), -1, np.float32), far.copy()
+    for right, down in [(0, 0), *places]:
+        if max(abs(right), abs(down)) > 2:
+            continue
+        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
+        away = np.where(np.abs((disparity[there] - high) * scale) < ALIKE, np.square(light[there] - far).sum(1), -1)
+        better = away > best
+        best[better], found[better] = away[better], light[there[better]]
+    return found
+
+
+def _shares(mixed: np.ndarray, sides: _Sides, front: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """(P,) float32: the near side's share of each pixel; where sides cannot be told apart all or nothing."""
+    across = sides.near - sides.far
+    alpha = ((mixed - sides.far) * across).sum(1) / np.maximum(np.square(across).sum(1), 1e-9)
+    outermost = distance < 1.5
+    least = np.where(front, np.where(outermost, *LOOSEST), 0)
+    most = np.where(front, 1, np.where(distance < 0.5, 1 - LOOSEST[0], 1 - LOOSEST[1]))
+    return np.where(sides.clear, np.clip(alpha, least, most), front).astype(np.float32)
+
+
+def _explain(mixed: np.ndarray, near: np.ndarray, far: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Near and far linear colours, as little changed as may be, whose mix is the pixel."""
+    share = alpha[:, None]
+    for _ in range(3):  # what one colour cannot take without leaving 0..1, the other takes
+        rest = (mixed - share * near - (1 - share) * far) / (share**2 + (1 - share) ** 2)
+        near, far = np.clip(near + share * rest, 0, 1), np.clip(far + (1 - share) * rest, 0, 1)
+    near = np.where(share > 0.5, np.clip((mixed - (1 - share) * far) / np.maximum(share, 1e-3), 0, 1), near)
+    far = np.where(share > 0.5, far, np.clip((mixed - share * near) / np.maximum(1 - share, 1e-3), 0, 1))
+    return near, far
+
+
+def _linear(color: np.ndarray) -> np.ndarray:
+    return np.where(color <= 0.04045, color / 12.92, ((np.maximum(color, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _srgb(color: np.ndarray) -> np.ndarray:
+    return np.where(color <= 0.0031308, color * 12.92, 1.055 * np.maximum(color, 1e-8) ** (1 / 2.4) - 0.055).astype(np.float32)
