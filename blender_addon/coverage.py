@@ -22,7 +22,7 @@ from .scene import in_scene, to_core
 
 MOST_FRAMES = 5000
 BARS = 12  # of the row that shows the path in the panel
-FOLDER = "coverage"  # in the job's folder
+FOLDER, KEPT = "coverage", 8  # in the job's folder; pictures of so many checks, which an undo brings back
 
 
 def _show(settings: "CoverageSettings", _context: bpy.types.Context) -> None:
@@ -138,7 +138,7 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> Request:
         "out": str(jobs.job_path(scene)), "poses": shot.poses.reshape(-1, 16).tolist(), "lenses": shot.lenses.tolist(),
         "phases": (turns % 1).tolist(), "width": width, "height": height, "focal": settings.focal,
         "point_size": result.get_input(scene, "Point Size") or None, "limit": settings.coverage.limit / 100,
-        "masks": str(jobs.job_path(scene) / FOLDER),
+        "masks": str(_oldest(jobs.job_path(scene) / FOLDER)),
     }
     return engine.ask("coverage", fields | ({"home": shot.homes[0].ravel().tolist()} if limit else {}))
 
@@ -167,7 +167,7 @@ def forget(scene: bpy.types.Scene) -> None:
     for camera in bpy.data.cameras if image is not None else ():
         for backdrop in [one for one in camera.background_images if one.image == image]:
             camera.background_images.remove(backdrop)
-    if image is not None and image.users == 0:
+    if image is not None:
         bpy.data.images.remove(image)
 
 
@@ -285,6 +285,15 @@ def _place_overlay(scene: bpy.types.Scene, start: int, files: list[Path]) -> Non
         user = backdrop.image_user
         user.frame_start, user.frame_duration, user.frame_offset = start, len(files), 0
         user.use_auto_refresh, user.use_cyclic = True, False
+
+
+def _oldest(folder: Path) -> Path:
+    """The folder in `folder` whose pictures are the first to go."""
+
+    def age(place: Path) -> float:
+        return place.stat().st_mtime if place.exists() else 0.0
+
+    return min((folder / str(number) for number in range(1, KEPT + 1)), key=age)
 
 
 def _overlays(image: bpy.types.Image | None) -> list[bpy.types.CameraBackgroundImage]:

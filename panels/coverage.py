@@ -5,8 +5,7 @@ import bpy
 from ..blender_addon.coverage import Found, points_mark
 
 MOST_RANGES = 4  # of bad frames that are written out
-# A frame in the row: no hole, some but within the tolerance, too much, far too much.
-ICONS = ("COLORSET_03_VEC", "COLORSET_09_VEC", "COLORSET_02_VEC", "COLORSET_01_VEC")
+GOOD, BAD, WORSE = "COLORSET_03_VEC", "COLORSET_02_VEC", "COLORSET_01_VEC"  # green, orange, red
 FAR = 10.0  # times the tolerance, from which on it is far too much
 
 
@@ -45,7 +44,7 @@ def _draw_found(layout: bpy.types.UILayout, found: Found, outdated: bool) -> Non
         column.label(text="Built anew since: check again", icon="ERROR")
     for label, (frame, share) in (("Holes", found.worst), ("Invented", found.most_invented)):
         row = column.row(align=True)
-        row.label(text=f"{label}: {share:.2%} at most")
+        row.label(text=f"{label}: {share:.2%}")
         if share:
             _jump(row, f"Frame {frame}", frame, share if label == "Holes" else -1.0)
     row = column.row(align=True)
@@ -59,8 +58,8 @@ def _draw_found(layout: bpy.types.UILayout, found: Found, outdated: bool) -> Non
 
 def _icon(share: float, limit: float) -> str:
     if share <= limit:
-        return ICONS[1 if share else 0]
-    return ICONS[3 if share > FAR * limit else 2]
+        return GOOD
+    return WORSE if share > FAR * limit else BAD
 
 
 def _jump(row: bpy.types.UILayout, text: str, frame: int, share: float, icon: str = "NONE") -> None:

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from math import pi
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -161,20 +162,42 @@ def test_holes_lie_over_the_cameras_view_and_are_not_rendered(addon, built, cove
     assert (backdrop.display_depth, backdrop.frame_method, backdrop.show_background_image) == ("FRONT", "STRETCH", True)
     user = backdrop.image_user
     assert (user.frame_start, user.frame_duration, user.use_auto_refresh) == (1, 9, True)
-    folder = addon.jobs.job_path(built) / coverage.FOLDER
+    folder = Path(bpy.path.abspath(backdrop.image.filepath)).parent
+    assert folder.parent == addon.jobs.job_path(built) / coverage.FOLDER
     assert sorted(file.name for file in folder.iterdir()) == [f"{n:04d}.png" for n in range(1, 10)]
     mask = bpy.data.images.load(str(folder / "0005.png"))
     alpha = np.array(mask.pixels[:]).reshape(mask.size[1], mask.size[0], 4)[..., 3]
     assert not alpha[:, 5].any() and (alpha[:, -5] > 0.5).all()
     settings.show = False
     assert not backdrop.show_background_image
-    built.render.engine, built.render.film_transparent, built.cycles.samples = "CYCLES", True, 1
     settings.show = True
     check(built)
+    assert folder.is_dir() and settings.image.filepath != str(folder / "0001.png")  # an undo finds its pictures again
     assert len(camera.data.background_images) == 1 and len([i for i in bpy.data.images if "Holes" in i.name]) == 1
     bpy.ops.cinemagraph.forget_coverage()
     assert not len(camera.data.background_images) and settings.found is None and settings.image is None
     assert not [image for image in bpy.data.images if "Holes" in image.name]
+
+
+def test_holes_are_where_a_render_shows_nothing(addon, built, tmp_path):
+    camera = sideways(built, 0.2)
+    camera.rotation_euler.z, camera.data.shift_y, camera.data.lens = 0.1, 0.08, 30
+    built.render.resolution_x, built.render.resolution_y = 240, 200
+    found = check(built)
+    built.frame_set(5)
+    render = built.render
+    render.engine, render.film_transparent, render.filepath = "CYCLES", True, str(tmp_path / "render.png")
+    built.cycles.samples, built.cycles.use_denoising, built.cycles.filter_width = 4, False, 0.01
+    render.image_settings.file_format, render.image_settings.color_mode = "PNG", "RGBA"
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(render.filepath)
+    alpha = np.array(image.pixels[:]).reshape(200, 240, 4)[..., 3]
+    assert 1 - alpha.mean() == pytest.approx(found.uncovered[4], abs=0.004) and found.uncovered[4] > 0.1
+    mask = bpy.data.images.load(str(Path(built.cinemagraph.coverage.image.filepath).parent / "0005.png"))
+    mask.scale(240, 200)
+    drawn = np.array(mask.pixels[:]).reshape(200, 240, 4)
+    holes = (drawn[..., 0] > 0.5) & (drawn[..., 3] > 0.5)
+    assert (holes != (alpha < 0.5)).mean() < 0.02  # only along their borders
 
 
 def test_point_size_and_focal_length_of_the_scene_count(addon, built):
