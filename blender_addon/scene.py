@@ -259,7 +259,8 @@ def _ensure_group(data: bpy.types.GreasePencil) -> bpy.types.GreasePencilLayerGr
     if group is None:
         group = data.layer_groups.new(DEPTH_GROUP)
         data.layer_groups.move_bottom(group)
-        group.is_expanded = False
+        if hasattr(group, "is_expanded"):  # since Blender 4.4
+            group.is_expanded = False
     return group
 
 
