@@ -12,8 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cinema_core.depth import WEIGHTS
-from cinema_core.depth_network import load_network, predict
+from cinema_core.data import FARTHEST
+from cinema_core.depth_network import WEIGHTS, load_network, predict
+from cinema_core.edges import clean_depth
+from cinema_core.sky import settle_sky
 
 from .batches import make_sample
 from .ordinal import is_wrong, read_pairs, summarise
@@ -50,6 +52,7 @@ def judge_view(image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse
         "delta 1.25 %": 100 * float((error < np.log2(1.25)).mean()), "octaves": float(error.mean()),
         "sky right %": 100 * float(((sky > 0.5) == (label == 1))[label != 2].mean()),
         "edge F %": 100 * edge_score(_with_sky(inverse, sky > 0.5, solid), _with_sky(target, label == 1, solid)),
+        "edge F % as built": 100 * edge_score(_cleaned(image, inverse, sky > 0.5), _with_sky(target, label == 1, solid)),
     }
     plane = plane_error(target, solid, inverse)
     return figures if plane is None else figures | {"plane %": 100 * plane}
@@ -57,6 +60,14 @@ def judge_view(image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse
 
 def _with_sky(inverse: np.ndarray, sky: np.ndarray, solid: np.ndarray) -> np.ndarray:
     return np.where(sky, np.quantile(inverse[solid], 0.01) - 3, inverse)
+
+
+def _cleaned(image: np.ndarray, inverse: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """Log2 inverse depth with its edges cleaned, as a build gets it."""
+    nearest = np.quantile(inverse[~sky], 0.995) if not sky.all() else inverse.max()
+    disparity = np.where(sky, 1 / FARTHEST, np.exp2(np.minimum(inverse - nearest, 0))).astype(np.float32)
+    color = image.transpose(1, 2, 0).astype(np.float32) / 255
+    return np.log2(clean_depth(disparity.clip(1 / FARTHEST), color, 1.0))
 
 
 def edge_score(predicted: np.ndarray, true: np.ndarray) -> float:
@@ -122,7 +133,8 @@ def main() -> None:
     network = load_network(chosen.weights)
 
     def predictor(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return predict(color, network)
+        inverse, chance = predict(color, network)
+        return inverse, settle_sky(chance, color).astype(np.float32)
 
     for name, value in judge_renders(chosen.data, predictor, chosen.count).items():
         print(f"{name}: {value:.3g}")
