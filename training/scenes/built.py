@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .shape import Builder, Shape
@@ -142,7 +144,7 @@ def lattice(rng: np.random.Generator) -> Shape:
     radius = rng.uniform(0.004, 0.01)
     corners = [[np.array([x * w, y * w, z]) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
                for z, w in zip(np.linspace(0, 1, parts + 1), np.linspace(foot, top, parts + 1), strict=True)]
-    for low, high in zip(corners, corners[1:], strict=False):
+    for low, high in itertools.pairwise(corners):
         for i in range(4):
             after = (i + 1) % 4
             for start, end in ((low[i], high[i]), (low[i], high[after]), (low[after], high[i]), (high[i], high[after])):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .shape import Builder, Shape
@@ -102,7 +104,7 @@ def trunk(rng: np.random.Generator) -> Shape:
     lean = rng.normal(size=2) * 0.04
     knots = [np.array([*(lean * h + rng.normal(size=2) * 0.004), h]) for h in np.linspace(0, 1, 7)]
     radius = rng.uniform(0.012, 0.03)
-    for i, (low, high) in enumerate(zip(knots, knots[1:], strict=False)):
+    for i, (low, high) in enumerate(itertools.pairwise(knots)):
         builder.rod(low, high, radius * (1 - i / 8) * (1.5 if i == 0 else 1), radius * (1 - (i + 1) / 8), 7)
     crowns = []
     for _ in range(6):
