@@ -87,9 +87,11 @@ def snapped(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.nd
 
 def _flooded(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray, reach: int) -> np.ndarray:
     """(h, w) bool: the mask with its edge moved by up to about `reach` px."""
-    inside, outside = (_from_edge(part, reach) for part in (mask, ~mask))
-    markers = np.where(inside > min(reach, 0.4 * inside.max()), 1, 0).astype(np.int32)
-    markers[outside > min(reach, 0.4 * outside.max())] = 2
+    markers = np.zeros(mask.shape, np.int32)
+    for number, part in ((1, mask), (2, ~mask)):
+        deep = _from_edge(part, reach)
+        thick = cv2.dilate(deep, np.ones((2 * reach + 1,) * 2, np.uint8))  # thin parts are sure in their middle
+        markers[deep > np.minimum(reach, 0.5 * thick)] = number
     if not (markers == 1).any() or not (markers == 2).any():
         return mask
     flooded = cv2.watershed(_edges(disparity, color, max(0.7, reach / 6)), markers.copy())
@@ -147,6 +149,7 @@ def _upright(disparity: np.ndarray, area: np.ndarray, line: np.ndarray | None) -
     foot = height - 1 - np.argmax(area[::-1, columns], 0)  # lowest row of each column
     tall = np.ptp(np.nonzero(area.any(1))[0]) + 1
     stands = foot >= _lower_hull(columns, foot) - max(1.5, 0.03 * tall)
+    stands = _longest_runs(stands)
     columns, foot = columns[stands], foot[stands]
     gap = max(2, round(height / 200))
     ground = np.median([disparity[np.minimum(foot + step, height - 1), columns] for step in (gap, 2 * gap, 3 * gap)], 0)
@@ -155,6 +158,16 @@ def _upright(disparity: np.ndarray, area: np.ndarray, line: np.ndarray | None) -
     across, level = _fit(np.stack([columns + 0.5, np.ones(len(columns))], 1), ground)
     low, high = np.quantile(ground, (0.02, 0.98))
     return np.repeat(np.clip(across * (np.arange(width) + 0.5) + level, low, high)[None], height, 0)
+
+
+def _longest_runs(chosen: np.ndarray) -> np.ndarray:
+    """(N,) bool: what is chosen, but for runs much shorter than the longest."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(int))).reshape(-1, 2)
+    length = ends[:, 1] - ends[:, 0]
+    kept = np.zeros(len(chosen), bool)
+    for start, end in ends[length > 0.3 * length.max()]:
+        kept[start:end] = True
+    return kept
 
 
 def _lower_hull(columns: np.ndarray, foot: np.ndarray) -> np.ndarray:
@@ -241,10 +254,10 @@ def _with_horizon(disparity: np.ndarray, below: np.ndarray) -> np.ndarray:
     across, down, level = _present_ground(disparity, below)
     lowest = float(below.max())
     slope = max(down + level / lowest, 0.1 / lowest)  # the same disparity at the lower border
-    down = max(down, LEAST_SLOPE * slope)
     present = np.maximum(across * columns + down * below + level, 1 / FARTHEST)
-    factor = slope / down
-    moved = factor * (disparity - across * columns - level)
+    steady = max(down, LEAST_SLOPE * slope)
+    factor = slope / steady
+    moved = factor * (disparity - across * columns - (slope - steady) * lowest)
     rises = disparity - present
     stands = _rise(rises, *STANDS)
     ground = (1 - stands) * (np.maximum(slope * below, 1 / FARTHEST) + factor * rises) + stands * moved

@@ -10,7 +10,7 @@ such that every stroke is right. A factor keeps a thing's shape: it is the same,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ SIDE = 480  # px, longer side of what is parted into segments
 CELL = 8  # px of it, between the seeds of two segments
 STEP, LEAST = 0.18, 0.03  # a clear step: of the logarithm of disparity, and of disparity
 START = 0.05  # of a stroke's length is its start
+WIDE, PASSED = 0.1, 0.65  # of the photo; an even surface so wide is not meant where a stroke has less than this of it
 OTHER = 0.3  # of a stroke's samples that must look unlike its start, for those alone to be meant
 WAY = 0.25  # of a stroke; so far it may still be on what it starts on, if that is a little alike
 DEEPEST = 0.25  # relief, of it, that is believed in what has to move
@@ -37,15 +38,16 @@ FAR = 0.05  # disparity; what is farther is all about as far
 JUMP, JUMP_SHARE = 0.015, 0.08  # of disparity at an edge: so much, and of the nearer side
 AWAY = 0.3  # of the longer side; so far from a stroke likeness counts for less
 # Weights, of squares summed over segments.
-EDGE, ALIKE, HOLD, LOOSE, DRAWN, PINNED = 1e-4, 0.3, 1.0, 2e-5, 1000.0, 1000.0
+EDGE, ALIKE, HOLD, LOOSE, DRAWN, PINNED, ANCHOR = 1e-4, 0.3, 2.0, 2e-5, 1000.0, 1000.0, 0.1
 CLEAR, SURE = 0.35, 0.75  # likeness up to which a segment is held, and from which on it is loose
 HOLE = 0.2  # of what is meant; an odd part in the midst of it, if smaller, is meant too
 STEEPER = 1.5  # times at most that steps of disparity within a thing grow, when it comes nearer
 WRONG, STEEP = 0.4, 0.1  # a thing that lacks so much has a wrong depth, not a relief, which is not so steep per segment
 SMALLEST = 0.012  # a smaller logarithm of the factor is none
-EVEN = 0.15  # of the widest difference of the logarithm; smaller ones are smoothed
+EVEN = 0.25  # of the widest difference of the logarithm; smaller ones are smoothed
 SEEN = 0.03  # differences of it from which the photo's edges are looked for
 REACH = 2  # px of the small photo; an edge's exact place is looked for within it
+SHARED = 0.2  # of what is under one stroke; two that have so much in common are about one thing
 ROUNDS = 4  # of finding which strokes ask for anything
 MISSED = 0.4  # of what a stroke asks for, from which it counts as contradicted
 
@@ -62,6 +64,7 @@ class _Segments:
         size: (n,), px.
         depth: (n,), mean logarithm of disparity.
         place: (n, 2), px of the small photo, its middle.
+        area: (n,), number of the drawn area that it is, 0 for none.
         link: (L, 2), segments side by side.
         length: (L,), px that they touch along.
         apart: (L,), difference of colour.
@@ -75,6 +78,7 @@ class _Segments:
     size: np.ndarray
     depth: np.ndarray
     place: np.ndarray
+    area: np.ndarray
     link: np.ndarray
     length: np.ndarray
     apart: np.ndarray
@@ -88,6 +92,7 @@ class _Demand:
     Attributes:
         stroke: Number of the stroke.
         start: (s,) segments where the stroke starts.
+        left: (l,) segments under the stroke that are not meant.
         over: (m,) segments of the thing under the stroke.
         share: (m,) of the stroke's samples.
         need: (m,), what is missing to their logarithms of disparity, before anything moves.
@@ -98,6 +103,7 @@ class _Demand:
 
     stroke: int
     start: np.ndarray
+    left: np.ndarray
     over: np.ndarray
     share: np.ndarray
     need: np.ndarray
@@ -148,7 +154,8 @@ def _part(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> _Segme
     height, width = (max(4, round(side * scale)) for side in disparity.shape)
     image = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
     small = _small(disparity, (height, width))
-    labels = _joined(_split(_flood(image), np.log(small)), _small(areas, (height, width)))
+    drawn = _small(areas, (height, width))
+    labels = _joined(_split(_flood(image), np.log(small)), drawn)
     count = int(labels.max()) + 1
     size = np.bincount(labels.ravel(), minlength=count)
 
@@ -161,7 +168,9 @@ def _part(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> _Segme
     link, length, jump = _links(labels, small, count)
     apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1)
     place = np.stack([mean(columns), mean(rows)], 1)
-    return _Segments(labels, small, look, colors, size, mean(np.log(small)), place, link, length, apart, jump)
+    area = np.zeros(count, np.int32)
+    area[labels.ravel()] = drawn.ravel()
+    return _Segments(labels, small, look, colors, size, mean(np.log(small)), place, area, link, length, apart, jump)
 
 
 def _small(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -242,9 +251,7 @@ def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> 
     start, level = np.unique(along[:first]), float(np.median(depth[:first]))
     other = ~_left_behind(segments, start, along, depth)
     other[:first] = False
-    sky = other & (depth < SKY)
-    if sky.sum() < OTHER * other.sum():  # it was crossed, not meant
-        other &= ~sky
+    other &= ~_crossed(segments, along, depth, other)
     one = other.mean() < OTHER
     if one:  # start and end are one surface, or look so
         other = np.arange(len(along)) >= (first if stroke.kind == "same_depth" else LATER * len(along))
@@ -255,7 +262,8 @@ def _demands(number: int, stroke: Stroke, segments: _Segments, photo: Photo) -> 
         over, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
         bound = tuple(np.quantile(depth[run] + need, (0.05, 0.95)).tolist())
         need = np.bincount(which, need) / count
-        demands.append(_Demand(number, start, over, count / other.sum(), need, bound, sense, one))
+        left = np.setdiff1d(along[~other], over)
+        demands.append(_Demand(number, start, left, over, count / other.sum(), need, bound, sense, one))
     return demands
 
 
@@ -265,9 +273,7 @@ def _left_behind(segments: _Segments, start: np.ndarray, along: np.ndarray, dept
     That is what hangs together with the start by colour and depth, and the way to the first jump of depth, if short.
     """
     color = np.square(segments.color[:, None] - segments.color[start]).sum(-1).min(1) / UNLIKE**2
-    one, other = segments.link[(segments.jump < 1) & (color < 1)[segments.link].all(1)].T
-    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(color),) * 2)
-    parts = connected_components(graph, directed=False)[1]
+    parts = _surfaces(segments, (color < 1)[segments.link].all(1))
     behind = np.isin(parts, parts[start])[along]
     near = np.exp(np.maximum(depth[1:], depth[:-1]))
     jumps = np.flatnonzero(np.abs(np.diff(np.exp(depth))) > 2 * (JUMP + JUMP_SHARE * near))
@@ -276,6 +282,24 @@ def _left_behind(segments: _Segments, start: np.ndarray, along: np.ndarray, dept
         behind[:way] = True
     behind[: int(WAY * len(along))] |= (color < 4)[along[: int(WAY * len(along))]]
     return behind
+
+
+def _crossed(segments: _Segments, along: np.ndarray, depth: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(N,) bool: samples on the sky and on wide even ground or water, on the way to the thing that is meant."""
+    parts = _surfaces(segments, segments.apart < UNLIKE)
+    wide = np.bincount(parts, segments.size)[parts] > WIDE * segments.size.sum()
+    crossed = np.zeros(len(along), bool)
+    for part in (wide[along] & (parts[along] != parts[along[-1]]), depth < SKY):
+        if (other & part).sum() < PASSED * other.sum():
+            crossed |= part
+    return crossed
+
+
+def _surfaces(segments: _Segments, joined: np.ndarray) -> np.ndarray:
+    """(n,) numbers of the surfaces that segments make up over those links that are joined, no jump, and in no outline."""
+    one, other = segments.link[joined & (segments.jump < 1) & (segments.area[segments.link] == 0).all(1)].T
+    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(segments.size),) * 2)
+    return connected_components(graph, directed=False)[1]
 
 
 def _runs(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
@@ -309,18 +333,17 @@ def _need(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.
 def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """(n,) logarithm of the factor, and the strokes that others contradict."""
     count = len(segments.depth)
-    like, texture = _likeness(segments, demands)
-    hold = LOOSE + HOLD * np.clip((SURE - like) / (SURE - CLEAR), 0, 1) ** 2
-    asked = np.unique(np.concatenate([demand.over for demand in demands]))
-    starts = np.unique(np.concatenate([demand.start for demand in demands]))
-    hold[np.setdiff1d(starts, asked)] = PINNED
-    hold[held] = hold[(segments.depth < SKY) & (like == 0)] = 1e6
+    each, texture = _likeness(segments, demands)
+    like = each.max(0)
+    demands, contradicted = _reconciled(demands, each)
+    hold = _held(segments, demands, each)
+    hold[held] = 1e6
     one, other = segments.link.T
     even = np.exp(-np.square(segments.jump) / 2)
     bond = np.exp(-np.square(segments.apart / (texture[one] + texture[other])) * 2)
     bond = np.maximum(bond, ALIKE * (like[one] * like[other]) ** 2)
-    wrong = [demand for demand in demands if demand.sense == 0 or np.median(np.abs(demand.need)) > WRONG]
-    same = _likeness(segments, wrong)[0] if wrong else np.zeros(count)
+    wrong = [demand.sense == 0 or np.median(np.abs(demand.need)) > WRONG for demand in demands]
+    same = each[wrong].max(0, initial=0)
     steep = np.exp(-np.square((segments.depth[one] - segments.depth[other]) / STEEP) / 2)
     torn = (same[one] * same[other]) ** 2 * (1 - even * steep)  # differences of depth that should not be
     still = sparse.diags(hold) + _graph(segments, EDGE + (1 - EDGE) * bond * even * (1 - torn))
@@ -335,7 +358,19 @@ def _solve(segments: _Segments, demands: Sequence[_Demand], held: np.ndarray) ->
         if now == active:
             break
         active = now
-    return change, _contradicted(demands, lacking)
+    return change, contradicted
+
+
+def _held(segments: _Segments, demands: Sequence[_Demand], each: np.ndarray) -> np.ndarray:
+    """(n,) weight of staying as it is: little on what is meant, much where strokes start, but if others move that."""
+    like = each.max(0)
+    hold = LOOSE + HOLD * np.clip((SURE - like) / (SURE - CLEAR), 0, 1) ** 2
+    hold[(segments.depth < SKY) & (like == 0)] = 1e6
+    for demand in demands:
+        others = [other.stroke != demand.stroke for other in demands]
+        moves = each[others][:, demand.start].max(initial=0) > CLEAR
+        hold[demand.start] = np.maximum(hold[demand.start], ANCHOR if moves else PINNED)
+    return hold
 
 
 def _asks(demand: _Demand, lacking: np.ndarray) -> bool:
@@ -380,30 +415,29 @@ def _graph(segments: _Segments, bond: np.ndarray) -> sparse.csc_matrix:
 
 
 def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) 0..1: how much every segment looks like what lies under a stroke, and unlike its start.
+    """(k, n) 0..1: how much every segment looks like what each demand is about, and unlike what it is not.
 
     And (n,) difference of colour that is no edge there: the more a thing has of it under the stroke, the more it may
     have anywhere.
     """
-    like, texture = np.zeros(len(segments.depth)), np.full(len(segments.depth), COLOR)
+    like, texture = np.zeros((len(demands), len(segments.depth))), np.full(len(segments.depth), COLOR)
     longest = max(segments.labels.shape)
-    for demand in demands:
+    for number, demand in enumerate(demands):
         own = segments.apart[np.isin(segments.link, demand.over).all(1)]
         usual = float(np.clip(np.median(own), COLOR, ROUGHEST)) if len(own) > 3 else COLOR
-        unlike = UNLIKE * usual / COLOR
-        meant = _kernel(segments, demand.over, unlike)
+        meant = _kernel(segments, demand.over, UNLIKE * usual / COLOR)
         far = np.sqrt(np.square(segments.place[:, None] - segments.place[demand.over]).sum(-1).min(1)) / longest
         meant *= np.exp(-np.square(far / AWAY) / 2)
         if not demand.along:
-            meant *= meant / np.maximum(meant + _kernel(segments, demand.start, UNLIKE), 1e-9)
+            meant *= meant / np.maximum(meant + _kernel(segments, np.union1d(demand.start, demand.left), UNLIKE), 1e-9)
         sky = segments.depth < SKY
         if not sky[demand.over].any():
             meant[sky] = 0
         meant[demand.over] = 1
-        like = np.maximum(like, meant)
+        meant = np.where(meant > 0, _among(segments, meant), 0)
+        like[number] = _without_holes(segments, meant, demand.start)
         texture = np.maximum(texture, usual * meant)
-    starts = np.unique(np.concatenate([demand.start for demand in demands]))
-    return _without_holes(segments, np.where(like > 0, _among(segments, like), 0), starts), texture
+    return like, texture
 
 
 def _among(segments: _Segments, like: np.ndarray) -> np.ndarray:
@@ -448,15 +482,44 @@ def _bounds(change: np.ndarray, demands: Sequence[_Demand]) -> tuple[float, floa
     return low - RELIEF[0], high + RELIEF[0]
 
 
-def _contradicted(demands: Sequence[_Demand], lacking: Sequence[np.ndarray]) -> list[int]:
-    """Numbers of the strokes that are still not right."""
-    missed = set()
-    for demand, lack in zip(demands, lacking):
-        off = float(demand.share @ lack) / demand.share.sum()
-        off = abs(off) if demand.sense == 0 else demand.sense * off
-        if off > MISSED * STEP and demand.share.sum() > OTHER:
-            missed.add(demand.stroke)
-    return sorted(missed)
+def _reconciled(demands: Sequence[_Demand], each: np.ndarray) -> tuple[list[_Demand], list[int]]:
+    """Demands that can all be met, and numbers of the strokes that asked for something else.
+
+    Things are taken as rigid: each demand is a difference of two of them, and the differences need not add up.
+    """
+    start, thing = _things(demands, each)
+    own = np.flatnonzero([s != t and not d.along for s, t, d in zip(start, thing, demands)])
+    need = np.array([float(np.median(demand.need)) for demand in demands])
+    sense = np.array([demand.sense for demand in demands])
+    rows = np.zeros((len(own), 2 * len(demands)))
+    rows[np.arange(len(own)), thing[own]] += 1
+    rows[np.arange(len(own)), start[own]] -= 1
+    lack = need[own]
+    for _ in range(ROUNDS):
+        asked = (sense[own] == 0) | (sense[own] * lack > 1e-6)
+        chosen = rows[asked]
+        shift = np.linalg.solve(chosen.T @ chosen + 1e-4 * np.eye(rows.shape[1]), chosen.T @ need[own][asked])
+        lack = need[own] - rows @ shift
+    off = np.where(sense[own] == 0, np.abs(lack), sense[own] * lack)
+    wrong = off > MISSED * STEP
+    met = list(demands)
+    for number, much in zip(own[wrong], lack[wrong]):
+        met[number] = replace(met[number], need=met[number].need - much)
+    return met, sorted({demands[number].stroke for number in own[wrong]})
+
+
+def _things(demands: Sequence[_Demand], each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(k,) numbers of what each demand starts on, and of what it is about; the same where those are one thing."""
+    count = len(demands)
+    same = np.zeros((2 * count, 2 * count), bool)
+    for one, demand in enumerate(demands):
+        for other, another in enumerate(demands):
+            same[one, other] = np.isin(demand.start, another.start).any()
+            same[one, count + other] = each[other, demand.start].mean() > SURE
+            same[count + one, count + other] = demand.share[np.isin(demand.over, another.over)].sum() > SHARED * demand.share.sum()
+        same[one, count + one] = False
+    number = connected_components(sparse.coo_matrix(same), directed=False)[1]
+    return number[:count], number[count:]
 
 
 # Back to pixels
@@ -484,6 +547,8 @@ def _to_pixels(
     if edge.any():
         values = np.stack([small, mean])
         large[:, edge] = _at_edges(np.nonzero(edge), values, (high + low) / 2, segments, disparity, color, areas)
+    for number in np.flatnonzero(np.bincount(segments.area))[1:]:  # as wholes
+        large[0, areas == number] = change[segments.area == number][0]
     large[0] *= np.clip((np.abs(large[0]) - SMALLEST) / SMALLEST, 0, 1)
     return large
 
