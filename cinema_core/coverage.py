@@ -207,7 +207,7 @@ def check_views(
     Raises:
         CinemaError: Not even from `home` would every frame be good.
     """
-    walk = _Walk(inspector, views, progress)
+    walk = _Walk(inspector, views, 1 if home is None else 3, progress)
     found = walk.along(limit)
     if home is None or found.uncovered.max() <= limit:
         return found
@@ -231,10 +231,11 @@ def check_views(
 class _Walk:
     """Looks at views of one path, of any size."""
 
-    def __init__(self, inspector: Inspector, views: Views, progress: Callable[[float], None]) -> None:
+    def __init__(self, inspector: Inspector, views: Views, walks: int, progress: Callable[[float], None]) -> None:
         self.inspector, self.views = inspector, views
         self.home, self.factor = None, 1.0
         self._progress, self._done = progress, 0
+        self._expected = walks * min(len(views), COARSE)  # how many looks; what comes on top nobody knows yet
 
     def along(self, limit: float) -> Coverage:
         """Look along the path at its present size."""
@@ -264,7 +265,7 @@ class _Walk:
         pose = self.views.poses[index]
         label = self.inspector.look(self.views, index, pose if factor == 1 else blend(self.home, pose, factor))
         self._done += 1
-        self._progress(self._done / (self._done + min(len(self.views), COARSE)))  # how many follow, nobody knows yet
+        self._progress(min(0.9 * self._done / self._expected, 1 - 0.1 * self._expected / self._done))
         return label
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ from cinema_core.errors import CinemaError
 
 CAMERA = Camera(320, 180, 300.0)
 SIZE = 1.6  # point size that closes the lattice with something to spare
+ROOT = Path(__file__).parents[1]
 EXACT = 1.5 / coverage.SAMPLES  # a border falls between two samples
 
 
@@ -249,6 +253,18 @@ def test_masks_show_holes_and_inventions(tmp_path):
     column = int((160 - 20) / 320 * mask.shape[1])  # behind the near card's right border
     assert tuple(middle[column]) == (*coverage.COLORS[INVENTED][2::-1], coverage.COLORS[INVENTED][3])
     assert not middle[10].any()
+
+
+def test_the_command_line_tells_and_draws(tmp_path):
+    job = write_job(tmp_path / "job", points(card(1.0)))
+    words = [sys.executable, "-m", "cinema_core", "coverage", str(job), "--camera", "side", "--frames", "3", "--json"]
+    said = subprocess.run([*words, "--masks", str(tmp_path / "m")], capture_output=True, text=True, cwd=ROOT, check=True)
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [line["type"] for line in lines[-2:]] == ["progress", "done"] and lines[-2]["stage"] == "coverage"
+    assert lines[-1]["uncovered"] == pytest.approx([0.09 * 300 / 320, 0, 0.09 * 300 / 320], abs=EXACT)
+    assert [Path(file).is_file() for file in lines[-1]["mask_files"]] == [True] * 3
+    lost = subprocess.run([*words[:4], str(tmp_path), *words[5:]], capture_output=True, text=True, cwd=ROOT)
+    assert lost.returncode == 2 and "no finished build" in lost.stdout
 
 
 @pytest.mark.parametrize(

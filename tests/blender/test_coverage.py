@@ -204,8 +204,27 @@ def test_point_size_and_focal_length_of_the_scene_count(addon, built):
     built.cinemagraph.point_size = 0.5
     assert check(built).worst[1] == pytest.approx(1 - pi / 16, abs=0.02)
     built.cinemagraph.point_size = 1.6
+    lens = built.camera.data.lens
     built.camera.data.lens /= 2
     assert check(built).worst[1] == pytest.approx(0.75, abs=0.02)
+    built.cinemagraph.focal *= 2  # the points stand closer together, for the same photo seen through a longer lens
+    assert built.camera.data.lens == pytest.approx(2 * lens) and check(built).worst[1] == 0
+    own_camera(built)
+    assert check(built).worst[1] == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_cancelled_check_leaves_all_as_it_was(addon, built, coverage):
+    sideways(built)
+    before = check(built)
+    built.frame_end = 400
+    request = coverage.start_check(built)
+    request.poll(0.3)
+    request.cancel()
+    with pytest.raises(addon.errors.CinemaError, match="Cancelled"):
+        request.wait()
+    assert built.cinemagraph.coverage.found == before
+    built.frame_end = 9
+    assert check(built).uncovered == before.uncovered
 
 
 # Limiting
