@@ -25,8 +25,9 @@ LEAST_CLEAR = 1.0  # contrast in deviations of the two sides' own colours
 ALIKE = 0.3  # of the jump; disparities this close to a side's belong to it
 MIXED = (0.08, 0.92)  # shares of the near thing outside these are all one side's
 LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixel, and in those further in
-# A point of a mixed pixel is smaller the less its surface covers, and stands by half of the rest towards its surface.
+# A point of a mixed pixel is smaller the less its surface covers, and stands nearer to its surface, so that they touch.
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
+INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
     error = mixed - alpha[:, None] * near_light - (1 - alpha[:, None]) * far_light
     rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
-    inward = sides.toward * ((1 - alpha) / 2)[:, None]
+    inward = sides.toward * (INWARD * (1 - alpha))[:, None]
     owner = np.where(front, index, sides.owner)
     return Rim(index, front, _srgb(near_light), _srgb(far_light), alpha, owner, inward).chosen(rim)
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .camera import Camera
+from .matting import covered_share
 
 NEAREST = 0.02  # scene units; what is nearer to the camera is not drawn
 SOFT = 0.01  # of the depth; discs within it of the nearest one share the pixel, by how close their centres are
@@ -80,7 +81,14 @@ class Splatter(Cloud):
         alive = self.alive(phase)
         position, radius = self.place(alive)
         color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in alive)])
-        picture, covered = self._splat(self._project(position, SPLAT * radius, pose), color)
+        discs = self._project(position, SPLAT * radius, pose)
+        part = torch.nonzero(self.points["still_spread"] < 1).flatten()  # points that cover a share of their pixel only
+        small = torch.zeros(len(position), dtype=torch.bool, device=self.device)
+        small[part] = True
+        small = small[discs.point]
+        picture, covered, nearest = self._splat(discs.chosen(~small), color)
+        if len(part):
+            self._lay_over(picture, nearest, discs.chosen(small), color)
         return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
 
     def uncovered(self, phase: float, pose: np.ndarray) -> float:
@@ -115,8 +123,27 @@ class Splatter(Cloud):
         detail = ((1 - phase) * (color0 - mean0) + phase * (color1 - mean1)) / weight
         return ((1 - phase) * mean0 + phase * mean1 + detail).clamp(min=0)
 
-    def _splat(self, discs: "_Discs", color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Linear picture (H, W, 3) and coverage (H, W): the discs nearest at a pixel, blended by weight."""
+    def _lay_over(self, picture: torch.Tensor, nearest: torch.Tensor, discs: "_Discs", color: torch.Tensor) -> None:
+        """Put points that cover a share of their pixel over a linear picture (H, W, 3), before what is farther only."""
+        spread = self.points["still_spread"][discs.point]
+        foot = discs.size / (spread * (SPLAT * self.radius * self.camera.focal))  # px of the picture for one of the photo
+        share = covered_share(spread).clamp(0, 1)
+        total = torch.zeros(len(nearest), 5, device=self.device)
+        closest = torch.zeros(len(nearest), device=self.device)
+        for pixel, away, rows in self._fragments(discs.of_size(foot)):
+            seen = torch.nonzero(discs.depth[rows] < nearest[pixel] * (1 - SOFT)).flatten()
+            pixel, rows, close = pixel[seen], rows[seen], 1 - away[seen] / foot[rows[seen]] ** 2
+            closest.scatter_reduce_(0, pixel, close, "amax")
+            values = torch.cat([color[discs.point[rows]], share[rows, None], torch.ones_like(close)[:, None]], 1)
+            total.index_add_(0, pixel, values * (close**8)[:, None])
+        there = torch.nonzero(total[:, 4] > 0).flatten()
+        mean = total[there, :4] / total[there, 4:]
+        cover = mean[:, 3:] * (2 * closest[there, None]).clamp(max=1)
+        flat = picture.view(-1, 3)
+        flat[there] += cover * (mean[:, :3] - flat[there])
+
+    def _splat(self, discs: "_Discs", color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Linear picture (H, W, 3), coverage (H, W) and nearest depth (H * W): a pixel's nearest discs blended by weight."""
         pixels = self.camera.height * self.camera.width
         nearest = torch.full((pixels,), float("inf"), device=self.device)
         for pixel, away, rows in self._fragments(discs):
@@ -131,7 +158,7 @@ class Splatter(Cloud):
             total.index_add_(0, pixel, color[discs.point[rows]] * share[:, None])
         picture = total / weights.clamp(min=1e-12)[:, None]
         shape = (self.camera.height, self.camera.width)
-        return picture.view(*shape, 3), (weights > 0).view(shape)
+        return picture.view(*shape, 3), (weights > 0).view(shape), nearest
 
     def _project(self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray) -> "_Discs":
         """The discs that a camera sees of the points."""
@@ -173,6 +200,14 @@ class _Discs:
     place: torch.Tensor
     depth: torch.Tensor
     size: torch.Tensor
+
+    def chosen(self, rows: torch.Tensor) -> "_Discs":
+        """These discs only, (D,) bool."""
+        return _Discs(self.point[rows], self.place[rows], self.depth[rows], self.size[rows])
+
+    def of_size(self, size: torch.Tensor) -> "_Discs":
+        """The discs with other radii, px."""
+        return _Discs(self.point, self.place, self.depth, size)
 
 
 def _linear(color: torch.Tensor) -> torch.Tensor:
