@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from . import __version__, commands
@@ -144,7 +145,7 @@ def _coverage(arguments: argparse.Namespace, messages: Messages) -> Done:
 
 
 def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
-    import importlib
+    import importlib.metadata
     import platform
 
     fields = {"version": __version__, "executable": sys.executable, "python": platform.python_version()}
@@ -156,6 +157,9 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
         except (ImportError, OSError) as error:  # there, but a library it needs is not
             text = f"{module} does not start in {sys.executable} ({error})"
             raise CinemaError(text, commands.install_hint(module)) from error
+    for package in commands.OPTIONAL:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            fields[package] = importlib.metadata.version(package)
     from .device import choose_device
 
     fields["device"] = choose_device()

@@ -34,6 +34,7 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "torch": "torch",
 }
+OPTIONAL = ("transformers", "onnxruntime")  # packages that only models of the user's need
 
 
 @dataclass(frozen=True)

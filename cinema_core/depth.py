@@ -1,6 +1,7 @@
 """Depth of a photo: read from a file the user has, or estimated: approximate, made for landscapes.
 
-The estimate is the depth network's where its weights are beside it, and follows plain rules where they are not.
+The estimate is that of a model the user has, else the depth network's where its weights are beside it; it follows plain
+rules where they are not.
 
 Input: the working photo. Output: (H, W) float32 depth in scene units, nearest content at 1, edges as steps.
 Everything is computed in disparity (1/depth), which resizes and blends without inventing far points.
@@ -13,11 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from .data import FARTHEST, BuildOptions, Depth, Photo
-from .depth_files import read_map
-from .depth_kinds import to_disparity
+from .depth_files import DepthMap, read_map
+from .depth_kinds import check_aspect, to_disparity
 from .depth_rules import rule_disparity
+from .device import choose_device
 from .edges import clean_depth
 from .errors import CinemaError
+from .learned import infer_depth, model_key
 
 _DETAILS = {"network": "the network that comes with the program", "rules": "rules made for landscapes"}
 _UNSURE = "{}; it does not tell by itself, so choose its kind if far and near are the wrong way round"
@@ -41,16 +44,24 @@ def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
     """
     _check_ends(options)
     if file:
-        read = to_disparity(read_map(file), photo, options.depth_kind, _ratio(options))
+        given = read_map(file)
+        check_aspect(given, photo)
+        read = to_disparity(given, photo, options.depth_kind, _ratio(options))
         warnings = () if read.sure else (_UNSURE.format(read.text),)
         return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
+    if options.depth_model:
+        return _by_model(photo, options)
     return Depth(_finish(_estimate(photo), photo.color, options), estimator(), _DETAILS[estimator()])
 
 
 def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
     """All that `find_depth` depends on besides the photo and the program."""
-    asked = (options.depth_kind if digest_of_file else "", options.depth_near, options.depth_far, options.depth_gamma)
-    return [*asked, options.edge_cleanup, digest_of_file or estimator()]
+    asked = [options.depth_near, options.depth_far, options.depth_gamma, options.edge_cleanup]
+    if digest_of_file:
+        return [*asked, options.depth_kind, digest_of_file]
+    if options.depth_model:
+        return [*asked, options.depth_kind, model_key(options.depth_model)]
+    return [*asked, estimator()]
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
@@ -82,6 +93,14 @@ def estimator() -> str:
 def _estimate(photo: Photo) -> np.ndarray:
     """(H, W) disparity, the nearest content at 1."""
     return _by_network(photo) if estimator() == "network" else rule_disparity(photo)
+
+
+def _by_model(photo: Photo, options: BuildOptions) -> Depth:
+    device = choose_device(options.device)
+    found = infer_depth(photo.color, options.depth_model, options.download, device)
+    kind = found.kind if options.depth_kind == "auto" else options.depth_kind
+    read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options))
+    return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
 
 
 def _by_network(photo: Photo) -> np.ndarray:

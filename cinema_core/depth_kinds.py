@@ -55,15 +55,14 @@ def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float
     """Turn a map into disparity of the working photo.
 
     Args:
-        given: The map, of any size with the photo's aspect.
+        given: The map of the whole photo, of any size.
         photo: The working photo.
         kind: Of `data.MAP_KINDS`.
         ratio: Farthest over nearest, where the user knows it; for a map that does not say it itself.
 
     Raises:
-        CinemaError: Of another aspect, constant, or without a value that can be used.
+        CinemaError: Constant, or without a value that can be used.
     """
-    _check_aspect(given, photo)
     values = given.values
     sky = _sky_of(photo, values.shape)
     sure = True
@@ -85,7 +84,8 @@ def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float
     return Meaning((disparity / nearest).clip(0, 1).astype(np.float32), f"{given.name}{part}: {text}", sure)
 
 
-def _check_aspect(given: DepthMap, photo: Photo) -> None:
+def check_aspect(given: DepthMap, photo: Photo) -> None:
+    """Raises CinemaError where a map is not of the whole photo, upright."""
     height, width = given.values.shape
     wanted = photo.width / photo.height
     if abs(width / height / wanted - 1) <= ASPECT_TOLERANCE:

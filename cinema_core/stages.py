@@ -21,6 +21,7 @@ from .device import choose_device
 from .flow_files import read_flow
 from .hints import Hints, read_hints, read_mask
 from .layers import Layers, split_layers
+from .learned import load_inpainter, model_key
 from .motion import feather, solve_motion
 from .photo import read_photo
 from .points import join_points, moving_points, still_points
@@ -191,7 +192,8 @@ class Stages:
     def layers(self, only_if_made: bool = False) -> Made | None:
         """`Layers`; with `only_if_made`, None where they would have to be made."""
         options, photo = self.options, self.photo().value
-        key = digest("layers", self._depth_key(), options.seed, options.reach)
+        inpainter = model_key(options.inpaint_model) if options.inpaint_model else None
+        key = digest("layers", self._depth_key(), options.seed, options.reach, inpainter)
         camera = Camera(photo.width, photo.height, photo.focal)
 
         def load() -> Layers | None:
@@ -199,13 +201,12 @@ class Stages:
 
         if only_if_made:
             return self._found("layers", key, load)
-        return self._made(
-            "layers",
-            key,
-            lambda depth: split_layers(photo.color, depth.values, camera, options.seed),
-            load,
-            lambda: (self.depth().value,),
-        )
+
+        def make(depth: Depth) -> Layers:
+            fill = load_inpainter(options.inpaint_model, choose_device(options.device)) if inpainter else None
+            return split_layers(photo.color, depth.values, camera, options.seed, reach=options.reach, fill=fill)
+
+        return self._made("layers", key, make, load, lambda: (self.depth().value,))
 
     def drawn(self) -> Made:
         """`Drawn`."""

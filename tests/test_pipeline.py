@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from cinema_core import cache, storage
 from cinema_core.camera import PATHS, Camera
@@ -162,6 +163,52 @@ def test_a_given_depth_is_used(tmp_path, landscape_file):
     assert np.abs(1 / found - slope).max() < 0.03
 
 
+def with_depth_stroke(folder: Path) -> Path:
+    """The strokes, and one that says that the sky is where water was."""
+    sky = {"kind": "depth_sky", "closed": True, "points": [[0, 140], [100, 140], [100, 190], [0, 190]]}
+    (folder / "depth_strokes.json").write_text(json.dumps({**STROKES, "strokes": [*STROKES["strokes"], sky]}))
+    return folder / "depth_strokes.json"
+
+
+def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(own, tmp_path, landscape_file, strokes):
+    before = np.load(own / "depth.npy")
+    report = rebuild(own, landscape_file, with_depth_stroke(tmp_path))
+    assert ran(report) == {"photo", "hints", "paint", "layers", "motion", "points", "save", "report"}
+    painted = np.load(own / "depth.npy")
+    assert painted[68, 20] > 10 * before[68, 20] and np.array_equal(np.load(own / "depth_base.npy"), before)
+    edited = json.loads((tmp_path / "depth_strokes.json").read_text())
+    edited["strokes"][0]["points"][1] = [95, 155]
+    (tmp_path / "edited.json").write_text(json.dumps(edited))
+    assert ran(rebuild(own, landscape_file, tmp_path / "edited.json")) == {"photo", "hints", "motion", "points", "save", "report"}
+    assert not {"depth", "paint"} & ran(rebuild(own, landscape_file, strokes))  # without the stroke: as it was
+    assert np.array_equal(np.load(own / "depth.npy"), before) and not (own / "depth_base.npy").exists()
+
+
+def test_strokes_about_depth_alone_suggest_motion_all_the_same(tmp_path, landscape_file):
+    content = json.loads(with_depth_stroke(tmp_path).read_text())
+    content["strokes"] = content["strokes"][-1:]
+    (tmp_path / "alone.json").write_text(json.dumps(content))
+    report = build(landscape_file, tmp_path / "job", OPTIONS, tmp_path / "alone.json")
+    assert "moves as suggested" in report["warnings"][0] and report["moving_points"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_learned_inpainter_fills_what_is_hidden(tmp_path, landscape_file):
+    class Purple(torch.nn.Module):
+        def forward(self, image, mask):
+            return image * (1 - mask) + torch.tensor([0.6, 0.0, 0.6]).reshape(1, 3, 1, 1) * mask
+
+    torch.jit.save(torch.jit.script(Purple()), str(tmp_path / "purple.pt"))
+    options = BuildOptions(**vars(OPTIONS) | {"inpaint_model": str(tmp_path / "purple.pt")})
+    depth = np.full((HEIGHT, WIDTH), 20, np.float32)
+    depth[20:60, 40:90] = 1
+    np.save(tmp_path / "card.npy", depth)
+    build(landscape_file, tmp_path / "job", options, depth=tmp_path / "card.npy", still=True)
+    behind = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / "job" / "layers").glob("behind_*.png")]
+    colors = np.concatenate([picture[picture[..., 3] > 0][:, :3] for picture in behind])
+    assert len(colors) > 50 and np.abs(np.median(colors, 0) - (153, 0, 153)).max() < 30
+
+
 def test_labelmes_polygons_and_hints_are_understood(tmp_path, landscape_file):
     shapes = [
         {"label": "motion", "shape_type": "polygon", "points": [[0, 120], [320, 120], [320, 200], [0, 200]]},
@@ -223,6 +270,11 @@ def test_warnings_come_again_with_a_job_that_is_there(tmp_path, landscape_file):
         ({"speed": 0.7}, {"photo", "hints", "motion", "points", "save", "report"}),
         ({"seed": 1}, {"photo", "hints", "layers", "motion", "points", "save", "report"}),
         ({"focal": 200.0}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
+        ({"depth_gamma": 1.2}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
+        ({"edge_cleanup": 0.0}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
+        ({"reach": 0.5}, {"photo", "hints", "layers", "motion", "points", "save", "report"}),
+        ({"depth_kind": "metric"}, {"photo", "hints", "motion", "points", "save", "report"}),  # there is no map
+        ({"download": True}, set()),
     ],
 )
 def test_an_option_repeats_what_it_concerns(own, landscape_file, strokes, option, stages):

@@ -30,14 +30,15 @@ MAY_IMPORT = {
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
-    "depth": {"depth_files", "depth_kinds", "depth_network", "depth_rules", "edges"},
+    "depth": {"depth_files", "depth_kinds", "depth_network", "depth_rules", "edges", "learned"},
+    "learned": {"model_files"},
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "sky"},
     "depth_rules": {"sky"},
-    "depth_network": {"tensors"},
+    "depth_network": {"sky", "tensors"},
     "layers": {"borders", "cuts", "hidden", "inpaint", "matting"},  # cuts and fills what they hide
     "hidden": {"borders", "cuts", "inpaint"},
-    "suggest": {"sky"},
+    "suggest": {"depth_network", "sky"},
     "growing": {"sky", "suggest"},
     "hints": {"growing", "strokes"},
     "depth_strokes": {"depth_areas", "depth_relations", "strokes"},  # what the user says about depth
@@ -59,8 +60,11 @@ STAGE_MAY_IMPORT = {
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}
 
+OPTIONAL = {"learned", "model_files"}  # modules that import what is not needed to build, where it is asked for
+
 # Import name -> name of the distribution, where they differ.
-DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "imageio_ffmpeg": "imageio-ffmpeg"}
+DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "imageio_ffmpeg": "imageio-ffmpeg",
+                 "huggingface_hub": "transformers"}  # which brings it
 BLENDERS_OWN = {"bpy", "mathutils", "bl_ui", "bpy_extras", "addon_utils", "gpu", "gpu_extras", "blf", "numpy"}
 
 
@@ -137,7 +141,8 @@ def test_stages_do_not_import_each_other(path):
 @pytest.mark.parametrize("path", sources("cinema_core"), ids=label)
 def test_the_core_imports_what_it_declares_and_never_bpy(path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {dependency.split("==")[0] for dependency in project["dependencies"]}
+    pins = [*project["dependencies"], *(project["optional-dependencies"]["models"] if path.stem in OPTIONAL else ())]
+    declared = {dependency.split("==")[0] for dependency in pins}
     foreign = absolute(path) - set(sys.stdlib_module_names)
     assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= declared
 
