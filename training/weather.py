@@ -11,7 +11,7 @@ import numpy as np
 from .sources import photo_folder, training_photos
 from .views import Sample
 
-HIDDEN = 0.03  # what fog leaves less of than this cannot be seen, and is not asked for
+HIDDEN = 0.1  # what fog leaves less of than this is not to be told from sky, and is not asked for
 
 
 @cache
