@@ -112,6 +112,7 @@ def _paint(graph: Graph, curves: Socket, materials: list[Socket]) -> Socket:
 
     Materials, not colours of points: these do not show in solid shading.
     """
+    curves = graph.without(curves, "*_color")  # of the hints' points and layers: they would show over the materials
     # Blender 5.2 on fills strokes by this attribute, each with a number of its own; before, by their material.
     number = graph.math("ADD", graph.add("GeometryNodeInputIndex").outputs[0], 1.0)
     curves = _store(graph, curves, "fill_id", number, "INT", "CURVE")
@@ -148,7 +149,7 @@ def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
     """A dot where each stroke starts, in a dark rim; larger than the stroke is thick."""
     first = graph.add("GeometryNodeCurveEndpointSelection", 1, 0).outputs[0]
     share = graph.math("DIVIDE", inputs["Size"], SIZE)
-    seen = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), BREADTH / 2)
+    seen = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), 1.5)
     radius = graph.math("MAXIMUM", graph.math("MULTIPLY", share, START), seen)
     circle = graph.add("GeometryNodeCurvePrimitiveCircle", 16, mode="RADIUS")
     circle.inputs["Radius"].default_value = 1.0

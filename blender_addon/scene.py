@@ -101,6 +101,9 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     image.name = opened.source.name
     image.pack()
     _replace_photo(settings, image)
+    if settings.depth_map is not None:
+        remove_drawing(settings.depth_map)  # of another photo
+        settings.depth_map = None
     settings.photo_path, settings.job_folder = str(opened.source), str(opened.job)
     settings.width, settings.height = opened.camera.width, opened.camera.height
     settings.file_size = opened.file_size

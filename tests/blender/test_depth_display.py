@@ -85,11 +85,38 @@ def test_colours_are_replaced_hidden_and_leave_nothing_behind(addon, placed):
     assert display.has_depth(placed)
 
 
+def test_another_photo_has_another_depth(addon, placed, photo_file, tmp_path):
+    before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
+    addon.depth_display.show_depth(placed, addon.depth_display.DepthMap(slope()))
+    camera = addon.camera.Camera(WIDTH, HEIGHT, 200.0)
+    addon.scene.place_photo(placed, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path, camera, (WIDTH, HEIGHT)))
+    assert not addon.depth_display.has_depth(placed)
+    assert {name: len(getattr(bpy.data, name)) for name in BLOCKS} == before
+
+
+def test_undo_brings_colours_and_focal_length_back(addon, placed, job):
+    addon.result.import_result(placed, job)
+    addon.depth_display.show_depth(placed, addon.depth_display.DepthMap(slope()))
+    bpy.ops.ed.undo_push(message="shown")
+    bpy.ops.cinemagraph.hide_depth()
+    bpy.context.scene.cinemagraph.focal = 900.0
+    bpy.ops.ed.undo_push(message="hidden")
+    bpy.ops.ed.undo()
+    scene = bpy.context.scene
+    assert addon.depth_display.has_depth(scene) and (picture_of(scene) >= 0).all()
+    values = [addon.nodes.get_inputs(modifier)["Focal"] for _, modifier in addon.result.parts(scene)]
+    assert values and set(values) == {scene.cinemagraph.focal} == {300.0}
+    bpy.ops.ed.redo()
+    scene = bpy.context.scene
+    assert not addon.depth_display.has_depth(scene)
+    assert {addon.nodes.get_inputs(modifier)["Focal"] for _, modifier in addon.result.parts(scene)} == {900.0}
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (1, 9), (700, 400), (5, 4000)])
 def test_any_size_is_drawn(addon, placed, shape):
     rng = np.random.default_rng(3)
-    shades = addon.depth_display._shades(addon.depth_display._cells(rng.random(shape).astype(np.float32)))
-    assert max(shades.shape) <= addon.depth_display.CELLS
+    shades = addon.depth_display._shade(rng.random(shape).astype(np.float32))
+    assert max(shades.shape) <= 960 and len(addon.depth_display.find_strips(shades)) <= 20_000
     covered = np.zeros(shades.shape, int)
     for left, right, top, bottom, shade in addon.depth_display.find_strips(shades):
         covered[top:bottom, left:right] += 1
