@@ -159,21 +159,29 @@ class Inspector(Cloud):
         left, right = torch.ceil(across - wide).clamp(min=0), torch.floor(across + wide).clamp(max=shape[1] - 1)
         top, bottom = torch.ceil(down - tall).clamp(min=0), torch.floor(down + tall).clamp(max=shape[0] - 1)
         kept = torch.nonzero((right >= left) & (bottom >= top) & drawn).flatten()
-        disc = torch.stack([array[kept] for array in (across, down, wide, tall, left, top, depth)])
-        columns, rows = (right[kept] - left[kept] + 1).long(), (bottom[kept] - top[kept] + 1).long()
+        disc = torch.stack([torch.index_select(a, 0, kept) for a in (across, down, wide, tall, left, top, right, bottom, depth)])
+        several = (disc[6] > disc[4]) | (disc[7] > disc[5])
+        one = torch.nonzero(~several).flatten()
+        if len(one):  # most of a fine photo's points: no sample but one is near
+            yield self._within(torch.index_select(disc, 1, one), 0, 0, torch.index_select(kept, 0, one), shape[1])
+        several = torch.nonzero(several).flatten()
+        disc, kept = torch.index_select(disc, 1, several), torch.index_select(kept, 0, several)
+        columns, rows = (disc[6] - disc[4] + 1).long(), (disc[7] - disc[5] + 1).long()
         for part in _chunks(columns * rows):
-            yield from self._tested(disc[:, part], columns[part], rows[part], kept[part], shape[1])
+            count = columns[part] * rows[part]
+            own = torch.repeat_interleave(torch.arange(len(count), device=self.device), count)
+            first, wide = torch.cumsum(count, 0) - count, columns[part][own]
+            number = torch.arange(len(own), device=self.device) - first[own]
+            down = torch.div(number, wide, rounding_mode="floor")
+            yield self._within(torch.index_select(disc[:, part], 1, own), number - down * wide, down, kept[part][own], shape[1])
 
-    def _tested(self, disc: torch.Tensor, columns: torch.Tensor, rows: torch.Tensor, point: torch.Tensor, width: int):
-        """Of the samples in the boxes around discs, those within the discs."""
-        count = columns * rows
-        own = torch.repeat_interleave(torch.arange(len(count), device=self.device), count)
-        place = torch.arange(len(own), device=self.device) - (torch.cumsum(count, 0) - count)[own]
-        column = disc[4].long()[own] + place % columns[own]
-        row = disc[5].long()[own] + place // columns[own]
-        off = ((column - disc[0][own]) / disc[2][own]) ** 2 + ((row - disc[1][own]) / disc[3][own]) ** 2
+    def _within(self, disc: torch.Tensor, right: torch.Tensor | int, down: torch.Tensor | int, point: torch.Tensor, width: int):
+        """Of samples so far right and down in the boxes around discs, those within the discs."""
+        column, row = disc[4] + right, disc[5] + down
+        off = ((column - disc[0]) / disc[2]) ** 2 + ((row - disc[1]) / disc[3]) ** 2
         hit = torch.nonzero(off < 1).flatten()
-        yield row[hit] * width + column[hit], disc[6][own[hit]], point[own[hit]]
+        cell = (row[hit].long() * width) + column[hit].long()
+        return cell, disc[8][hit], point[hit]
 
 
 def _chunks(counts: torch.Tensor) -> list[slice]:

@@ -10,7 +10,7 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from conftest import MODULE
 from mathutils import Matrix, Vector
-from sample import FOCAL, HEIGHT, WIDTH, make_points, write_job
+from sample import FOCAL, WIDTH, make_points, write_job
 
 
 @pytest.fixture
