@@ -202,6 +202,29 @@ def test_an_imported_motion_field_makes_its_own_region(tmp_path, landscape_file)
     assert np.load(tmp_path / "job" / "motion.npy")[40, 45] == pytest.approx((1.0, 0), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["depth.png", "depth.exr", "depth.npy"])
+def test_depth_is_written_and_built_with(tmp_path, built, landscape_file, name):
+    done = run("depth", landscape_file, "--out", tmp_path / name, *SMALL, "--json")
+    last = messages(done)[-1]
+    assert last["type"] == "done" and last["file"] == str(tmp_path / name) and last["source"]
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [name]
+    run("build", landscape_file, "--depth", tmp_path / name, "--out", tmp_path / "job", "--still", *SMALL)
+    again, first = (1 / np.load(job / "depth.npy") for job in (tmp_path / "job", built[0]))
+    assert np.abs(again - first).mean() < 0.01
+    detail = json.loads((tmp_path / "job" / "report.json").read_text())["depth_detail"]
+    assert detail.startswith(name) and ("white" if name.endswith("png") else "distances") in detail
+
+
+def test_options_of_depth_reach_it(tmp_path, landscape_file):
+    run("depth", landscape_file, "--out", tmp_path / "a.npy", "--depth-near", 2, "--depth-far", 10, *SMALL)
+    assert np.load(tmp_path / "a.npy").max() == pytest.approx(5)
+    assert "cannot be written as" in error_of("depth", landscape_file, "--out", tmp_path / "a.jpg")["text"]
+    assert "not on this computer" in error_of("depth", landscape_file, "--out", tmp_path / "b.npy", "--depth-model", "a/b")["text"]
+    assert "not a number from 0.25 to 4" in error_of("build", landscape_file, "--out", tmp_path / "job", "--reach", 9)["text"]
+    assert "depth-kind" in error_of("build", landscape_file, "--out", tmp_path / "job", "--depth-kind", "x")["text"].lower()
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["a.npy"]
+
+
 def test_labelme_strokes_come_back(tmp_path, built, landscape_file):
     assert run("export", built[0], "--out", tmp_path / "image.json").returncode == 0
     content = json.loads((tmp_path / "image.json").read_text())

@@ -258,6 +258,37 @@ def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, 
     assert (tmp_path / "region.png").read_bytes() == (tmp_path / "job" / "region.png").read_bytes()
 
 
+def test_depth_is_shown_without_a_build_and_found_by_it(client, wanted, tmp_path):
+    """Strokes about depth count, and what is shown is the build's."""
+    job = tmp_path / "job"
+    sky = {"kind": "depth_sky", "closed": True, "points": [[0, 140], [100, 140], [100, 190], [0, 190]]}
+    content = json.loads(wanted["annotations"].read_text())
+    (tmp_path / "painted.json").write_text(json.dumps(content | {"strokes": [*content["strokes"], sky]}))
+    painted = wanted | {"annotations": tmp_path / "painted.json"}
+    plain = client.ask(id=1, **wanted | {"command": "depth"})
+    assert plain["file"] == str(job / "depth_preview.npz") and plain["source"] and plain["model"] == ""
+    before = np.load(plain["file"])["disparity"]
+    assert before.dtype == np.float16 and before.shape == (60, SIDE) and before.max() == 1 and before.min() > 0
+    client.send(id=2, **painted | {"command": "depth"})
+    told = []
+    while (message := client.next())["type"] != "done":
+        told.append(message.get("stage"))
+    assert "paint" in told and "depth" not in told  # the depth beneath is not made again
+    after = np.load(message["file"])["disparity"]
+    assert after[50, 15] < 0.02 < before[50, 15]
+    answer = client.ask(id=3, **painted)
+    assert not {"depth", "paint"} & stages(answer)
+    assert np.abs(1 / np.load(job / "depth.npy") - after).max() < 1e-3 and not (job / "depth_preview.npz").exists()
+
+
+def test_a_depth_that_cannot_be_made_leaves_the_job_as_it_was(client, wanted, tmp_path):
+    client.ask(id=1, **wanted)
+    before = snapshot(tmp_path / "job")
+    client.send(id=2, **wanted | {"command": "depth", "options": {"max_side": SIDE, "depth_model": "someone/model"}})
+    assert "not on this computer" in client.until(2, "error")["text"]
+    assert snapshot(tmp_path / "job") == before
+
+
 def test_suggesting(client, wanted, tmp_path):
     answer = client.ask(id=1, command="suggest", photo=wanted["photo"], out=tmp_path / "job", max_side=160)
     assert (answer["width"], answer["height"]) == (160, 100)
@@ -401,6 +432,8 @@ def test_it_ends_when_nobody_listens(wanted):
         ('{"id": 5, "command": "open", "photo": "none.png", "out": "j", "max_side": 1}', '"max_side" is 1'),
         ('{"id": 5, "command": "build", "photo": "PHOTO", "out": "j", "options": {"sped": 1}}', 'no option "sped"'),
         ('{"id": 5, "command": "build", "photo": "PHOTO", "out": "j", "options": {"speed": NaN}}', '"speed" is NaN'),
+        ('{"id": 5, "command": "build", "photo": "PHOTO", "out": "j", "options": {"depth_kind": "x"}}', '"depth_kind" is "x"'),
+        ('{"id": 5, "command": "depth", "photo": "PHOTO", "out": "j", "options": {"reach": 9}}', '"reach" is 9'),
         (
             '{"id": 5, "command": "build", "photo": "PHOTO", "out": "j", "options": {"frames": true}}',
             '"frames" is true',
