@@ -61,7 +61,8 @@ def digest_file(path: Path | None) -> str | None:
 
 def _digest_code() -> str:
     """A key of this program: another version may make other values of the same input."""
-    return digest(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    files = [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.safetensors")]
+    return digest(*(path.read_bytes() for path in sorted(files)))
 
 
 CODE = _digest_code()

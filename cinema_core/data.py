@@ -59,7 +59,7 @@ class Depth:
 
     Attributes:
         values: (H, W) float32, scene units along z, the nearest content at 1.
-        source: "file", "model", "network" or "rules".
+        source: "file", "model" or "network".
         detail: How it was read or what estimated it, for people.
         licence: The model's, as far as it says so itself; "" without one.
         warnings: What the user should know of it.

@@ -1,7 +1,6 @@
 """Depth of a photo: read from a file the user has, or estimated: approximate, made for landscapes.
 
-The estimate is that of a model the user has, else the depth network's where its weights are beside it; it follows plain
-rules where they are not.
+The estimate is that of a model the user has, else that of our own network, see `depth_network`.
 
 Input: the working photo. Output: (H, W) float32 depth in scene units, nearest content at 1, edges as steps.
 Everything is computed in disparity (1/depth), which resizes and blends without inventing far points.
@@ -16,15 +15,14 @@ import numpy as np
 from .data import FARTHEST, BuildOptions, Depth, Photo
 from .depth_files import DepthMap, read_map
 from .depth_kinds import check_aspect, to_disparity
-from .depth_rules import rule_disparity
+from .depth_network import see
 from .device import choose_device
 from .edges import clean_depth
 from .errors import CinemaError
 from .learned import infer_depth, model_key
 
-_DETAILS = {"network": "the network that comes with the program", "rules": "rules made for landscapes"}
+_DETAIL = "the network that comes with the program: approximate, made for landscapes"
 _UNSURE = "{}; it does not tell by itself, so choose its kind if far and near are the wrong way round"
-WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 NEAREST_SHARE = 0.005  # of the solid pixels may be nearer than 1: single ones must not set the scale of all
 
 
@@ -51,7 +49,7 @@ def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
         return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
     if options.depth_model:
         return _by_model(photo, options)
-    return Depth(_finish(_estimate(photo), photo.color, options), estimator(), _DETAILS[estimator()])
+    return Depth(_finish(_estimate(photo), photo.color, options), "network", _DETAIL)
 
 
 def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
@@ -61,11 +59,11 @@ def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
         return [*asked, options.depth_kind, digest_of_file]
     if options.depth_model:
         return [*asked, options.depth_kind, model_key(options.depth_model)]
-    return [*asked, estimator()]
+    return [*asked, "network"]
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
-    """Estimate depth by the network, or without its weights by rules.
+    """Estimate depth by the network.
 
     Args:
         photo: The working photo.
@@ -85,16 +83,6 @@ def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOpti
     return find_depth(photo, Path(path), options).values
 
 
-def estimator() -> str:
-    """What estimates depth here: "network" or "rules"."""
-    return "network" if WEIGHTS.is_file() else "rules"
-
-
-def _estimate(photo: Photo) -> np.ndarray:
-    """(H, W) disparity, the nearest content at 1."""
-    return _by_network(photo) if estimator() == "network" else rule_disparity(photo)
-
-
 def _by_model(photo: Photo, options: BuildOptions) -> Depth:
     device = choose_device(options.device)
     found = infer_depth(photo.color, options.depth_model, options.download, device)
@@ -103,14 +91,11 @@ def _by_model(photo: Photo, options: BuildOptions) -> Depth:
     return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
 
 
-def _by_network(photo: Photo) -> np.ndarray:
+def _estimate(photo: Photo) -> np.ndarray:
     """(H, W) disparity as the network sees it, the nearest content at 1, the sky at the far end."""
-    from .depth_network import load_network, predict  # brings torch, which suggestions from the photo do without
-
-    inverse, chance = predict(photo.color, load_network(WEIGHTS))
-    sky = chance > 0.5
-    nearest = np.quantile(inverse if sky.all() else inverse[~sky], 1 - NEAREST_SHARE)
-    return np.where(sky, 1 / FARTHEST, np.exp2(np.minimum(inverse - nearest, 0))).astype(np.float32)
+    seen = see(photo)
+    nearest = np.quantile(seen.inverse if seen.sky.all() else seen.inverse[~seen.sky], 1 - NEAREST_SHARE)
+    return np.where(seen.sky, 1 / FARTHEST, np.exp2(np.minimum(seen.inverse - nearest, 0))).astype(np.float32)
 
 
 def _check_ends(options: BuildOptions) -> None:

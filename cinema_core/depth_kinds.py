@@ -25,7 +25,7 @@ from .data import Photo
 from .depth_files import DepthMap
 from .errors import CinemaError
 from .grid import nearest_index
-from .sky import find_sky
+from .depth_network import see
 
 UNKNOWN_RANGE = 10.0  # farthest over nearest where nothing tells
 SKY_RANGE = 30.0  # the same of a map that is linear in distance, with sky
@@ -33,7 +33,6 @@ ASPECT_TOLERANCE = 0.02  # estimators round sizes to multiples of 14 or 32
 _HUGE = 1e9  # Blender's Z pass is 1e10 where nothing is
 _CLEAR = 0.1  # of the map's range: how far the medians of two places differ if that is to tell something
 _ENDS = (0.1, 99.9)  # percentiles; single pixels must not set the scale
-_SIDE = 320  # px; sky is looked for in a small photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +105,8 @@ def _no_value(given: DepthMap) -> CinemaError:
 
 def _sky_of(photo: Photo, shape: tuple[int, int]) -> np.ndarray:
     """(h, w) bool of the map's size: the photo's sky."""
-    scale = min(1.0, _SIDE / max(photo.width, photo.height))
-    size = (max(8, round(photo.width * scale)), max(8, round(photo.height * scale)))
-    sky = find_sky(cv2.resize(photo.color, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
-    sky = cv2.erode(sky, np.ones((3, 3), np.uint8))  # its edge may not be the map's
+    near = 2 * max(1, round(max(photo.width, photo.height) / 320)) + 1  # px; the sky's edge may not be the map's
+    sky = cv2.erode(see(photo).sky.astype(np.uint8), np.ones((near, near), np.uint8))
     return cv2.resize(sky, shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
 
 

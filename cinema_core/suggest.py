@@ -1,4 +1,5 @@
-"""Suggestions: what in a photo looks as if it flowed, as strokes to edit. From the photo alone, by plain rules.
+"""Suggestions: what in a photo looks as if it flowed, as strokes to edit. The sky is the depth network's, all else
+follows plain rules.
 
 Input: the working photo. Output: closed outlines of sky, clouds, fog and water, and motion strokes in them: the sky
 drifts sideways, falls fall, other water runs along its texture. No rule knows which way a river runs: an artist turns
@@ -13,7 +14,8 @@ import cv2
 import numpy as np
 
 from .data import Photo, Stroke
-from .sky import find_horizon, find_sky, refine_mask
+from .depth_network import see
+from .sky import find_horizon, refine_mask
 from .grid import grab_cut
 
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture
@@ -62,12 +64,17 @@ def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
         small = _at_most(photo.color, RULES_SIDE)
         if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # nothing to see
             return []
-        sky = find_sky(small).astype(bool)
+        sky = _small_sky(photo, small.shape[1::-1])
         _found[photo] = _parts(_flowing(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
     return _found[photo]
 
 
 _found: WeakKeyDictionary[Photo, list[tuple[np.ndarray, bool]]] = WeakKeyDictionary()
+
+
+def _small_sky(photo: Photo, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) bool of `size`, (w, h)."""
+    return cv2.resize(see(photo).sky.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
 
 
 def _at_most(color: np.ndarray, side: int) -> np.ndarray:

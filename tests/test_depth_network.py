@@ -11,8 +11,7 @@ import torch
 from pictures import landscape
 
 from cinema_core import depth_network
-from cinema_core.depth import WEIGHTS
-from cinema_core.depth_network import STRIDE, DepthNetwork, load_network, predict
+from cinema_core.depth_network import STRIDE, WEIGHTS, DepthNetwork, load_network, predict
 from cinema_core.sky import settle_sky
 from cinema_core.tensors import read_tensors, write_tensors
 
@@ -88,16 +87,11 @@ def test_the_same_photo_gives_the_same_depth(untrained):
         assert np.array_equal(here, there)
 
 
-shipped = pytest.mark.skipif(not WEIGHTS.exists(), reason="no weights are shipped")
-
-
-@shipped
 def test_the_weights_fit_the_package():
     assert WEIGHTS.stat().st_size <= 12e6
     assert all(values.dtype == np.float16 for values in read_tensors(WEIGHTS).values())
 
 
-@shipped
 @pytest.mark.parametrize("size", [(640, 360), (360, 480)])
 def test_sky_is_far_and_ground_comes_nearer(size):
     color = cv2.GaussianBlur(landscape(*size).astype(np.float32) / 255, (0, 0), 1)

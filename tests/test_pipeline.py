@@ -13,7 +13,7 @@ from cinema_core import cache, storage
 from cinema_core.camera import PATHS, Camera
 from cinema_core.clock import STAGES as TIMED
 from cinema_core.data import BuildOptions
-from cinema_core.depth import estimate_depth, estimator
+from cinema_core.depth import estimate_depth
 from cinema_core.errors import CinemaError
 from cinema_core.layers import split_layers
 from cinema_core.photo import read_photo, write_png
@@ -80,7 +80,7 @@ def test_the_report_says_what_was_built(built):
     for name, value in report.items():
         assert saved[name] == value, name
     assert (report["width"], report["height"], report["focal"], report["frames"], report["keys"]) == (WIDTH, HEIGHT, WIDTH, 20, 4)
-    assert report["photo"] == "landscape.png" and report["depth_source"] == estimator() and report["schema"] == storage.SCHEMA
+    assert report["photo"] == "landscape.png" and report["depth_source"] == "network" and report["schema"] == storage.SCHEMA
     points = storage.read_points(job)
     assert report["still_points"] == len(points["still_position"]) and report["moving_points"] == len(points["moving_position"]) > 0
     layers = report["layers"]

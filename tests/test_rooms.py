@@ -30,11 +30,10 @@ MAY_IMPORT = {
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
 STAGE_MAY_IMPORT = {
-    "depth": {"depth_files", "depth_kinds", "depth_network", "depth_rules", "edges", "learned"},
+    "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
     "learned": {"model_files"},
     "depth_files": {"exr_files"},
-    "depth_kinds": {"depth_files", "sky"},
-    "depth_rules": {"sky"},
+    "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
     "layers": {"borders", "cuts", "hidden", "inpaint", "matting"},  # cuts and fills what they hide
     "hidden": {"borders", "cuts", "inpaint"},

@@ -16,7 +16,8 @@ from mathutils import Matrix
 
 from cinema_core.camera import Camera
 from cinema_core.data import FARTHEST, Photo
-from cinema_core.depth import WEIGHTS, estimate_depth
+from cinema_core.depth import estimate_depth
+from cinema_core.depth_network import WEIGHTS
 from cinema_core.photo import read_photo
 
 CELL = (240, 135)  # px
