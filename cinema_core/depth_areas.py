@@ -16,6 +16,7 @@ from .hints import fill
 SNAP = 0.015  # of the longer side; an outline's edge is looked for so near to where it was drawn
 FIT_SAMPLES = 4000  # pixels that a plane is fitted to
 ROUNDS = 8  # of a robust fit
+FOOTED = 0.4  # share of its columns that touch the ground, below which a thing stands on a post, as a tree does
 BINS = 40  # distances below the horizon at which the ground's disparity is looked at
 GROUND = 0.3  # quantile of disparity at a distance below the horizon that is the ground's: what stands there is nearer
 STANDS = (0.02, 0.08)  # disparity beyond the ground's in which something may stand on it, and surely stands
@@ -79,9 +80,11 @@ def snapped(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.nd
         return mask
     reach = max(2, round(SNAP * max(mask.shape)))
     rows, columns = (slice(max(0, at.min() - 3 * reach), at.max() + 3 * reach + 1) for at in np.nonzero(mask))
-    found = mask.copy()
+    part = mask[rows, columns]
     for wide in (reach, max(2, reach // 4)):
-        found[rows, columns] = _flooded(found[rows, columns], disparity[rows, columns], color[rows, columns], wide)
+        part = _flooded(part, disparity[rows, columns], color[rows, columns], wide)
+    found = mask.copy()
+    found[rows, columns] = part
     return found
 
 
@@ -95,7 +98,8 @@ def _flooded(mask: np.ndarray, disparity: np.ndarray, color: np.ndarray, reach: 
     if not (markers == 1).any() or not (markers == 2).any():
         return mask
     flooded = cv2.watershed(_edges(disparity, color, max(0.7, reach / 6)), markers.copy())
-    flooded = cv2.medianBlur((flooded == 1).astype(np.uint8) * 255, min(2 * (reach // 3) + 3, 31)) > 0
+    flooded = cv2.medianBlur((flooded == 1).astype(np.uint8) * 255, min(2 * (reach // 3) + 3, 31))
+    flooded = cv2.GaussianBlur(flooded, (0, 0), reach / 3) > 127  # texture is no outline
     return np.where(markers > 0, markers == 1, flooded)
 
 
@@ -149,25 +153,18 @@ def _upright(disparity: np.ndarray, area: np.ndarray, line: np.ndarray | None) -
     foot = height - 1 - np.argmax(area[::-1, columns], 0)  # lowest row of each column
     tall = np.ptp(np.nonzero(area.any(1))[0]) + 1
     stands = foot >= _lower_hull(columns, foot) - max(1.5, 0.03 * tall)
-    stands = _longest_runs(stands)
+    post = stands.mean() < FOOTED
+    if post:  # it overhangs on both sides
+        stands = np.abs(columns - columns[np.argmax(foot)]) <= 0.02 * width
+        stands &= foot > foot.max() - 0.1 * tall
     columns, foot = columns[stands], foot[stands]
     gap = max(2, round(height / 200))
     ground = np.median([disparity[np.minimum(foot + step, height - 1), columns] for step in (gap, 2 * gap, 3 * gap)], 0)
-    if np.ptp(columns) < 0.4 * (np.ptp(np.nonzero(area.any(0))[0]) + 1) or len(columns) < 8:
+    if post or len(columns) < 8:
         return np.full(disparity.shape, np.median(ground))
     across, level = _fit(np.stack([columns + 0.5, np.ones(len(columns))], 1), ground)
     low, high = np.quantile(ground, (0.02, 0.98))
     return np.repeat(np.clip(across * (np.arange(width) + 0.5) + level, low, high)[None], height, 0)
-
-
-def _longest_runs(chosen: np.ndarray) -> np.ndarray:
-    """(N,) bool: what is chosen, but for runs much shorter than the longest."""
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(int))).reshape(-1, 2)
-    length = ends[:, 1] - ends[:, 0]
-    kept = np.zeros(len(chosen), bool)
-    for start, end in ends[length > 0.3 * length.max()]:
-        kept[start:end] = True
-    return kept
 
 
 def _lower_hull(columns: np.ndarray, foot: np.ndarray) -> np.ndarray:

@@ -286,7 +286,8 @@ def _left_behind(segments: _Segments, start: np.ndarray, along: np.ndarray, dept
 
 def _crossed(segments: _Segments, along: np.ndarray, depth: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(N,) bool: samples on the sky and on wide even ground or water, on the way to the thing that is meant."""
-    parts = _surfaces(segments, segments.apart < UNLIKE)
+    usual = np.clip(2 * np.median(segments.apart), UNLIKE / 2, UNLIKE)
+    parts = _surfaces(segments, segments.apart < usual)
     wide = np.bincount(parts, segments.size)[parts] > WIDE * segments.size.sum()
     crossed = np.zeros(len(along), bool)
     for part in (wide[along] & (parts[along] != parts[along[-1]]), depth < SKY):
@@ -429,7 +430,8 @@ def _likeness(segments: _Segments, demands: Sequence[_Demand]) -> tuple[np.ndarr
         far = np.sqrt(np.square(segments.place[:, None] - segments.place[demand.over]).sum(-1).min(1)) / longest
         meant *= np.exp(-np.square(far / AWAY) / 2)
         if not demand.along:
-            meant *= meant / np.maximum(meant + _kernel(segments, np.union1d(demand.start, demand.left), UNLIKE), 1e-9)
+            other = _kernel(segments, np.union1d(demand.start, demand.left), UNLIKE)
+            meant *= np.minimum(meant / np.maximum(other, 1e-9), 1) ** 2
         sky = segments.depth < SKY
         if not sky[demand.over].any():
             meant[sky] = 0
