@@ -23,9 +23,9 @@ import numpy as np
 
 from .data import Photo
 from .depth_files import DepthMap
+from .depth_network import see
 from .errors import CinemaError
 from .grid import nearest_index
-from .depth_network import see
 
 UNKNOWN_RANGE = 10.0  # farthest over nearest where nothing tells
 SKY_RANGE = 30.0  # the same of a map that is linear in distance, with sky

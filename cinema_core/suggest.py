@@ -15,8 +15,8 @@ import numpy as np
 
 from .data import Photo, Stroke
 from .depth_network import see
-from .sky import find_horizon, refine_mask
 from .grid import grab_cut
+from .sky import find_horizon, refine_mask
 
 RULES_SIDE = 320  # px; the rules look at shapes, not at texture
 OUTLINE_SIDE = 640  # px; outlines follow the photo's edges at this size
