@@ -218,12 +218,14 @@ def film(scene: bpy.types.Scene, whole: bool = False) -> Film:
             text = "The scene has no camera" if camera is None else f'"{camera.name}" is no perspective camera'
             raise CinemaError(text, "Choose one as the scene's camera")
     settings = scene.cinemagraph
-    limits = [limit for camera in dict.fromkeys(shot) if (limit := camera_path.get_limit(scene, camera)) and whole]
+    limits = [camera_path.get_limit(scene, camera) for camera in dict.fromkeys(shot)] if whole else []
+    limits = [limit for limit in limits if limit is not None and not limit.mute]
     for limit in limits:
         limit.mute = True
     set_apart = bpy.data.scenes.new("Cinemagraph Check")
     try:
-        set_apart.render.frame_map_old, set_apart.render.frame_map_new = scene.render.frame_map_old, scene.render.frame_map_new
+        for name in ("frame_map_old", "frame_map_new"):
+            setattr(set_apart.render, name, getattr(scene.render, name))
         for item in {*shot, settings.photo_camera, settings.root} - {None}:
             set_apart.collection.objects.link(item)
         taken = [_take(set_apart, frame, camera, settings, scene) for frame, camera in zip(frames, shot)]
@@ -257,7 +259,8 @@ def _lens(camera: bpy.types.Object, graph: bpy.types.Depsgraph, scene: bpy.types
     view = camera.calc_matrix_camera(
         graph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
     )
-    focal, middle = (width / 2 * view[0][0], height / 2 * view[1][1]), (width / 2 * (1 - view[0][2]), height / 2 * (1 + view[1][2]))
+    focal = (width / 2 * view[0][0], height / 2 * view[1][1])
+    middle = (width / 2 * (1 - view[0][2]), height / 2 * (1 + view[1][2]))
     return [*focal, *middle, camera.data.clip_start, camera.data.clip_end]
 
 

@@ -12,7 +12,7 @@ few, only with less certainty how large they are (at 0.1 % of the frame, to a te
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,9 @@ TRIES = 3  # to scale a path, should smaller moves not always be safer
 COLORS = {HOLE: (255, 0, 70, 205), INVENTED: (40, 150, 255, 105), SEEN: (0, 0, 0, 0)}  # of the masks, RGBA
 _CHUNK = 1 << 22  # samples within reach of discs that are looked at at once
 _VIEWS = "Give poses (16 numbers each), lenses (focal x, y, centre x, y, near, far; px) and phases, one of each a view"
+
+
+_Hit = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # cells of samples, depths, and points that cover them
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +99,14 @@ class Inspector(Cloud):
     """
 
     def __init__(
-        self, points: dict[str, np.ndarray], camera: Camera, point_size: float, bed: Sequence[int] = (), device: str = "cpu"
+        self,
+        points: dict[str, np.ndarray],
+        camera: Camera,
+        point_size: float,
+        bed: Sequence[int] = (),
+        device: str = "cpu",
     ) -> None:
-        placed = {name: array for name, array in points.items() if not name.startswith(("still_color", "moving_color", "moving_mean"))}
+        placed = {name: array for name, array in points.items() if "_color" not in name and "_mean" not in name}
         super().__init__(placed, camera, point_size, device)
         self._still_invented, self._moving_invented = self._invented(list(bed))
 
@@ -139,14 +147,17 @@ class Inspector(Cloud):
         nearest = torch.full((height * width,), float("inf"), device=self.device)
         nearest.scatter_reduce_(0, pixel[inside], depth[inside], "amin")
         behind = torch.full_like(depth, BEHIND)
-        behind[:count][torch.isin(self.points["still_layer"].long(), torch.tensor(bed, dtype=torch.long, device=self.device))] = BED_BEHIND
+        for layer in bed:
+            behind[:count][self.points["still_layer"] == layer] = BED_BEHIND
         # those that are born later, on their way in from elsewhere, are as good as what they flow into
         late = torch.zeros_like(inside)
         late[count:] = self.points["moving_birth"] > 0
         invented = ~inside | ((depth > nearest[pixel] * (1 + behind)) & ~late)
         return invented[:count].long(), invented[count:].long()
 
-    def _hits(self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray, lens: np.ndarray, shape: tuple[int, int]):
+    def _hits(
+        self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray, lens: np.ndarray, shape: tuple[int, int]
+    ) -> Iterator[_Hit]:
         """Which samples are covered: their cells, at which depth, and by which points."""
         turn = torch.tensor(pose[:3, :3].T.copy(), dtype=torch.float32, device=self.device)
         away = turn @ torch.tensor(pose[:3, 3], dtype=torch.float32, device=self.device)
@@ -159,7 +170,8 @@ class Inspector(Cloud):
         left, right = torch.ceil(across - wide).clamp(min=0), torch.floor(across + wide).clamp(max=shape[1] - 1)
         top, bottom = torch.ceil(down - tall).clamp(min=0), torch.floor(down + tall).clamp(max=shape[0] - 1)
         kept = torch.nonzero((right >= left) & (bottom >= top) & drawn).flatten()
-        disc = torch.stack([torch.index_select(a, 0, kept) for a in (across, down, wide, tall, left, top, right, bottom, depth)])
+        told = (across, down, wide, tall, left, top, right, bottom, depth)
+        disc = torch.stack([torch.index_select(array, 0, kept) for array in told])
         several = (disc[6] > disc[4]) | (disc[7] > disc[5])
         one = torch.nonzero(~several).flatten()
         if len(one):  # most of a fine photo's points: no sample but one is near
@@ -173,9 +185,13 @@ class Inspector(Cloud):
             first, wide = torch.cumsum(count, 0) - count, columns[part][own]
             number = torch.arange(len(own), device=self.device) - first[own]
             down = torch.div(number, wide, rounding_mode="floor")
-            yield self._within(torch.index_select(disc[:, part], 1, own), number - down * wide, down, kept[part][own], shape[1])
+            box = torch.index_select(disc[:, part], 1, own)
+            yield self._within(box, number - down * wide, down, kept[part][own], shape[1])
 
-    def _within(self, disc: torch.Tensor, right: torch.Tensor | int, down: torch.Tensor | int, point: torch.Tensor, width: int):
+    @staticmethod
+    def _within(
+        disc: torch.Tensor, right: torch.Tensor | int, down: torch.Tensor | int, point: torch.Tensor, width: int
+    ) -> _Hit:
         """Of samples so far right and down in the boxes around discs, those within the discs."""
         column, row = disc[4] + right, disc[5] + down
         off = ((column - disc[0]) / disc[2]) ** 2 + ((row - disc[1]) / disc[3]) ** 2
@@ -398,7 +414,7 @@ def read_question(fields: dict) -> Question:
         size, focal = (None if fields.get(name) is None else float(fields[name]) for name in ("point_size", "focal"))
         home = None if fields.get("home") is None else np.array(fields["home"], np.float64).reshape(4, 4)
     except (TypeError, ValueError) as error:
-        raise CinemaError("The request is none about coverage", "Give limit, point_size and focal as numbers") from error
+        raise CinemaError("The request is none about coverage", "Give its fields as numbers") from error
     if not 0 <= limit <= 1 or any(value is not None and not 0 < value < 1e6 for value in (size, focal)):
         raise CinemaError("A number of the request is out of range", "limit is a share, point_size and focal are px")
     if home is not None and not are_rigid(home[None]):

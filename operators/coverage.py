@@ -54,8 +54,8 @@ class CINEMAGRAPH_OT_limit_camera(EngineOperator, bpy.types.Operator):
         if answer["factor"] == 1:
             self.report({"INFO"}, "The whole path is safe")
         else:
-            text = f"The path is scaled to {answer['factor']:.0%} of its size; at worst {found.worst[1]:.2%} of a frame is open"
-            self.report({"INFO"}, text)
+            text = f"The path is scaled to {answer['factor']:.0%} of its size"
+            self.report({"INFO"}, f"{text}; at worst {found.worst[1]:.2%} of a frame is open")
 
 
 class CINEMAGRAPH_OT_forget_coverage(bpy.types.Operator):
@@ -98,5 +98,6 @@ def _can_check(operator: type, context: bpy.types.Context) -> bool:
 
 
 CLASSES = (
-    CINEMAGRAPH_OT_check_camera, CINEMAGRAPH_OT_limit_camera, CINEMAGRAPH_OT_forget_coverage, CINEMAGRAPH_OT_go_to_frame,
+    CINEMAGRAPH_OT_check_camera, CINEMAGRAPH_OT_limit_camera, CINEMAGRAPH_OT_forget_coverage,
+    CINEMAGRAPH_OT_go_to_frame,
 )

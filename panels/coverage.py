@@ -1,4 +1,4 @@
-"""The panel Coverage, under Camera: where the camera sees what the photo does not tell. It draws, and does nothing else."""
+"""The panel Coverage, under Camera: where the camera sees what the photo does not tell. It draws, and no more."""
 
 import bpy
 

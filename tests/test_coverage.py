@@ -149,7 +149,7 @@ def test_lens_shift_and_shape_of_the_frame_count():
 
 def test_moving_points_cover_while_they_live():
     water = card(1.0, 0, 320, 90, 180)
-    cloud = points(card(1.0, 0, 320, 0, 90), moving=water, moving_birth=np.zeros(len(water)), moving_death=np.full(len(water), 0.5))
+    cloud = points(card(1.0, 0, 320, 0, 90), moving=water, moving_death=np.full(len(water), 0.5))
     assert shares(cloud, at(), phases=[0.25])[0] == 0
     assert shares(cloud, at(), phases=[0.75])[0] == pytest.approx(0.5, abs=2 * EXACT)
 
@@ -258,12 +258,13 @@ def test_masks_show_holes_and_inventions(tmp_path):
 def test_the_command_line_tells_and_draws(tmp_path):
     job = write_job(tmp_path / "job", points(card(1.0)))
     words = [sys.executable, "-m", "cinema_core", "coverage", str(job), "--camera", "side", "--frames", "3", "--json"]
-    said = subprocess.run([*words, "--masks", str(tmp_path / "m")], capture_output=True, text=True, cwd=ROOT, check=True)
+    given = {"capture_output": True, "text": True, "cwd": ROOT}
+    said = subprocess.run([*words, "--masks", str(tmp_path / "m")], check=True, **given)
     lines = [json.loads(line) for line in said.stdout.splitlines()]
     assert [line["type"] for line in lines[-2:]] == ["progress", "done"] and lines[-2]["stage"] == "coverage"
     assert lines[-1]["uncovered"] == pytest.approx([0.09 * 300 / 320, 0, 0.09 * 300 / 320], abs=EXACT)
     assert [Path(file).is_file() for file in lines[-1]["mask_files"]] == [True] * 3
-    lost = subprocess.run([*words[:4], str(tmp_path), *words[5:]], check=False, capture_output=True, text=True, cwd=ROOT)
+    lost = subprocess.run([*words[:4], str(tmp_path), *words[5:]], check=False, **given)
     assert lost.returncode == 2 and "no finished build" in lost.stdout
 
 

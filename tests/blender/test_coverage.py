@@ -106,7 +106,8 @@ def test_markers_switch_the_camera(addon, built, coverage):
 def test_the_film_follows_the_points(addon, built, coverage):
     camera = own_camera(built)
     root = built.cinemagraph.root
-    root.matrix_world = Matrix.Translation((5, 6, 7)) @ Matrix.Rotation(0.7, 4, "Z") @ root.matrix_world @ Matrix.Scale(2, 4)
+    moved = Matrix.Translation((5, 6, 7)) @ Matrix.Rotation(0.7, 4, "Z")
+    root.matrix_world = moved @ root.matrix_world @ Matrix.Scale(2, 4)
     bpy.context.view_layer.update()
     camera.matrix_world = built.cinemagraph.photo_camera.matrix_world.normalized()
     shot = coverage.film(built)
@@ -144,7 +145,7 @@ def test_a_path_has_its_worst_frame_and_bad_ones(addon, built):
     built.cinemagraph.point_size = 1.6
     sideways(built)
     found = check(built)
-    assert found.worst[0] == 5 and found.worst[1] == pytest.approx(0.3 * FOCAL / WIDTH, abs=0.02)  # past the near border
+    assert found.worst == (5, pytest.approx(0.3 * FOCAL / WIDTH, abs=0.02))  # past the near border
     assert found.bad_frames() == [(2, 8)] and found.uncovered[0] == 0
     assert [frame for frame, _ in found.bars()] == list(range(1, 10))
     bpy.ops.cinemagraph.go_to_frame(frame=found.worst[0])
