@@ -98,6 +98,8 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
 
     messages.progress("photo", 0.0)
     picture = photo.read_photo(source, max_side, focal)
+    if picture.linear:
+        messages.warning(photo.LINEAR)
     with storage.stage(out, keep=True) as staging:
         photo.write_png(staging.path / storage.PHOTO, picture.color)
     path = (out / storage.PHOTO).absolute()

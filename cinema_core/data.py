@@ -32,6 +32,7 @@ class Photo:
         name: File name, for reports.
         exif_focal: True when the focal length was read from the file.
         file_size: (W, H) px of the file, upright; None where the photo is of no file.
+        linear: True when the file held linear light, which was cut off at white.
     """
 
     color: np.ndarray
@@ -40,6 +41,7 @@ class Photo:
     name: str = ""
     exif_focal: bool = False
     file_size: tuple[int, int] | None = None
+    linear: bool = False
 
     def __post_init__(self) -> None:
         _check("color", self.color, (None, None, 3))

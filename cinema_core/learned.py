@@ -197,15 +197,15 @@ def _by_transformers(folder: Path, name: str, color: np.ndarray, device: str) ->
         raise CinemaError(text, "Use the whole folder of a depth-estimation model with .safetensors weights") from error
     if notes["missing_keys"]:
         raise CinemaError(f"{name} lacks weights of its depth head", "Use a model made for depth estimation")
-    size, mean, deviation = _preparation(folder, model.config, color.shape[:2])
-    try:
+    sizes, mean, deviation = _preparation(folder, model.config, color.shape[:2])
+    model.to(device).eval()
+
+    def run(size: tuple[int, int]) -> np.ndarray:
         with torch.inference_mode():
             pixels = torch.from_numpy(_normalised(color, size, mean, deviation)).to(device)
-            values = model.to(device).eval()(pixel_values=pixels).predicted_depth
-    except (RuntimeError, ValueError) as error:
-        raise CinemaError(f"{name} cannot be run ({_first_line(error)})", "Use another model") from error
-    values = values.float().cpu().numpy()
-    return _as_map(values, name), _kind(model.config)
+            return _as_map(model(pixel_values=pixels).predicted_depth.float().cpu().numpy(), name)
+
+    return _at_first_size(run, sizes, name), _kind(model.config)
 
 
 def _not_installed(error: ImportError) -> CinemaError:
@@ -225,8 +225,8 @@ def _kind(config: object) -> str:
     return "metric" if metric else "disparity"
 
 
-def _preparation(folder: Path, config: object, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple, tuple]:
-    """(w, h) that the model is to see, and the mean and deviation it was trained with."""
+def _preparation(folder: Path, config: object, shape: tuple[int, int]) -> tuple[list[tuple[int, int]], tuple, tuple]:
+    """(w, h) that the model may see, the best first, and the mean and deviation it was trained with."""
     try:
         stated = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
         stated = stated if isinstance(stated, dict) else {}
@@ -239,11 +239,13 @@ def _preparation(folder: Path, config: object, shape: tuple[int, int]) -> tuple[
     if not all(isinstance(side, int) and side > 0 for side in wanted):
         own = size.get("shortest_edge") or getattr(backbone, "image_size", None)
         wanted = [own if isinstance(own, int) and own > 0 else 512] * 2
-    if config.model_type == "depth_pro":  # takes one size alone
-        return (wanted[1], wanted[0]), mean, deviation
+    own = (wanted[1], wanted[0])
+    if config.model_type == "depth_pro":  # made for it alone
+        return [own], mean, deviation
     patch = getattr(backbone, "patch_size", None)
     multiple = max(int(stated.get("ensure_multiple_of") or 1), patch if isinstance(patch, int) else 1)
-    return fit_size(shape, min(wanted), multiple if multiple > 1 else 32), mean, deviation
+    fitting = fit_size(shape, min(wanted), multiple if multiple > 1 else 32)
+    return [fitting, own], mean, deviation  # MiDaS's transformers take squares alone
 
 
 def fit_size(shape: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
@@ -279,12 +281,17 @@ def _by_file(model: PlainModel, name: str, color: np.ndarray) -> np.ndarray:
     """(h, w) float32 disparity, at the first size that the model takes."""
     squares = [(side, side) for side in PLAIN_SQUARES]
     sizes = [model.size[::-1]] if model.size else [*(fit_size(color.shape[:2], *size) for size in PLAIN_SIZES), *squares]
+    return _at_first_size(lambda size: _as_map(model.run(_normalised(color, size, *IMAGENET)), name), sizes, name)
+
+
+def _at_first_size(run: Callable[[tuple[int, int]], np.ndarray], sizes: list[tuple[int, int]], name: str) -> np.ndarray:
+    """What the model gives at the first size that it takes."""
     for size in sizes:
         try:
-            return _as_map(model.run(_normalised(color, size, *IMAGENET)), name)
-        except RuntimeError as error:
+            return run(size)
+        except (RuntimeError, ValueError) as error:
             trouble = error
-    raise CinemaError(f"The model {name} cannot be run on an image ({_first_line(trouble)})", "Use a depth model") from trouble
+    raise CinemaError(f"{name} cannot be run on a photo ({_first_line(trouble)})", "Use another model") from trouble
 
 
 # The hub

@@ -1,38 +1,44 @@
 """Reads the user's photo: any picture file in, the working `Photo` out.
 
 Pillow reads the header, EXIF, colour profiles and all 8-bit pixels (it tells a truncated JPEG, which OpenCV fills with
-grey); OpenCV reads 16-bit pixels, which Pillow rounds to 8 bit.
+grey); OpenCV reads 16-bit pixels, which Pillow rounds to 8 bit, and floats. Floats are linear light, as renderers write
+it: they become sRGB, and what is brighter than white is cut off.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV asks at its first picture, so before anyone reads one
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from . import exr_files
 from .data import Photo
 from .errors import CinemaError
 
 MIN_SIDE = 16  # px; below it there is nothing to split or to move
 MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS  # of the file, 179 million: Pillow opens no larger one
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr")
+LINEAR = "The photo's file holds linear light: it is shown as sRGB, and what is brighter than white is cut off"
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM, _BITS_PER_SAMPLE = 0x0112, 0x8769, 0xA405, 258  # EXIF and TIFF tags
 _FILM_WIDTH = 36.0  # mm, the long side of 35 mm film
+_TIFF = (b"II*\0", b"MM\0*")  # how its files start
 _SWAPS = 5  # EXIF orientations from this on swap the axes
 _PLAUSIBLE_FOCAL = (4.0, 2000.0)  # mm on 35 mm film: a fisheye, a telescope
-_HINT = "Choose a PNG, JPEG, WebP, TIFF or BMP picture of 8 or 16 bit"
+_HINT = "Choose a PNG, JPEG, WebP, TIFF, BMP or OpenEXR picture"
 
 
 def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> Photo:
     """Read a photo, turn it upright, and scale it down to the working size.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF or BMP of 8 or 16 bit: grey, RGB, with alpha, palette or CMYK.
+        path: PNG, JPEG, WebP, TIFF or BMP of 8 or 16 bit: grey, RGB, with alpha, palette or CMYK; TIFF of floats, OpenEXR.
         max_side: Longest side of the working photo, px; smaller photos keep their size.
         focal: px of the working photo; None takes EXIF's 35 mm equivalent, else the longer side.
 
@@ -51,6 +57,8 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
             pixels, header = _decode(path, data)
     except UnidentifiedImageError as error:
         raise CinemaError(f"{path.name} is not a picture that can be read", _HINT) from error
+    except exr_files.UnsupportedError as error:
+        raise CinemaError(f"{path.name} cannot be read: {error}", "Save it as scanlines with ZIP compression") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise on broken data
         raise CinemaError(f"{path.name} is damaged or incomplete", "Get the file again, or save it anew") from error
     del data
@@ -78,6 +86,7 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
         name=path.name,
         exif_focal=exif_focal,
         file_size=file_size,
+        linear=header["linear"],
     )
 
 
@@ -113,10 +122,21 @@ def _read_bytes(path: Path) -> bytes:
 
 def _decode(path: Path, data: bytes) -> tuple[np.ndarray, dict]:
     """(H, W, C) uint8 or uint16 with C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; and what the header says."""
-    image = _open(path, data)
+    plain = {"orientation": 1, "focal_35mm": None, "icc": None, "linear": True}
+    if data[:4] == exr_files.MAGIC:
+        return _from_linear(_decode_exr(path, data)), plain
+    try:
+        image = _open(path, data)
+    except UnidentifiedImageError:
+        pixels = _decode_deep(path, data) if data[:4] in _TIFF else np.zeros(0, np.uint8)
+        if pixels.dtype.kind != "f":  # coloured floats are all that only OpenCV knows
+            raise
+        return _from_linear(pixels), plain
     header = _read_header(image)
     if _bits(image, data) > 8:
-        return _decode_deep(path, data), header
+        pixels = _decode_deep(path, data)
+        header["linear"] = pixels.dtype.kind == "f"
+        return (_from_linear(pixels), header | {"icc": None}) if header["linear"] else (pixels, header)
     image.load()
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         image, header["icc"] = _convert_to_rgb(image), None
@@ -132,8 +152,12 @@ def _open(path: Path, data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        text = f"{path.name} has more than {MAX_PIXELS / 1e6:.0f} megapixels"
-        raise CinemaError(text, "Scale it down and use the smaller copy") from error
+        raise _too_large(path) from error
+
+
+def _too_large(path: Path) -> CinemaError:
+    text = f"{path.name} has more than {MAX_PIXELS / 1e6:.0f} megapixels"
+    return CinemaError(text, "Scale it down and use the smaller copy")
 
 
 def _read_header(image: Image.Image) -> dict:
@@ -150,6 +174,7 @@ def _read_header(image: Image.Image) -> dict:
         "orientation": orientation if orientation in range(1, 9) else 1,
         "focal_35mm": focal if plausible else None,
         "icc": image.info.get("icc_profile"),
+        "linear": False,
     }
 
 
@@ -163,12 +188,12 @@ def _bits(image: Image.Image, data: bytes) -> int:
 
 
 def _decode_deep(path: Path, data: bytes) -> np.ndarray:
-    """(H, W, C) uint16, see `_decode`."""
+    """(H, W, C) uint8, uint16 or floats, see `_decode`."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("OpenCV cannot decode it")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise CinemaError(f"{path.name} holds {pixels.dtype} pixels", "Save it with 8 or 16 bit per channel")
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise CinemaError(f"{path.name} holds {pixels.dtype} pixels", "Save it with 8 or 16 bit per channel, or as floats")
     if pixels.ndim == 2:
         return pixels[..., None]
     if pixels.shape[2] >= 3:  # BGR to RGB in place: a copy of 100 megapixels would be 800 MB
@@ -176,6 +201,36 @@ def _decode_deep(path: Path, data: bytes) -> np.ndarray:
         pixels[..., 0] = pixels[..., 2]
         pixels[..., 2] = blue
     return pixels
+
+
+def _decode_exr(path: Path, data: bytes) -> np.ndarray:
+    """(H, W, C) float32, C as of `_decode`: of several layers the combined picture."""
+    channels = exr_files.read_channels(data)
+    layers = {name.rpartition(".")[0] for name in channels}
+    colored = [layer for layer in sorted(layers) if all(_channel(layer, part) in channels for part in "RGB")]
+    layer = next((layer for layer in colored if not layer or "combined" in layer.lower()), (colored or [None])[0])
+    names = [_channel(layer, part) for part in "RGBA"] if layer is not None else ["Y", "A"]
+    names = [name for name in names if name in channels]
+    if not names or names == ["A"]:
+        raise CinemaError(f"{path.name} holds no picture, only {', '.join(sorted(channels))}", "Choose the rendered picture")
+    if channels[names[0]].size[0] * channels[names[0]].size[1] > MAX_PIXELS:
+        raise _too_large(path)
+    pixels = np.stack([exr_files.read_channel(data, channels[name], name) for name in names], -1)
+    if names[-1].endswith("A"):
+        pixels[..., :-1] /= np.maximum(pixels[..., -1:], 1e-6)  # colours stand there times alpha
+    return pixels
+
+
+def _channel(layer: str, part: str) -> str:
+    return f"{layer}.{part}" if layer else part
+
+
+def _from_linear(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, C) uint16 sRGB, of linear light; alpha stays what it is. Source: IEC 61966-2-1."""
+    pixels = np.nan_to_num(pixels.astype(np.float32, copy=False), nan=0, posinf=1, neginf=0).clip(0, 1)
+    colors = pixels[..., :-1] if pixels.shape[-1] in (2, 4) else pixels
+    colors[...] = np.where(colors <= 0.0031308, 12.92 * colors, 1.055 * colors ** (1 / 2.4) - 0.055)
+    return np.rint(pixels * 65535).astype(np.uint16)
 
 
 def _scale_down(pixels: np.ndarray, max_side: int) -> np.ndarray:

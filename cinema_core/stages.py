@@ -23,7 +23,7 @@ from .hints import Hints, read_hints, read_mask
 from .layers import Layers, split_layers
 from .learned import load_inpainter, model_key
 from .motion import feather, solve_motion
-from .photo import read_photo
+from .photo import LINEAR, read_photo
 from .points import join_points, moving_points, still_points
 from .request import Request
 from .strokes import DEPTH_KINDS, read_strokes
@@ -220,6 +220,8 @@ class Stages:
         size = (photo.width, photo.height)
         if photo.alpha is not None and (photo.alpha < 0.5).any():
             warnings.append("The transparent parts of the photo are built as if they were opaque")
+        if photo.linear:
+            warnings.append(LINEAR)
         strokes = self.strokes()
         asked = any(stroke.kind not in DEPTH_KINDS for stroke in strokes)
         if not (asked or request.region or request.flow or request.still):

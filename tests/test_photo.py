@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -268,10 +269,64 @@ def test_flipped_bit_in_a_png(tmp_path, pixels, deep):
     assert "damaged" in error_of(tmp_path / "flipped.png")
 
 
-def test_float_pixels(tmp_path, pixels):
-    path = tmp_path / "float.tiff"
-    cv2.imwrite(str(path), pixels[..., 0].astype(np.float32))
-    assert "float32" in error_of(path)
+def linear(pixels: np.ndarray) -> np.ndarray:
+    """Linear light of 8-bit sRGB."""
+    values = pixels.astype(np.float32) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".exr"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_floats_are_linear_light(tmp_path, pixels, suffix, grey):
+    pixels = pixels[..., :1].repeat(3, -1) if grey else pixels
+    light = linear(pixels)
+    light[0, 0], light[0, 1], light[0, 2] = 9, np.nan, -1
+    stored = light[..., 0] if grey else light[..., ::-1]
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tiff" else []  # else OpenCV rounds colours to LogLuv
+    assert cv2.imwrite(str(tmp_path / f"a{suffix}"), stored, options)
+    photo = read_photo(tmp_path / f"a{suffix}")
+    assert photo.linear and np.abs(photo.color - pixels / 255)[1:].max() < 1e-4
+    assert photo.color[0, 0].tolist() == [1, 1, 1] and not photo.color[0, 1:3].any()
+    assert not read_photo(save(tmp_path / "a.png", pixels)).linear
+
+
+def test_an_exr_of_distances_is_no_photo(tmp_path):
+    write_exr(tmp_path / "z.exr", {"Z": np.ones((32, 32), np.float32)})
+    assert "only Z" in error_of(tmp_path / "z.exr")
+
+
+def test_the_combined_picture_of_a_layered_exr(tmp_path, pixels):
+    light = linear(pixels)
+    alpha = np.full(pixels.shape[:2], 0.5, np.float32)
+    layers = {f"Scene.Combined.{name}": light[..., number] * 0.5 for number, name in enumerate("RGB")}
+    write_exr(tmp_path / "a.exr", layers | {"Scene.Combined.A": alpha, "Scene.Normal.X": alpha})
+    photo = read_photo(tmp_path / "a.exr")
+    assert np.abs(photo.color - pixels / 255).max() < 1e-4 and np.abs(photo.alpha - 0.5).max() < 1e-4
+
+
+@pytest.mark.parametrize("length", [4, 60, 300, -500])
+def test_a_damaged_exr(tmp_path, pixels, length):
+    write_exr(tmp_path / "a.exr", {name: linear(pixels)[..., 0] for name in "RGB"})
+    (tmp_path / "a.exr").write_bytes((tmp_path / "a.exr").read_bytes()[:length])
+    assert "damaged" in error_of(tmp_path / "a.exr")
+
+
+def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
+    """Scanlines without compression, as of the format's description."""
+
+    def attribute(name: str, kind: str, value: bytes) -> bytes:
+        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+
+    names = sorted(channels)
+    height, width = channels[names[0]].shape
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    listed = b"".join(name.encode() + b"\0" + struct.pack("<iIii", 2, 0, 1, 1) for name in names) + b"\0"
+    header = b"\x76\x2f\x31\x01" + struct.pack("<i", 2) + attribute("channels", "chlist", listed)
+    header += attribute("compression", "compression", b"\0") + attribute("dataWindow", "box2i", window) + b"\0"
+    rows = [b"".join(channels[name][y].astype("<f4").tobytes() for name in names) for y in range(height)]
+    chunks = [struct.pack("<ii", y, len(row)) + row for y, row in enumerate(rows)]
+    starts = len(header) + 8 * height + np.cumsum([0, *map(len, chunks[:-1])])
+    path.write_bytes(header + starts.astype("<u8").tobytes() + b"".join(chunks))
 
 
 def test_too_many_pixels(tmp_path):

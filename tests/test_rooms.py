@@ -51,7 +51,7 @@ STAGE_MAY_IMPORT = {
     "coverage": {"storage", "splatting"},
     "splatting": {"matting"},  # what a small point stands for
     "report": {"splatting"},  # measures what is seen
-    "photo": set(),
+    "photo": {"exr_files"},
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers", "matting"},
     "product": {"cache", "storage", "layers", "photo"},
