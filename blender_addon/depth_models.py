@@ -11,9 +11,7 @@ KNOWN = {
     DEFAULT: "Apache-2.0",
     "depth-anything/Depth-Anything-V2-Base-hf": "CC-BY-NC-4.0, not for commercial use",
     "depth-anything/Depth-Anything-V2-Large-hf": "CC-BY-NC-4.0, not for commercial use",
-    "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf": "Apache-2.0",
-    "Intel/dpt-hybrid-midas": "Apache-2.0",
-    "Intel/zoedepth-nyu-kitti": "MIT",
+    "Intel/dpt-large": "Apache-2.0",
 }
 FILES = (".pt", ".onnx")
 UNKNOWN = "not stated; look at where the model comes from"

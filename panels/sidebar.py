@@ -10,6 +10,7 @@ LAYER_ICONS = {
 }
 CHARACTER = 7.0  # px that a letter takes on average, at a scale of 1
 CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
+DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
 # Key in the report's "quality" -> label and format.
 FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
@@ -170,6 +171,8 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
     lines += [(f"Holes, {name.title()}", f"{share:.2%}") for name, share in (quality.get("holes") or {}).items()]
     lines.append(("Points", f"{report['still_points']:,} + {report['moving_points']:,} moving"))
     lines.append(("Layers", str(len(report["layers"]))))
+    if report.get("depth_source") in DEPTH_SOURCES:
+        lines.append(("Depth", DEPTH_SOURCES[report["depth_source"]]))
     if "seconds" in report:
         lines.append(("Built in", f"{report['seconds']:.1f} s"))
     return lines
