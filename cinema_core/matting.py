@@ -23,6 +23,7 @@ SAMPLES = 40  # pixels around that are looked at for the clear colours of the tw
 LEAST_CONTRAST = 0.06  # sRGB; sides more alike than that cannot be told apart, nor need they be
 LEAST_CLEAR = 1.0  # contrast in deviations of the two sides' own colours
 ALIKE = 0.3  # of the jump; disparities this close to a side's belong to it
+GRAIN = 1.27  # deviations of its own side's colours by which a mixed pixel leans to the other side
 MIXED = (0.08, 0.92)  # shares of the near thing outside these are all one side's
 LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixel, and in those further in
 # A point of a mixed pixel is smaller the less its surface covers, and stands nearer to its surface, so that they touch.
@@ -131,13 +132,21 @@ def no_rim() -> Rim:
 
 @dataclass(frozen=True, eq=False)
 class _Sides:
-    """Beside pixels: near, far (P, 3) linear colours of the sides, clear (P,) bool whether they can be told apart,
-    toward (P, 2) direction to the near side, shorter where that is on several sides, owner (P,) int64 flat index of the
-    closest near pixel, -1 where there is none."""
+    """What is beside pixels.
+
+    Attributes:
+        near: (P, 3) float32, linear colour of the near side.
+        far: (P, 3) float32, of the far side.
+        clear: (P,) bool, the two can be told apart.
+        grain: (2, P) float32, deviation of the colours of either.
+        toward: (P, 2) float32, direction to the near side; shorter where that is on several sides.
+        owner: (P,) int64, flat index of the closest near pixel, -1 where there is none.
+    """
 
     near: np.ndarray
     far: np.ndarray
     clear: np.ndarray
+    grain: np.ndarray
     toward: np.ndarray
     owner: np.ndarray
 
@@ -184,7 +193,7 @@ def _sides(
     plain = np.linalg.norm(_srgb(near) - _srgb(far), axis=1)
     clear = (plain > LEAST_CONTRAST) & (contrast > LEAST_CLEAR * spread.sum(0)) & (weight[1] > 1e-2) & (weight[0] > 1e-6)
     ring = sum(1 / np.hypot(*place) for place in places) / np.pi  # what a straight edge makes
-    return _Sides(near, far, clear, toward / np.maximum(np.linalg.norm(toward, axis=1), ring)[:, None], owner)
+    return _Sides(near, far, clear, spread, toward / np.maximum(np.linalg.norm(toward, axis=1), ring)[:, None], owner)
 
 
 def _farthest_from(far, light, disparity, place, places, high, scale, shape) -> np.ndarray:
@@ -208,7 +217,9 @@ def _shares(mixed: np.ndarray, sides: _Sides, front: np.ndarray, distance: np.nd
     outermost = distance < 1.5
     least = np.where(front, np.where(outermost, *LOOSEST), 0)
     most = np.where(front, 1, np.where(distance < 0.5, 1 - LOOSEST[0], 1 - LOOSEST[1]))
-    return np.where(sides.clear, np.clip(alpha, least, most), front).astype(np.float32)
+    other = np.where(front, 1 - alpha, alpha) * np.sqrt(np.square(across).sum(1))
+    told = sides.clear & (other > GRAIN * np.where(front, *sides.grain))
+    return np.where(told, np.clip(alpha, least, most), front).astype(np.float32)
 
 
 def _explain(mixed: np.ndarray, near: np.ndarray, far: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixe
 # Cell of a bed in px -> how far behind it lies, of the depth: beyond the reach of its spheres. The fine one closes
 # cracks unseen, the coarse one what would else be a hole.
 BEDS = {2: 0.008, 8: 0.04}
+OTHER_SURFACE = 0.9  # of a disparity; what is farther still is another surface
 BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
 CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they are larger, by strain and at most
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
@@ -55,9 +56,10 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     rim = layers.rim.chosen(~visible.ravel()[layers.rim.owner])
     whole = layers.shown & ~visible
     whole.ravel()[rim.index[rim.front]] = False
+    beside = cv2.dilate((layers.shown & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
-        parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity)]
+        parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity, beside)]
         for band in layers.bands:
             if band.layer == layer:
                 moves = np.logical_or.reduce([_flows(surface, band) for surface in surfaces])
@@ -166,7 +168,7 @@ def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[in
 
 
 def lift(
-    camera: Camera, pad: tuple[int, int], mask: np.ndarray, color: np.ndarray, disparity: np.ndarray
+    camera: Camera, pad: tuple[int, int], mask: np.ndarray, color: np.ndarray, disparity: np.ndarray, upright: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lift pixels into the scene, each onto its own depth.
 
@@ -176,11 +178,15 @@ def lift(
         mask: (Hc, Wc) bool with P pixels.
         color: (Hc, Wc, 3) float32, sRGB.
         disparity: (Hc, Wc) float32.
+        upright: (Hc, Wc) bool, pixels whose points do not lean: beside mixed ones they would cover them.
 
     Returns:
         (P, 3) float32 positions and (P, 3) float32 colours.
     """
-    pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad) + _lean(disparity, camera)[mask]
+    lean = _lean(disparity, camera)
+    if upright is not None:
+        lean[upright] = 0
+    pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad) + lean[mask]
     return camera.unproject(pixels, 1 / disparity[mask]), color[mask]
 
 
@@ -230,18 +236,26 @@ def _bed(
     farthest = np.where(seen, disparity, np.inf).min(-1)
     same = seen & (disparity <= farthest[..., None] * 1.05)
     mean = (color * same[..., None]).sum(2) / np.maximum(same.sum(-1), 1)[..., None]
-    lowest = _window_min(np.where(shown, farthest, np.inf))
+    lowest, mean = _farthest_around(np.where(shown, farthest, np.inf), mean)
     row, column = np.nonzero(shown)
     pixels = (np.stack([column, row], 1) + 0.5) * cell - np.array(layers.pad)
     position = layers.camera.unproject(pixels, 1 / lowest[shown])
     return position, mean[shown].astype(np.float32), np.full(len(position), cell, np.float32)
 
 
-def _window_min(values: np.ndarray) -> np.ndarray:
-    """(h, w) minimum over 3 x 3."""
-    padded = np.pad(values, 1, constant_values=np.inf)
-    height, width = values.shape
-    return np.minimum.reduce([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
+def _farthest_around(disparity: np.ndarray, color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) minimum over 3 x 3, and (h, w, 3) the colour there: a far point must not show a near thing's colour."""
+    height, width = disparity.shape
+    padded = np.pad(disparity, 1, constant_values=np.inf)
+    lowest, taken = disparity.copy(), color.copy()
+    around = np.pad(color, ((1, 1), (1, 1), (0, 0)))
+    for down in range(3):
+        for right in range(3):
+            other = padded[down : down + height, right : right + width]
+            farther = other < OTHER_SURFACE * lowest
+            taken[farther] = around[down : down + height, right : right + width][farther]
+            lowest = np.minimum(lowest, other)
+    return lowest, taken
 
 
 @dataclass(frozen=True, eq=False)

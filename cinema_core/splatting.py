@@ -135,7 +135,7 @@ class Splatter(Cloud):
             pixel, rows, close = pixel[seen], rows[seen], 1 - away[seen] / foot[rows[seen]] ** 2
             closest.scatter_reduce_(0, pixel, close, "amax")
             values = torch.cat([color[discs.point[rows]], share[rows, None], torch.ones_like(close)[:, None]], 1)
-            total.index_add_(0, pixel, values * (close**8)[:, None])
+            total.index_add_(0, pixel, values * (close**16)[:, None])
         there = torch.nonzero(total[:, 4] > 0).flatten()
         mean = total[there, :4] / total[there, 4:]
         cover = mean[:, 3:] * (2 * closest[there, None]).clamp(max=1)
