@@ -106,12 +106,27 @@ def pool(values: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (ceil(H / size), ceil(W / size)) or with C.
     """
-    height, width = (-(-n // size) for n in values.shape[:2])
-    pad = ((0, height * size - values.shape[0]), (0, width * size - values.shape[1])) + ((0, 0),) * (values.ndim - 2)
-    padded = np.pad(values, pad)
-    if padded.dtype in (np.float32, np.float64) and values[0, 0].size <= 4:  # which OpenCV does quicker
-        return cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, *values.shape[2:])
-    return padded.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
+    height, width = (n // size for n in values.shape[:2])
+    whole = _pool(values[: height * size, : width * size], size)
+    right, below = values.shape[1] - width * size, values.shape[0] - height * size
+    if not (right or below):
+        return whole
+    more = ((0, 0),) * (values.ndim - 2)
+    if right:
+        strip = np.pad(values[: height * size, width * size :], ((0, 0), (0, size - right), *more))
+        whole = np.concatenate([whole, _pool(strip, size)], 1)
+    if below:
+        strip = np.pad(values[height * size :], ((0, size - below), (0, -values.shape[1] % size), *more))
+        whole = np.concatenate([whole, _pool(strip, size)], 0)
+    return whole
+
+
+def _pool(values: np.ndarray, size: int) -> np.ndarray:
+    """`pool` where the cells fit."""
+    height, width = (n // size for n in values.shape[:2])
+    if values.dtype in (np.float32, np.float64) and values.ndim < 4 and values.size and values[0, 0].size <= 4:  # OpenCV is quicker
+        return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, *values.shape[2:])
+    return values.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
 
 
 def grab_cut(color: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:

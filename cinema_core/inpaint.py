@@ -12,6 +12,9 @@ the full one is filled with the offsets found there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 import torch
@@ -23,12 +26,15 @@ WORK_SIDE = 640  # px; larger pictures copy with offsets found at about this siz
 COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
-ITERATIONS = 4
+ITERATIONS = 3  # and one more on the coarsest level
 FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
 CHUNK = 1 << 19  # px that are copied at a time
+# Rows and columns to where else a target looks for its match, and to the patches that cover it.
+_CROSS = [(step * down, step * right) for step in (4, 1) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+_SQUARE = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
 def inpaint(
@@ -52,31 +58,52 @@ def inpaint(
     if not hole.any() or not source.any():
         return color
     factor = -(-max(hole.shape) // WORK_SIDE)
+    factor += factor % _stride(factor)
     generator = torch.Generator().manual_seed(seed)
     search = None
-    for level in _pyramid(color, hole, source, guide, factor, ordered):
-        search = _Search(level, generator, ordered, search)
-        search.run()
-    return _copy(color, hole, source, guide if ordered else None, search, factor)
+    with _one_thread():
+        for level in _pyramid(color, hole, source, guide, factor, ordered):
+            search = _Search(level, generator, ordered, search)
+            search.run()
+        return _copy(color, hole, source, guide if ordered else None, search, factor)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The search is many short steps: threads would wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _pyramid(
     color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, factor: int, ordered: bool
 ) -> list[dict[str, np.ndarray]]:
     """Levels from coarse to fine; each half the size of the next."""
-    none = np.float32(0)
+    step = _stride(factor)
+    color, guide, known, empty = (values[::step, ::step] for values in (color, guide, source, hole))
+    known, empty = known.astype(np.float32), empty.astype(np.float32)
+    few = factor // step
     sums = {
-        "color": pool(np.where(source[..., None], color, none), factor),
-        "guide": pool(np.where(source, guide, none), factor),
-        "hidden": pool(np.where(hole, guide, none), factor),
-        "source": pool(source.astype(np.float32), factor),
-        "hole": pool(hole.astype(np.float32), factor),
+        "color": pool(color * known[..., None], few),
+        "guide": pool(guide * known, few),
+        "hidden": pool(guide * empty, few),
+        "source": pool(known, few),
+        "hole": pool(empty, few),
     }
     levels = [_level(sums, ordered)]
     while max(sums["hole"].shape) / 2 >= COARSEST_SIDE:
         sums = {name: pool(values, 2) for name, values in sums.items()}
         levels.insert(0, _level(sums, ordered))
     return levels
+
+
+def _stride(factor: int) -> int:
+    """Every how many pixels of the full picture are looked at where a cell is of factor x factor."""
+    return 2 if factor > 3 else 1
 
 
 def _level(sums: dict[str, np.ndarray], ordered: bool) -> dict[str, np.ndarray]:
@@ -106,7 +133,7 @@ def _hides(guide: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 
 class _Search:
-    """Search and vote on one level. Indices are flat, row-major.
+    """Search and vote on one level. Indices are flat, row-major; a match is kept as its row and column.
 
     Args:
         level: See `_level`.
@@ -122,66 +149,75 @@ class _Search:
         self.generator, self.ordered = generator, ordered
         self.color = torch.from_numpy(level["color"]).reshape(-1, 3).clone()
         self.guide = torch.from_numpy(level["guide"]).flatten()
-        self.hole = torch.from_numpy(level["hole"]).flatten()
-        self.source = torch.from_numpy(level["source"]).flatten()
+        self.hole, self.source = torch.from_numpy(level["hole"]).flatten(), torch.from_numpy(level["source"]).flatten()
         inner = cv2.erode(level["source"].astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0).astype(bool)
         self.center = torch.from_numpy(inner).flatten() if inner.any() else self.source
         self.target = torch.nonzero(self.hole).flatten()
-        self.row, self.column = self.target // self.width, self.target % self.width
+        self.place = torch.stack([self.target // self.width, self.target % self.width])  # (2, T) row and column
+        self.last = torch.tensor([[self.height - 1], [self.width - 1]])
         self.slot = torch.full((self.height * self.width,), -1, dtype=torch.long)
         self.slot[self.target] = torch.arange(len(self.target))
-        self.reach2 = (max(self.height, self.width) / 8) ** 2
+        self.beside = {offset: self._beside(*offset) for offset in {*_CROSS, *_SQUARE}}
         self.mirror = self._mirror()
         self.match = self.mirror.clone() if coarser is None else self._finer(coarser)
+        self.iterations = ITERATIONS + (coarser is None)
 
     def run(self) -> None:
         """Find the best match of every target, and its colour."""
-        basis = None
-        for _ in range(ITERATIONS):
+        basis, self.cost = None, torch.zeros(len(self.target))
+        for _ in range(self.iterations):
             self._vote()
             basis = self._basis() if basis is None else basis
             self.patches = self._describe(basis)
             self.aim = self.patches[self.target]
-            self.cost = self._cost(self.match)
-            for step in (8, 2, 1):
-                self._propagate(step)
+            self.cost = self._cost(self.match, slice(None))
+            for offset in _CROSS:
+                self._propagate(offset)
             self._random()
         self._vote()
 
     def offsets(self) -> torch.Tensor:
         """(height, width, 2) int64 px from every target to its match, row and column; 0 elsewhere."""
         flat = torch.zeros(self.height * self.width, 2, dtype=torch.long)
-        flat[self.target, 0] = self.match // self.width - self.row
-        flat[self.target, 1] = self.match % self.width - self.column
+        flat[self.target] = (self.match - self.place).T
         return flat.view(self.height, self.width, 2)
 
     def picture(self) -> np.ndarray:
         """(height, width, 3) float32, filled as the patches agree."""
         return self.color.view(self.height, self.width, 3).numpy()
 
-    def _mirror(self) -> torch.Tensor:
-        """The nearest source pixel, or its mirror image seen from there where that is a source too."""
-        nearest = torch.from_numpy(nearest_index(self.center.view(self.height, self.width).numpy())).flatten()[self.target]
-        row = 2 * (nearest // self.width) - self.row
-        column = 2 * (nearest % self.width) - self.column
-        mirrored, fits = self._index(row, column)
-        return torch.where(fits, mirrored, nearest)
+    def _flat(self, place: torch.Tensor) -> torch.Tensor:
+        return place[0] * self.width + place[1]
 
-    def _index(self, row: torch.Tensor, column: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        inside = (row >= 0) & (row < self.height) & (column >= 0) & (column < self.width)
-        index = row.clamp(0, self.height - 1) * self.width + column.clamp(0, self.width - 1)
-        return index, inside & self.center[index]
+    def _fits(self, place: torch.Tensor) -> torch.Tensor:
+        """(T,) bool: a patch may be copied from there."""
+        kept = torch.minimum(place.clamp(min=0), self.last)
+        return self.center[self._flat(kept)] & (kept == place).all(0)
+
+    def _beside(self, down: int, right: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The offset, which targets have another one there, and which one that is."""
+        offset = torch.tensor([[down], [right]])
+        place = self.place + offset
+        kept = torch.minimum(place.clamp(min=0), self.last)
+        slot = torch.where((kept == place).all(0), self.slot[self._flat(kept)], -1)
+        rows = torch.nonzero(slot >= 0).flatten()
+        return offset, rows, slot[rows]
+
+    def _mirror(self) -> torch.Tensor:
+        """(2, T): the nearest source pixel, or its mirror image seen from there where that is a source too."""
+        nearest = torch.from_numpy(nearest_index(self.center.view(self.height, self.width).numpy())).flatten()[self.target]
+        nearest = torch.stack([nearest // self.width, nearest % self.width])
+        mirrored = 2 * nearest - self.place
+        return torch.where(self._fits(mirrored), mirrored, nearest)
 
     def _finer(self, coarser: _Search) -> torch.Tensor:
-        """The coarser level's matches; its colours start the vote."""
-        row = (self.row // 2).clamp(max=coarser.height - 1)
-        column = (self.column // 2).clamp(max=coarser.width - 1)
-        moved = coarser.offsets()[row, column]
-        index, fits = self._index(self.row + 2 * moved[:, 0], self.column + 2 * moved[:, 1])
-        return torch.where(fits, index, self.mirror)
+        """The coarser level's matches."""
+        row, column = torch.minimum(self.place // 2, coarser.last)
+        match = self.place + 2 * coarser.offsets()[row, column].T
+        return torch.where(self._fits(match), match, self.mirror)
 
     def _image(self) -> torch.Tensor:
-        """(1, 4, height, width): colour and guide."""
+        """(1, 4, height, width) and a margin: colour and guide."""
         image = torch.cat([self.color, GUIDE_WEIGHT * self.guide[:, None]], 1)
         image = image.T.reshape(1, 4, self.height, self.width)
         return F.pad(image, (PATCH // 2,) * 4, mode="replicate")
@@ -189,7 +225,7 @@ class _Search:
     def _basis(self) -> torch.Tensor:
         """(COMPONENTS, 4, PATCH, PATCH): the directions in which the patches of the sources vary most."""
         chosen = torch.nonzero(self.center).flatten()
-        chosen = chosen[:: max(1, len(chosen) // 3000)]
+        chosen = chosen[:: max(1, len(chosen) // 2000)]
         image, row, column = self._image()[0], chosen // self.width, chosen % self.width
         parts = [image[:, row + i, column + j] for i in range(PATCH) for j in range(PATCH)]
         samples = torch.stack(parts, -1).permute(1, 0, 2).reshape(len(chosen), -1)  # a row: channel, then place
@@ -202,64 +238,53 @@ class _Search:
         described = F.conv2d(self._image(), basis / PATCH)[0]
         return described.reshape(len(basis), -1).T.contiguous()
 
-    def _cost(self, match: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        aim, mirror, target = self.aim, self.mirror, self.target
-        if rows is not None:
-            aim, mirror, target = aim[rows], mirror[rows], target[rows]
-        down, right = match // self.width - mirror // self.width, match % self.width - mirror % self.width
-        cost = (aim - self.patches[match]).square_().sum(1) + (down**2 + right**2) * (FAR_AWAY / self.reach2)
+    def _cost(self, match: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+        """Of these matches (2, R) for these targets."""
+        index = self._flat(match)
+        away = (match - self.mirror[:, rows]).float().square_().sum(0)
+        cost = torch.sub(self.aim[rows], self.patches[index]).square_().sum(1)
+        cost += away * (FAR_AWAY / (max(self.height, self.width) / 8) ** 2)
         if self.ordered:
-            cost += 10.0 * (self.guide[match] > self.guide[target] + NEARER)
+            cost += 10.0 * (self.guide[index] > self.guide[self.target[rows]] + NEARER)
         return cost
 
-    def _try(self, index: torch.Tensor, rows: torch.Tensor) -> None:
-        if not len(rows):
-            return
-        cost = self._cost(index, rows)
-        better = cost < self.cost[rows]
-        self.match[rows[better]] = index[better]
-        self.cost[rows[better]] = cost[better]
+    def _try(self, match: torch.Tensor, rows: torch.Tensor) -> None:
+        fits = torch.nonzero(self._fits(match)).flatten()
+        match, rows = match[:, fits], rows[fits]
+        cost = self._cost(match, rows)
+        better = torch.nonzero(cost < self.cost[rows]).flatten()
+        rows = rows[better]
+        self.match[:, rows] = match[:, better]
+        self.cost[rows] = cost[better]
 
-    def _propagate(self, step: int) -> None:
-        for down, right in ((step, 0), (-step, 0), (0, step), (0, -step)):
-            slot, inside = self._neighbour(down, right)
-            match = self.match[slot.clamp(min=0)]
-            index, fits = self._index(match // self.width - down, match % self.width - right)
-            rows = torch.nonzero(inside & (slot >= 0) & fits & (index != self.match)).flatten()
-            self._try(index[rows], rows)
-
-    def _neighbour(self, down: int, right: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Which target lies so far off every target, -1 for none, and whether that is inside the picture."""
-        row, column = self.row + down, self.column + right
-        inside = (row >= 0) & (row < self.height) & (column >= 0) & (column < self.width)
-        return self.slot[row.clamp(0, self.height - 1) * self.width + column.clamp(0, self.width - 1)], inside
+    def _propagate(self, offset: tuple[int, int]) -> None:
+        """Try what goes with the match of a target beside."""
+        moved, rows, slots = self.beside[offset]
+        match = self.match[:, slots] - moved
+        other = torch.nonzero((match != self.match[:, rows]).any(0)).flatten()
+        self._try(match[:, other], rows[other])
 
     def _random(self) -> None:
-        radius = max(self.height, self.width) / 2
+        radius, every = max(self.height, self.width) / 2, torch.arange(len(self.target))
         while radius >= 1:
-            jump = (torch.rand(len(self.target), 2, generator=self.generator) * 2 - 1) * radius
-            row = self.match // self.width + jump[:, 0].round().long()
-            column = self.match % self.width + jump[:, 1].round().long()
-            index, fits = self._index(row, column)
-            rows = torch.nonzero(fits).flatten()
-            self._try(index[rows], rows)
-            radius /= 3
+            jump = (torch.rand(2, len(self.target), generator=self.generator) * 2 - 1) * radius
+            self._try(self.match + jump.round_().long(), every)
+            radius /= 4
 
     def _vote(self) -> None:
         """Every target takes the mean of what the patches over it say, good matches counting more."""
-        total = torch.zeros(len(self.target), 3)
-        weight = torch.zeros(len(self.target), 1)
-        cost = getattr(self, "cost", torch.zeros(len(self.target)))
-        sharp = torch.exp(-cost / (cost.mean() + 1e-6))
-        for down in (-1, 0, 1):
-            for right in (-1, 0, 1):
-                slot, inside = self._neighbour(down, right)
-                match = self.match[slot.clamp(min=0)]
-                index, _ = self._index(match // self.width - down, match % self.width - right)
-                good = (inside & (slot >= 0) & self.source[index]).float() * sharp[slot.clamp(min=0)]
-                total += self.color[index] * good[:, None]
-                weight += good[:, None]
-        own = self.color[self.match]
+        total, weight = torch.zeros(len(self.target), 3), torch.zeros(len(self.target))
+        sharp = torch.exp(-self.cost / (self.cost.mean() + 1e-6))
+        for offset in _SQUARE:
+            moved, rows, slots = self.beside[offset]
+            match = self.match[:, slots] - moved
+            kept = torch.minimum(match.clamp(min=0), self.last)
+            index = self._flat(kept)
+            good = (self.source[index] & (kept == match).all(0)).float() * sharp[slots]
+            total.index_add_(0, rows, self.color[index] * good[:, None])
+            weight.index_add_(0, rows, good)
+        weight = weight[:, None]
+        own = self.color[self._flat(self.match)]
         self.color[self.target] = torch.where(weight > 1e-6, total / weight.clamp(min=1e-6), own)
 
 
@@ -315,9 +340,11 @@ def _copied(place, shape, pixels, usable, nearness, offsets, target, plain, fact
 def _tone(filled: np.ndarray, hole: np.ndarray, search: _Search, factor: int) -> np.ndarray:
     """(h, w, 3) float32 to be added to the fill: the small picture's tone, and that of what is beside the rim."""
     source = search.source.view(search.height, search.width).numpy()
-    share = pool(hole.astype(np.float32), factor)
+    step = _stride(factor)
+    empty = hole[::step, ::step].astype(np.float32)
+    share = pool(empty, factor // step)
     target = share > 1e-6
-    copied = pool(filled * hole[..., None], factor) / np.maximum(share, 1e-6)[..., None]
+    copied = pool(filled[::step, ::step] * empty[..., None], factor // step) / np.maximum(share, 1e-6)[..., None]
     picture = search.picture()
     tone = masked_blur(np.where(target[..., None], picture - copied, 0).astype(np.float32), target, 1.5)
     tone = extend(tone, target)
