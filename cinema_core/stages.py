@@ -168,7 +168,7 @@ class Stages:
 
     def _depth_key(self) -> str:
         strokes = self._depth_strokes()
-        drawn = [part for s in strokes for part in (s.kind, s.points, s.closed)]
+        drawn = [part for s in strokes for part in (s.kind, s.points, s.closed, s.speed)]
         return digest("painted", self._base_key(), *drawn) if strokes else self._base_key()
 
     def depth(self) -> Made:
