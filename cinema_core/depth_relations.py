@@ -44,7 +44,7 @@ HOLE = 0.2  # of what is meant; an odd part in the midst of it, if smaller, is m
 STEEPER = 1.5  # times at most that steps of disparity within a thing grow, when it comes nearer
 WRONG, STEEP = 0.4, 0.1  # a thing that lacks so much has a wrong depth, not a relief, which is not so steep per segment
 SMALLEST = 0.012  # a smaller logarithm of the factor is none
-EVEN = 0.25  # of the widest difference of the logarithm; smaller ones are smoothed
+EVEN = 0.2  # of the widest difference of the logarithm; smaller ones are smoothed
 SEEN = 0.03  # differences of it from which the photo's edges are looked for
 REACH = 2  # px of the small photo; an edge's exact place is looked for within it
 SHARED = 0.2  # of what is under one stroke; two that have so much in common are about one thing
@@ -543,9 +543,10 @@ def _to_pixels(
     )
     height, width = disparity.shape
     large = np.stack([cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (small, mean)])
-    window = np.ones((2 * REACH + 1,) * 2, np.uint8)
-    high, low = cv2.dilate(small, window), cv2.erode(small, window)
-    edge = cv2.resize((high - low > SEEN).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    high, low = _range(small, REACH)
+    beyond, below = _range(small, 3 * REACH)
+    step = (high - low > SEEN) & (high - low > 0.5 * (beyond - below))  # a slope goes on
+    edge = cv2.resize(step.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     if edge.any():
         values = np.stack([small, mean])
         large[:, edge] = _at_edges(np.nonzero(edge), values, (high + low) / 2, segments, disparity, color, areas)
@@ -553,6 +554,12 @@ def _to_pixels(
         large[0, areas == number] = change[segments.area == number][0]
     large[0] *= np.clip((np.abs(large[0]) - SMALLEST) / SMALLEST, 0, 1)
     return large
+
+
+def _range(values: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) highest and lowest value within a square window."""
+    window = np.ones((2 * radius + 1,) * 2, np.uint8)
+    return cv2.dilate(values, window), cv2.erode(values, window)
 
 
 def _at_edges(
@@ -568,27 +575,34 @@ def _at_edges(
 
     The sides are where the first of the values is above and below `middle`.
     """
-    shape = values.shape[1:]
-    scale = np.array(shape) / disparity.shape
-    y, x = ((at + 0.5) * by for at, by in zip(pixels, scale))
+    height, width = values.shape[1:]
+    y, x = (((at + 0.5) * (n / whole)).astype(np.float32) for at, n, whole in zip(pixels, (height, width), disparity.shape))
     own_row, own_column = y.astype(int), x.astype(int)
     middle = middle[own_row, own_column]
-    look, depth, area = _lab(color[pixels]), np.log(disparity[pixels]), areas[pixels]
-    depths, numbers = np.log(segments.disparity), _small(areas, shape)
-    weights, sums = np.full((2, 1, len(y)), 1e-12), np.zeros((2, 2, len(y)))
+    table = _features(segments.look, segments.disparity).reshape(height * width, 4)
+    own, area = _features(_lab(color[pixels]), disparity[pixels]), areas[pixels]
+    numbers, flat = _small(areas, (height, width)).ravel(), values.reshape(2, -1)
+    weights, sums = np.full((2, 1, len(y)), 1e-12, np.float32), np.zeros((2, 2, len(y)), np.float32)
     for down in range(-REACH, REACH + 1):
         for across in range(-REACH, REACH + 1):
-            row, column = (own_row + down).clip(0, shape[0] - 1), (own_column + across).clip(0, shape[1] - 1)
-            cost = np.square(look - segments.look[row, column]).sum(-1) / UNLIKE**2
-            cost += np.square((depth - depths[row, column]) / STEP) * 4
-            cost += (np.square(row + 0.5 - y) + np.square(column + 0.5 - x)) / (REACH * 0.7) ** 2
-            weight = np.exp(-np.minimum(cost, 40) / 2 - 20 * (area != numbers[row, column]))
-            value = values[:, row, column]
-            for side, taken in enumerate((value[0] > middle, value[0] <= middle)):
-                weights[side] += weight * taken
-                sums[side] += weight * taken * value
+            row, column = (own_row + down).clip(0, height - 1), (own_column + across).clip(0, width - 1)
+            place = row * width + column
+            off = own - table[place]
+            cost = np.einsum("nc,nc->n", off, off) + 20 * (area != numbers[place])
+            cost += (np.square(row + np.float32(0.5) - y) + np.square(column + np.float32(0.5) - x)) / (REACH * 0.7) ** 2
+            weight = np.exp(-np.minimum(cost, 40) / 2)
+            value = flat[:, place]
+            near = weight * (value[0] > middle)
+            for side, part in enumerate((near, weight - near)):
+                weights[side] += part
+                sums[side] += part * value
     high, low = sums / weights
     return np.where(weights[0] > weights[1], high, low)
+
+
+def _features(look: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+    """(..., 4) float32, of which the distance tells two sides of an edge apart."""
+    return np.concatenate([look / UNLIKE, np.log(disparity)[..., None] * (2 / STEP)], -1).astype(np.float32)
 
 
 def _lab(color: np.ndarray) -> np.ndarray:
