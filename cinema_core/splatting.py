@@ -131,14 +131,14 @@ class Splatter(Cloud):
         total = torch.zeros(len(nearest), 5, device=self.device)
         closest = torch.zeros(len(nearest), device=self.device)
         for pixel, away, rows in self._fragments(discs.of_size(foot)):
-            seen = torch.nonzero(discs.depth[rows] < nearest[pixel] * (1 - SOFT)).flatten()
+            seen = torch.nonzero(discs.depth[rows] < nearest[pixel] * (1 - CONE)).flatten()
             pixel, rows, close = pixel[seen], rows[seen], 1 - away[seen] / foot[rows[seen]] ** 2
             closest.scatter_reduce_(0, pixel, close, "amax")
             values = torch.cat([color[discs.point[rows]], share[rows, None], torch.ones_like(close)[:, None]], 1)
             total.index_add_(0, pixel, values * (close**16)[:, None])
         there = torch.nonzero(total[:, 4] > 0).flatten()
         mean = total[there, :4] / total[there, 4:]
-        cover = mean[:, 3:] * (2 * closest[there, None]).clamp(max=1)
+        cover = mean[:, 3:] * ((closest[there, None] - 0.5) / 0.15).clamp(0, 1)  # whose middles lie in the pixel, or nearly
         flat = picture.view(-1, 3)
         flat[there] += cover * (mean[:, :3] - flat[there])
 
