@@ -266,6 +266,7 @@ class Engine:
         return done
 
     def _build(self, task: _Task, messages: JsonMessages) -> Done:
+        self._preparation = None  # it was for this build, or is for none
         request = self._request(task, messages)
 
         def ready(report: dict) -> None:
