@@ -25,8 +25,10 @@ from .tensors import read_tensors
 
 WEIGHTS = Path(__file__).with_name("depth_network.safetensors")
 STRIDE = 32  # px; sides that the network is given are multiples
-AREA = 448 * 256  # px; near the size it was trained at: larger photos are shrunk to it, see the model card
-LONGEST = 1024  # px; of a panorama
+AREA = 384 * 224  # px; the size it was trained at: there the layout of a photo is understood best
+FINE_AREA = 640 * 352  # px; there edges and small things are seen better
+LONGEST = 1280  # px; of a panorama
+LAYOUT = 1 / 8  # of the longer side: what is larger than this is taken from the smaller look
 WIDTHS = (24, 40, 64, 80, 96)  # channels of the pyramid, finest first
 
 # EfficientNet-Lite0: kernel, stride, expansion, channels, repeats
@@ -164,6 +166,8 @@ def load_network(path: Path) -> DepthNetwork:
 def predict(color: np.ndarray, network: DepthNetwork) -> tuple[np.ndarray, np.ndarray]:
     """Depth and sky of a photo of any size and shape.
 
+    The network looks twice: the layout is the smaller look's, what is small in the picture the larger look's.
+
     Args:
         color: (H, W, 3) float32, sRGB in 0..1.
         network: With its weights loaded.
@@ -174,15 +178,31 @@ def predict(color: np.ndarray, network: DepthNetwork) -> tuple[np.ndarray, np.nd
     """
     assert color.ndim == 3 and color.shape[2] == 3, color.shape
     height, width = color.shape[:2]
-    small = cv2.resize(color, _input_size(width, height), interpolation=cv2.INTER_AREA)
+    coarse, coarse_sky = _look(color, network, AREA)
+    fine, fine_sky = _look(color, network, FINE_AREA)
+    small = coarse.shape[::-1]
+    solid = 1.001 - (coarse_sky + cv2.resize(fine_sky, small, interpolation=cv2.INTER_AREA)) / 2
+    sigma = LAYOUT * max(small)
+    offset = cv2.GaussianBlur((coarse - cv2.resize(fine, small, interpolation=cv2.INTER_AREA)) * solid, (0, 0), sigma)
+    offset /= cv2.GaussianBlur(solid, (0, 0), sigma)
+
+    def full(values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    return full(fine) + full(offset), (full(coarse_sky) + full(fine_sky)) / 2
+
+
+def _look(color: np.ndarray, network: DepthNetwork, area: int) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) log2 of inverse depth and (h, w) probability of sky, at the size of the network's input of this area."""
+    size = _input_size(color.shape[1], color.shape[0], area)
+    small = cv2.resize(color, size, interpolation=cv2.INTER_AREA)
     x = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))[None].to(memory_format=torch.channels_last)
     with torch.inference_mode():
         y = (network(x) + network(x.flip(3)).flip(3)) / 2  # left and right know of no difference
-    inverse, sky = y[0, 0].numpy(), torch.sigmoid(y[0, 1]).numpy()
-    return tuple(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR) for values in (inverse, sky))
+    return y[0, 0].numpy(), torch.sigmoid(y[0, 1]).numpy()
 
 
-def _input_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height that the network is given: multiples of STRIDE, about AREA, nearly the photo's shape."""
-    scale = min(np.sqrt(AREA / (width * height)), LONGEST / max(width, height))
+def _input_size(width: int, height: int, area: int) -> tuple[int, int]:
+    """Width and height that the network is given: multiples of STRIDE, about `area`, nearly the photo's shape."""
+    scale = min(np.sqrt(area / (width * height)), LONGEST / max(width, height))
     return tuple(max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height))

@@ -68,7 +68,7 @@ def test_any_size_and_shape(untrained, height, width):
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (720, 1280), (1000, 1000), (5000, 500), (3, 2)])
 def test_the_network_is_given_its_own_size(width, height):
-    wide, high = depth_network._input_size(width, height)
+    wide, high = depth_network._input_size(width, height, depth_network.AREA)
     assert wide % STRIDE == 0 and high % STRIDE == 0 and min(wide, high) >= STRIDE
     assert max(wide, high) <= depth_network.LONGEST
     if 0.5 <= width / height <= 2:

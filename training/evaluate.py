@@ -134,7 +134,8 @@ def main() -> None:
 
     def predictor(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inverse, chance = predict(color, network)
-        return inverse, settle_sky(chance, color).astype(np.float32)
+        sky = settle_sky(chance, color)
+        return inverse, np.where(sky, np.maximum(chance, 0.501), np.minimum(chance, 0.5))
 
     for name, value in judge_renders(chosen.data, predictor, chosen.count).items():
         print(f"{name}: {value:.3g}")
