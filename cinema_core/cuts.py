@@ -66,7 +66,7 @@ def find_cuts(disparity: np.ndarray, shown: np.ndarray) -> np.ndarray:
         for step in {1, reach}:
             back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
             rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
-            slope = np.maximum(slope, (np.maximum(rise[0], 0) + np.maximum(rise[1], 0)) / 2)
+            slope = np.maximum(slope, np.maximum(*rise))  # at the foot of a steep slope it is steep on one side only
         cut = jump > STEEPER * slope
         before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
         up = high > low

@@ -143,7 +143,7 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     # the way from the edge leads into what hides: else this is the visible side, a little nearer by its slope
     first = [np.rint(np.stack([far_row, far_column], 1) + step * toward[:, ::-1]).astype(int) for step in (1.5, 2.5)]
     beyond = [canvas.disparity[np.clip(p[:, 0], 0, shape[0] - 1), np.clip(p[:, 1], 0, width - 1)] for p in first]
-    hidden &= np.maximum(*beyond) > plane[:, 0] + CUT / 2
+    hidden &= np.maximum(*beyond) > (plane[:, 0] + near.ravel()[source]) / 2
     ground = plane[:, 2] * max(shape) > np.maximum(GROUND, np.abs(plane[:, 1]) * max(shape))
     found = _Behind(layer, index, source, disparity.astype(np.float32), distance, ground)
     return found.where(hidden)
@@ -269,5 +269,6 @@ def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, f
         nearest = hidden.max() + CUT
         color = fill(color, hole | (canvas.disparity[window] > nearest))
     else:
-        color = inpaint(color, hole, source, guide, seed, ordered=True)
+        # the root tells far surfaces apart: the sky from a lake before it
+        color = inpaint(color, hole, source, np.sqrt(guide), seed, ordered=True)
     return _Sparse(window, shape[1], color)

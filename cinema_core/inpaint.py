@@ -28,6 +28,7 @@ PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
 ITERATIONS = 3  # and one more on the coarsest level
 FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
+ORDERED_AWAY = 0.3  # the same behind something: what stands beside its edge goes on, not what looks alike elsewhere
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
@@ -243,7 +244,7 @@ class _Search:
         index = self._flat(match)
         away = (match - self.mirror[:, rows]).float().square_().sum(0)
         cost = torch.sub(self.aim[rows], self.patches[index]).square_().sum(1)
-        cost += away * (FAR_AWAY / (max(self.height, self.width) / 8) ** 2)
+        cost += away * ((ORDERED_AWAY if self.ordered else FAR_AWAY) / (max(self.height, self.width) / 8) ** 2)
         if self.ordered:
             cost += 10.0 * (self.guide[index] > self.guide[self.target[rows]] + NEARER)
         return cost

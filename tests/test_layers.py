@@ -1,11 +1,12 @@
 """Layers, what is invented behind and beyond them, and the surface that moves."""
 
+import cv2
 import numpy as np
 import pytest
 from pictures import landscape
 
 from cinema_core.camera import SIDE, Camera
-from cinema_core.cuts import CUT
+from cinema_core.cuts import CUT, find_cuts, remove_specks
 from cinema_core.hidden import Band
 from cinema_core.inpaint import inpaint
 from cinema_core.layers import Layers, split_layers
@@ -64,6 +65,122 @@ def test_on_a_slope_nothing_is_cut_and_nothing_invented(rows):
     nothing = find_surface(np.zeros((HEIGHT, WIDTH), bool), layers)
     points, names = still_points(layers, nothing)
     assert (points.layer != names.index("Bed")).sum() == layers.shown.sum()
+
+
+def scenery(width: int) -> np.ndarray:
+    """Disparity of a plane, a ball and a thin post on it, and a dune, sampled with any number of pixels."""
+    y, x = np.mgrid[: width * 9 // 16, :width] / width
+    disparity = np.clip((y - 0.22) / 0.34, 0.01, 1)
+    disparity[np.hypot(x - 0.6, 1.2 * (y - 0.3)) < 0.08] = 0.75
+    disparity[(abs(x - 0.2) < 0.006) & (y > 0.1) & (y < 0.45)] = 0.9
+    dune = 0.3 + 0.25 * np.tanh((y - 0.28) / 0.008)
+    return np.where((x > 0.8) & (y > 0.25), np.maximum(disparity, dune), disparity).astype(np.float32)
+
+
+def cuts_of(disparity: np.ndarray) -> np.ndarray:
+    return find_cuts(remove_specks(disparity), np.ones(disparity.shape, bool)) > 0
+
+
+@pytest.mark.parametrize("width", [640, 1280, 2560])
+def test_the_same_scene_is_cut_at_the_same_places_at_any_size(width):
+    def places(size: int) -> np.ndarray:
+        count, _, _, middle = cv2.connectedComponentsWithStats(cuts_of(scenery(size)).astype(np.uint8), connectivity=8)
+        return np.sort((middle[1:] / size)[:, 0]) if count > 1 else np.zeros(0)
+
+    small, large = places(320), places(width)
+    assert len(small) == len(large) >= 3 and np.abs(small - large).max() < 0.01
+
+
+@pytest.mark.parametrize("width", [160, 640])
+def test_specks_cut_nothing_and_stand_nowhere_thin_lines_do(width):
+    height = width // 2
+    card = np.full((height, width), 0.3, np.float32)
+    specked = card.copy()
+    specked[np.random.default_rng(0).random(card.shape) < 0.01] = 1
+    assert not cuts_of(specked).any()
+    layers = split(specked[: min(height, 90)])
+    assert not layers.bands and (layers.disparity > 0.35).mean() < 1e-3
+    line = card.copy()
+    line[:, width // 2] = 0.9
+    assert np.array_equal(remove_specks(line), line) and cuts_of(line).sum() >= 2 * height - 4
+
+
+def test_a_beach_goes_on_as_a_beach_behind_a_rock():
+    """Along its own slope, up to where it meets the rock's foot, and nowhere else."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    beach = np.clip((y - 20) / 100, 0.01, 1)
+    disparity = beach.copy()
+    rock = (x >= POST.start) & (x < POST.stop) & (y > 30) & (beach < 0.7)
+    disparity[rock] = 0.7
+    layers = split(disparity)
+    for band in layers.bands:
+        row, column = np.divmod(band.index, layers.shown.shape[1])
+        row, column = row - layers.pad[1], column - layers.pad[0]
+        inside = (row >= 22) & (row < HEIGHT) & (column >= 0) & (column < WIDTH)
+        assert rock[row[inside], column[inside]].mean() > 0.99
+        assert np.abs(band.disparity[inside] - beach[row[inside], column[inside]]).max() < 0.03
+    assert sum(hidden(layers, band).sum() for band in layers.bands) > 100
+
+
+def test_the_horizon_goes_on_behind_what_stands_before_it():
+    """Sky above it and sea below, not a bulge of the sea round the corner of the post's edge."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disparity = np.where(y < 60, 0.01, np.clip((y - 55) / 80, 0.01, 1))
+    disparity[10:110, POST] = 0.9
+    layers = split(disparity)
+    nearest = np.zeros(layers.shown.shape)
+    for band in layers.bands:
+        nearest.ravel()[band.index] = np.maximum(nearest.ravel()[band.index], band.disparity)
+    seen = nearest[layers.photo][10:110, POST.start : POST.start + 6]
+    assert (seen[:45] <= 0.02).all() and (seen[54:] > 0.03).all()
+
+
+def test_behind_two_things_there_are_two_surfaces():
+    """A near post before a tree before a wall: past the tree's edge, hidden too, the camera sees the wall."""
+    disparity = np.full((HEIGHT, WIDTH), 0.1)
+    disparity[60:, :] = 0.5
+    disparity[20:, 70:100] = 1.0
+    layers = split(disparity)
+    both = np.logical_and.reduce([hidden(layers, band) for band in layers.bands])
+    assert both[60:, 70:100].sum() > 10 and not both[:60].any()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (200, 50), (40, 160)], ids=["small", "portrait", "panorama"])
+@pytest.mark.parametrize("scene", ["card", "sky", "noise"])
+def test_strange_photos_have_layers_too(shape, scene):
+    rough = np.random.default_rng(0).uniform(0.01, 1, shape)
+    disparity = {"card": np.full(shape, 1.0), "sky": np.full(shape, 0.01), "noise": rough}[scene]
+    layers = split(disparity)
+    label, _ = seen(layers)
+    assert label.max() == 0 or scene == "noise"
+    assert np.isfinite(layers.color).all() and (layers.disparity > 0).all() and layers.disparity.max() <= 1
+    for band in layers.bands:
+        assert np.isfinite(band.color).all() and (band.disparity > 0).all()
+        assert (band.disparity < layers.disparity.ravel()[band.index]).all()
+
+
+def test_reach_sets_how_far_surfaces_go_on(cards):
+    disparity = 1 / np.where((np.arange(WIDTH) >= POST.start) & (np.arange(WIDTH) < POST.stop), 1 / NEAR, 1 / FAR)
+    camera = Camera(WIDTH, HEIGHT, FOCAL)
+    depth = np.repeat((1 / disparity)[None], HEIGHT, 0).astype(np.float32)
+    short = split_layers(noise(), depth, camera, reach=0.5)
+    assert short.pad[0] < cards.pad[0] and 0 < len(short.bands[0].index) < 0.8 * len(cards.bands[0].index)
+
+
+def test_a_fill_of_the_users_takes_the_place_of_the_exemplars():
+    disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
+    disparity[:, POST] = NEAR
+    seen_masks = []
+
+    def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        seen_masks.append(mask)
+        return np.where(mask[..., None], np.float32((1, 0, 1)), image)
+
+    layers = split_layers(noise(), 1 / disparity, Camera(WIDTH, HEIGHT, FOCAL), fill=fill)
+    assert len(seen_masks) == 2 and np.median(layers.bands[0].color, 0) == pytest.approx((1, 0, 1))
+    beyond = layers.shown.copy()
+    beyond[layers.photo] = False
+    assert np.median(layers.color[beyond], 0) == pytest.approx((1, 0, 1))
 
 
 def test_each_flat_card_is_a_layer_and_they_are_cut_where_they_meet():
