@@ -25,7 +25,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -65,10 +65,11 @@ def main() -> None:
     parser.add_argument("--methods", choices=METHODS, action="append")
     parser.add_argument("--edge-cleanup", type=float, default=1.0, help="as the build's option")
     parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--size", type=int, action="append", help="px, of --scaling")
     parser.add_argument("scene", nargs="*", default=list(SCENES))
     arguments = parser.parse_args()
     if arguments.scaling:
-        print_scaling(arguments.scene[0], arguments.renders, arguments.seed)
+        print_scaling(arguments.scene[0], arguments.renders, arguments.seed, arguments.size or SIZES)
         return
     arguments.methods = arguments.methods or list(METHODS)
     for kind in arguments.depth or ("exact", "degraded"):
@@ -103,11 +104,12 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
             for end in ENDS:
                 values = [errors[m].psnr(part, end) for part in PARTS for m in arguments.methods]
                 print(f"  {end[0]:>7}{end[1]:3}"[:12].ljust(12)[2:] + "".join(f"{v:8.2f}" for v in values), flush=True)
-    values = np.array(rows)
-    print(f"{'mean':<10}" + "".join(f"{value:8.2f}" for value in np.nanmean(values, 0).ravel()))
+    values = np.ma.masked_invalid(rows)  # a slope hides nothing
+    print(f"{'mean':<10}" + "".join(f"{value:8.2f}" for value in values.mean(0).filled(np.nan).ravel()))
     if len(arguments.methods) == len(METHODS):
-        ahead = values[..., 0] - np.nanmax(values[..., 1:], -1)
-        print(f"{'ahead by':<10}" + "".join(f"{mean:8.2f}, least {least:6.2f}  " for mean, least in zip(np.nanmean(ahead, 0), np.nanmin(ahead, 0))), flush=True)
+        ahead = values[..., 0] - values[..., 1:].max(-1)
+        means, least = ahead.mean(0).filled(np.nan), ahead.min(0).filled(np.nan)
+        print(f"{'ahead by':<10}" + "".join(f"{mean:8.2f}, least {worst:6.2f}  " for mean, worst in zip(means, least)), flush=True)
 
 
 class Errors:
@@ -214,10 +216,10 @@ def filled(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------- by size
 
 
-def print_scaling(name: str, renders: Path, seed: int) -> None:
+def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> None:
     """Cuts, layers, points, time and memory of one scene's layering at growing sizes."""
     print(f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}{'of visible, %':>15}{'s':>7}{'GB':>7}")
-    for width in SIZES:
+    for width in sizes:
         with _quiet():
             photo = load_scene(name, width, renders, seed, views=False).photo
         with tempfile.TemporaryDirectory() as folder:
@@ -229,7 +231,7 @@ def print_scaling(name: str, renders: Path, seed: int) -> None:
         camera = Camera(width, width * 9 // 16, float(width))
         cuts = find_cuts(layers.disparity, layers.shown)[layers.photo] > 0
         pieces = _lasting_pieces(cuts, width)
-        hidden, border = sum(int(b.mask.sum()) for b in layers.bands), int(layers.shown.sum()) - camera.width * camera.height
+        hidden, border = sum(len(band.index) for band in layers.bands), int(layers.shown.sum()) - camera.width * camera.height
         print(f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}{hidden:>9}{border:>9}"
               f"{100 * (hidden + border) / (camera.width * camera.height):>15.1f}{seconds:>7.2f}{_peak():>7.2f}", flush=True)  # fmt: skip
 

@@ -27,7 +27,8 @@ from training.scenes.shape import Builder, Shape, grid_faces
 
 VERSION = 1  # of the scenes; kept renders of another one are not used
 SKY = 1e4  # m; what is beyond is sky
-SAMPLES = 16
+SAMPLES = 16  # a pixel; a quarter of them in large pictures, which are for layering alone
+LARGE = 1920  # px
 SUN = np.array((0.5, -0.6, 0.62))
 # Preset, frame: both ends of the straight ones, the ends of the circle's two turns and of its move to and fro.
 ENDS = (("side", 0), ("side", 59), ("up-down", 0), ("up-down", 59), ("zoom-in", 59), ("circle", 0), ("circle", 22), ("circle", 45))
@@ -110,7 +111,7 @@ class Studio:
             self.scene.camera = self._link("Camera", lens)
         self.scene.camera.matrix_world = self.base @ Matrix.Translation(offset * (1, -1, -1))
         self.scene.render.resolution_x, self.scene.render.resolution_y = camera.width, camera.height
-        color = self._rendered(SAMPLES, 1.5, *(f"Combined.{c}" for c in "RGB"))
+        color = self._rendered(SAMPLES if camera.width <= LARGE else SAMPLES // 4, 1.5, *(f"Combined.{c}" for c in "RGB"))
         depth = self._rendered(1, 0.01, "Depth.Z")[..., 0]  # one sample in the pixel's middle
         return _srgb_bytes(color), np.where(depth < SKY, depth, np.inf).astype(np.float32)
 
