@@ -148,7 +148,7 @@ def _steepest(disparity: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
     own = steep[row, column]
     ahead, behind = ((sample(slope, places + t * along) * along).sum(-1) for t in (1.0, -1.0))
     aside = [(sample(slope, places + t * along) * along).sum(-1) for t in (reach / 2, -reach / 2)]
-    ridge = (own >= ahead) & (own >= behind) & (own > 1.1 * np.minimum(*aside))
+    ridge = (own >= ahead) & (own >= behind) & (own > 1.4 * np.minimum(*aside))
     line = np.zeros(steep.shape, np.float32)
     line[row[ridge], column[ridge]] = own[ridge]
     beside = cv2.dilate(line, np.ones((3, 3), np.uint8))[row, column]
