@@ -218,10 +218,12 @@ def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
         "edge_cleanup": settings.edge_cleanup, "reach": settings.reach,
         "inpaint_model": bpy.path.abspath(settings.inpaint_model),
     }
-    if settings.depth_source == "FILE":
-        options |= {"depth_kind": settings.depth_kind.lower(), "depth_gamma": settings.depth_gamma}
+    if settings.depth_source != "BUILT_IN":
+        options["depth_kind"] = settings.depth_kind.lower()
     if settings.depth_source == "MODEL":
         options["depth_model"] = depth_models.resolve(settings.depth_model)
+    if settings.depth_source == "FILE":
+        options["depth_gamma"] = settings.depth_gamma
     if settings.depth_source == "FILE" and settings.depth_limits:
         options |= {"depth_near": settings.depth_near, "depth_far": settings.depth_far}
     return options

@@ -17,7 +17,7 @@ DEPTH_SOURCES = [
     ("MODEL", "Model", "Estimated by a depth model of yours, which runs on this computer"),
 ]
 DEPTH_KINDS = [
-    ("AUTO", "Auto", "Told by the file's form and content"),
+    ("AUTO", "Auto", "Told by their form and the photo"),
     ("DISPARITY", "Near is White", "Large values are near, as in most depth maps"),
     ("INVERTED", "Near is Black", "Large values are far, not to scale"),
     ("METRIC", "Metric", "Values are distances in any unit, to scale"),
@@ -94,7 +94,7 @@ class CinemagraphSettings(bpy.types.PropertyGroup):
         name="Depth File", description="Picture or array of the photo's depth: PNG, TIFF, OpenEXR, NPY or PFM. Another "
         "size of the same aspect will do; left empty, depth is estimated", subtype="FILE_PATH", update=_choose_source,
     )
-    depth_kind: EnumProperty(name="Values", description="How the file's values are meant", items=DEPTH_KINDS)
+    depth_kind: EnumProperty(name="Values", description="How the values of the file or the model are meant", items=DEPTH_KINDS)
     depth_limits: BoolProperty(
         name="Range", description="Say how far the nearest and the farthest content are; otherwise as the file says"
     )

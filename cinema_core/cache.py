@@ -52,11 +52,11 @@ def digest(*parts: object) -> str:
 
 
 def digest_file(path: Path | None) -> str | None:
-    """A key of a file's contents; None without a file, and where it cannot be read: its reader will say so."""
+    """A key of a file's contents; None without a file. One that cannot be read is not none: its reader will say so."""
     try:
         return None if path is None else digest(Path(path).read_bytes())
     except OSError:
-        return None
+        return "unreadable"
 
 
 def _digest_code() -> str:

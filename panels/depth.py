@@ -35,9 +35,11 @@ def _draw_built_in(_context: bpy.types.Context, layout: bpy.types.UILayout) -> N
 def _draw_file(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     settings = context.scene.cinemagraph
     layout.prop(settings, "depth_file", text="")
+    if not settings.depth_file:
+        layout.label(text="Built in, until a file is named", icon="INFO")
+        return
     column = layout.column()
     column.use_property_split, column.use_property_decorate = True, False
-    column.active = bool(settings.depth_file)
     column.prop(settings, "depth_kind")
     row = column.row(align=True, heading="Range")
     row.prop(settings, "depth_limits", text="")
@@ -54,6 +56,9 @@ def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     row.prop(settings, "depth_model", text="")
     row.operator("cinemagraph.choose_model", text="", icon="FILE_FOLDER")
     row.operator("cinemagraph.download_model", text="", icon="IMPORT")
+    row = layout.row()
+    row.use_property_split, row.use_property_decorate = True, False
+    row.prop(settings, "depth_kind")
     show_wrapped(context, layout, f"Licence: {settings.depth_licence}", "INFO")
 
 

@@ -252,7 +252,8 @@ def test_only_what_counts_is_asked_for(addon, placed, monkeypatch, tmp_path):
     settings.depth_source = "MODEL"
     _, asked = fields(addon, placed, monkeypatch, download=True)
     assert asked["depth"] is None and asked["options"]["depth_model"] == addon.depth_models.DEFAULT
-    assert asked["options"]["download"] and "depth_kind" not in asked["options"]
+    assert asked["options"]["download"] and asked["options"]["depth_kind"] == "inverted"
+    assert not {"depth_gamma", "depth_near"} & asked["options"].keys()
     settings.depth_source, settings.depth_file = "FILE", ""
     assert settings.depth_source == "BUILT_IN"
     addon.strokes.add_hints(placed, [addon.data.Stroke("nearer", LINE)])
