@@ -154,11 +154,29 @@ def test_no_speckle(photo, depth, merged):
         assert not cuts[BOX][8:-8, 8:-8].any()
 
 
-def test_larger_photos_give_the_same(photo, depth):
-    twice = Photo(photo.color.repeat(2, 0).repeat(2, 1), 2 * WIDTH)
-    after = apply_depth_strokes(depth.repeat(2, 0).repeat(2, 1), [Stroke("nearer", 2 * stroke("nearer", *TO_BOX).points)], twice)
-    small = apply_depth_strokes(depth, [stroke("nearer", *TO_BOX)], photo)
-    assert np.median(after[140:280, 240:400]) == pytest.approx(float(np.median(small[BOX])), rel=0.05)
+def test_larger_photos_give_the_same_with_sharp_edges(photo, merged):
+    """Larger than what is parted into segments."""
+    large = Photo(photo.color.repeat(4, 0).repeat(4, 1), 4 * WIDTH)
+    before = merged.repeat(4, 0).repeat(4, 1)
+    change = moved(before, apply_depth_strokes(before, [Stroke("nearer", 4 * stroke("nearer", *TO_BOX).points)], large))
+    small = moved(merged, apply_depth_strokes(merged, [stroke("nearer", *TO_BOX)], photo))
+    assert np.median(change[280:560, 480:800]) == pytest.approx(float(np.median(small[BOX])), rel=0.1)
+    for row in (340, 400, 460):
+        rise = np.abs(np.diff(change[row])) / change[row, 640]
+        assert rise[474:486].max() > 0.6 and rise[794:806].max() > 0.6  # within one pixel
+        assert change[row, [476, 803]].max() < 0.05 and change[row, [483, 796]].min() > 0.75 * change[row, 640]
+
+
+def test_sky_that_is_only_crossed_stays(photo, depth):
+    disparity = 1 / depth
+    disparity[30:90, 20:60] = 0.2
+    color = photo.color.copy()
+    color[30:90, 20:60] = (0.3, 0.1, 0.4)
+    before = (1 / disparity).astype(np.float32)
+    line = stroke("same_depth", (150, 100), (150, 50), (70, 45), (40, 60), (30, 80), (50, 40), (40, 85), (25, 50))
+    after = apply_depth_strokes(before, [line], Photo(color, WIDTH))
+    assert np.median(after[32:88, 22:58]) == pytest.approx(float(np.median(depth[BOX])), rel=0.05)
+    assert np.abs(moved(before, after)[:HORIZON, 64:]).max() < 0.05
 
 
 # Areas
