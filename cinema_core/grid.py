@@ -1,4 +1,4 @@
-"""Operations on pixel grids that several stages share: nearest known pixel, smooth continuation, look-up, GrabCut."""
+"""Operations on pixel grids that several stages share: nearest known pixel, means, look-up, GrabCut."""
 
 from __future__ import annotations
 
@@ -36,24 +36,6 @@ def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
         As `values`.
     """
     return values.reshape(-1, *values.shape[2:])[nearest_index(mask)]
-
-
-def smooth_fill(values: np.ndarray, known: np.ndarray, where: np.ndarray, reach: float) -> np.ndarray:
-    """Continue values smoothly: the nearest known value, blurred over known and filled pixels only.
-
-    Args:
-        values: (H, W) float32.
-        known: (H, W) bool with at least one True.
-        where: (H, W) bool, pixels to fill.
-        reach: Width of what is filled, px; sets the blur.
-
-    Returns:
-        (H, W) float32, `values` with `where` filled.
-    """
-    filled = values.copy()
-    filled[where] = values.ravel()[nearest_index(known)[where]]
-    filled[where] = masked_blur(filled, where | known, max(1.0, reach / 4))[where]
-    return filled
 
 
 def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:

@@ -124,7 +124,7 @@ def test_a_beach_goes_on_as_a_beach_behind_a_rock():
 
 def test_the_horizon_goes_on_behind_what_stands_before_it():
     """Sky above it and sea below, not a bulge of the sea round the corner of the post's edge."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    y = np.mgrid[:HEIGHT, :WIDTH][0]
     disparity = np.where(y < 60, 0.01, np.clip((y - 55) / 80, 0.01, 1))
     disparity[10:110, POST] = 0.9
     layers = split(disparity)
