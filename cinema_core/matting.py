@@ -112,7 +112,7 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     share = (disparity.ravel()[index] - low) / (high - low)
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
-    light = _linear(color.reshape(-1, 3))
+    light = _linear_where(distance < 4 * wide + 3, color)  # as far as `_sides` looks
     sides = _sides(light, disparity.ravel(), zone, index, high, low, wide)
     mixed = light[index]
     alpha = _shares(mixed, sides, front, distance.ravel()[index])
@@ -231,6 +231,13 @@ def _explain(mixed: np.ndarray, near: np.ndarray, far: np.ndarray, alpha: np.nda
     near = np.where(share > 0.5, np.clip((mixed - (1 - share) * far) / np.maximum(share, 1e-3), 0, 1), near)
     far = np.where(share > 0.5, far, np.clip((mixed - share * near) / np.maximum(1 - share, 1e-3), 0, 1))
     return near, far
+
+
+def _linear_where(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """(H W, 3) float32 linear colours where asked for, else 0: powers of all pixels are what would take longest."""
+    light = np.zeros((mask.size, 3), np.float32)
+    light[mask.ravel()] = _linear(color[mask])
+    return light
 
 
 def _linear(color: np.ndarray) -> np.ndarray:
