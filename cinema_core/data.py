@@ -84,10 +84,12 @@ class Stroke:
     Attributes:
         kind: "motion" (direction and speed), "region" (encloses what flows), "sway" (encloses what swings to and fro),
             "still" (closed: nothing in it moves; open: the motion is zero along it) or "outlet" (water may leave or
-            enter through the region's border along it).
+            enter through the region's border along it). Of depth: "same_depth", "nearer", "farther" (what it runs over
+            is as far as, nearer or farther than where it starts), "horizon" (the ground's), and, each closed, "flat"
+            (a ground or water plane), "upright" (what stands on its foot) or "depth_sky" (infinitely far).
         points: (N, 2) float32, px of the working photo, in drawing order.
         closed: True when the last point joins the first.
-        speed: Factor on the speed that the stroke's length stands for.
+        speed: Factor on the speed that the stroke's length stands for; of "nearer" and "farther", on the step of depth.
         profile: (N,) float32 factor on the speed at every point, from pen pressure or radius; None is 1 all along.
     """
 

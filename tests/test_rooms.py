@@ -42,7 +42,9 @@ STAGE_MAY_IMPORT = {
     "hints": {"growing", "strokes"},
     "depth_strokes": {"depth_areas", "depth_relations", "strokes"},  # what the user says about depth
     "depth_areas": {"hints"},
-    "depth_relations": {"hints"},
+    "depth_relations": {"depth_demands", "depth_segments", "depth_spread"},
+    "depth_demands": {"depth_segments", "hints"},
+    "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
     "points": {"layers", "matting", "surface", "trajectories"},
