@@ -9,7 +9,9 @@ trajectory, so where both are, they agree, and phase 0 and phase 1 are the photo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -35,6 +37,7 @@ MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
 # than SHORTEST_CYCLE (frames), or the eye sees the repetition.
 LONGEST_PATH, SHORTEST_CYCLE = 1 / 30, 8
 LEAST_ALIKE = -0.4  # correlation; boosting still more would show noise
+AT_ONCE = 1 << 20  # points that are made at once
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
 
 
@@ -120,37 +123,71 @@ def moving_points(
         The points.
     """
     if not surface.region.any():
-        return _no_points(keys)
+        return _empty(0, keys)
     look = _Look(_local_mean(surface), _lean(surface.disparity, layers.camera))
-    pieces = []
+    followed = []
     for cycles, part in _parts(surface.region, motion, frames):
         start = np.flatnonzero(part)
         ahead = follow_pixels(motion, part, start, frames / cycles, keys, device=device)
         ends = _end_pixels(ahead, ahead.places[-1], part)
         hit = np.zeros(part.size, bool)
         hit[ends[ends >= 0]] = True
-        alike = _likeness(surface, look.mean, part, start, ends)
-        pieces.append(_family(layers, surface, look, alike, ahead, (start, ends), cycles))
-        start = start[~hit[start]] if thin else start
-        if len(start):
-            back = follow_pixels(motion, part, start, frames / cycles, keys, backward=True, device=device)
-            pieces.append(_family(layers, surface, look, alike, back, (_end_pixels(back, back.places[0], part), start), cycles))
-    return join_points(*pieces)
+        followed.append((cycles, part, ahead, start, ends, start[~hit[start]] if thin else start))
+    del ahead  # half as large as its points
+    count = sum(len(start) + len(rest) for *_, start, _, rest in followed)
+    points, begin = _empty(count, keys), 0  # all at once: joining several would take as much again
+    while followed:
+        cycles, part, ahead, start, ends, rest = followed.pop(0)
+        make = partial(_family, layers, surface, look, _likeness(surface, look.mean, part, start, ends), cycles)
+        _fill(points, begin, make, ahead, (start, ends))
+        del ahead
+        begin += len(start)
+        if len(rest):
+            back = follow_pixels(motion, part, rest, frames / cycles, keys, backward=True, device=device)
+            _fill(points, begin, make, back, (_end_pixels(back, back.places[0], part), rest))
+            del back
+            begin += len(rest)
+    return points
 
 
-def join_points(*groups: MovingPoints) -> MovingPoints:
-    """All points of several groups of as many keys, in this order."""
+def join_points(groups: list[MovingPoints]) -> MovingPoints:
+    """All points of several groups of as many keys, in this order.
+
+    They are many: the list is emptied, and what is joined freed, so that they and their join are never held at once.
+    """
+    if len(groups) == 1:
+        return groups.pop()
+    parts = [dict(vars(group)) for group in groups]
+    groups.clear()
     return MovingPoints(**{
-        name: np.concatenate([getattr(group, name) for group in groups], int(name == "displacement"))
+        name: np.concatenate([part.pop(name) for part in parts], int(name == "displacement"))
         for name in MovingPoints.__dataclass_fields__
     })
 
 
-def _no_points(keys: int) -> MovingPoints:
-    places, numbers = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-    return MovingPoints(
-        places, np.zeros((keys + 1, 0, 3), np.float32), numbers, numbers, places, places, places, places, numbers, np.zeros(0, np.int16)
-    )
+def _empty(count: int, keys: int) -> MovingPoints:
+    """Room for so many points."""
+    birth, death, spread = np.empty((3, count), np.float32)
+    position, *colors = (np.empty((count, 3), np.float32) for _ in range(5))
+    displacement = np.empty((keys + 1, count, 3), np.float32)
+    return MovingPoints(position, displacement, birth, death, *colors, spread, np.empty(count, np.int16))
+
+
+def _fill(
+    points: MovingPoints,
+    begin: int,
+    make: Callable[[Trajectories, tuple[np.ndarray, np.ndarray]], MovingPoints],
+    paths: Trajectories,
+    pixels: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Make points of these paths and pixels, from `begin` on; a few at a time, as it takes more room than they do."""
+    for first in range(0, len(paths.birth), AT_ONCE):
+        own = slice(first, first + AT_ONCE)
+        made = make(paths.chosen(own), tuple(part[own] for part in pixels))
+        place = slice(begin + first, begin + first + len(made.position))
+        for name in MovingPoints.__dataclass_fields__:
+            at = (slice(None), place) if name == "displacement" else place
+            getattr(points, name)[at] = getattr(made, name)
 
 
 def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
@@ -301,9 +338,9 @@ def _family(
     surface: Surface,
     look: _Look,
     alike: np.ndarray,
+    cycles: int,
     paths: Trajectories,
     pixels: tuple[np.ndarray, np.ndarray],
-    cycles: int,
 ) -> MovingPoints:
     """Points on these paths; `pixels` are flat indices of those they start and end on, -1 where they come or go."""
     color, local = surface.color.reshape(-1, 3), look.mean.reshape(-1, 3)

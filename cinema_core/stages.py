@@ -344,12 +344,11 @@ class Stages:
 
     def _moving(self, flow: np.ndarray, device: str) -> tuple[MovingPoints, list[dict]]:
         layers, motion, options = self.layers().value, self.motion().value, self.options
-        flowing = moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)
-        groups = {"Motion": flowing}
+        groups = [moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)]
         if motion.swaying is not None:
-            groups["Sway"] = sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings)
-        parts = [{"name": name, "points": len(group.position)} for name, group in groups.items()]
-        return join_points(*groups.values()), parts
+            groups.append(sway_points(layers, motion.swaying, motion.swing, options.keys, options.swings))
+        parts = [{"name": name, "points": len(group.position)} for name, group in zip(("Motion", "Sway"), groups)]
+        return join_points(groups), parts
 
 
 def on_canvas(values: np.ndarray, pad: tuple[int, int]) -> np.ndarray:

@@ -37,6 +37,10 @@ class Trajectories:
     edge: np.ndarray
     strain: np.ndarray
 
+    def chosen(self, some: slice) -> Trajectories:
+        """Some of them, not copied."""
+        return Trajectories(self.places[:, some], self.birth[some], self.death[some], self.edge[some], self.strain[some])
+
 
 def follow(
     motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"

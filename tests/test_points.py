@@ -1,5 +1,6 @@
 """Points of a small scene, and the preview that draws them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import cv2
@@ -10,7 +11,7 @@ from cinema_core.camera import PATHS, Camera, camera_path
 from cinema_core.data import StillPoints
 from cinema_core.grid import sample
 from cinema_core.layers import Layers, split_layers
-from cinema_core.points import moving_points, still_points
+from cinema_core.points import join_points, moving_points, still_points
 from cinema_core.splatting import Splatter
 from cinema_core.surface import Surface, find_surface
 from cinema_core.trajectories import follow, follow_pixels
@@ -172,6 +173,23 @@ def vortex(scene: Scene) -> np.ndarray:
     height, width = scene.surface.region.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return np.stack([0.8 + 0.02 * (y - height / 2), 0.03 * (x - width / 2)], -1).astype(np.float32) * 0.6
+
+
+def test_points_are_the_same_made_a_few_at_a_time_and_take_little_more_room_than_they_do(scene, monkeypatch):
+    swirl = vortex(scene)
+    made = [moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False)]
+    monkeypatch.setattr("cinema_core.points.AT_ONCE", 1000)
+    tracemalloc.start()
+    try:
+        made.append(moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False))
+        room = tracemalloc.get_traced_memory()[1] / sum(values.nbytes for values in vars(made[1]).values())
+    finally:
+        tracemalloc.stop()
+    for name, values in vars(made[0]).items():
+        assert np.abs(values - getattr(made[1], name)).max() < 1e-5
+    assert room < 2.1
+    counts = [2 * len(made[0].position), 0]
+    assert [len(join_points(made).position), len(made)] == counts  # what was joined is let go
 
 
 def test_thinning_leaves_out_many_points_and_no_hole(scene):

@@ -137,5 +137,5 @@ def test_it_keeps_its_colour_and_swings_as_often_as_told(meadow):
     assert all(np.array_equal(moving.color0, end) for end in (moving.color1, moving.mean0, moving.mean1))
     assert not moving.displacement[[0, -1]].any() and (moving.birth == 0).all() and (moving.death == 2).all()
     assert moving.spread.min() == 1 and moving.spread.max() > 1.02  # where neighbours part
-    both = join_points(moving, moving)
+    both = join_points([moving, moving])
     assert both.displacement.shape == (KEYS + 1, 2 * len(moving.position), 3)

@@ -81,7 +81,7 @@ class Loop:
         keys = self.options.keys
         points = moving_points(self.layers, self.motion.surface, self.flow, self.options.frames, keys, "cpu", thin)
         if self.motion.swaying is not None:
-            points = join_points(points, sway_points(self.layers, self.motion.swaying, self.motion.swing, keys, self.options.swings))
+            points = join_points([points, sway_points(self.layers, self.motion.swaying, self.motion.swing, keys, self.options.swings)])
         return time.perf_counter() - began, points
 
     def _splatter(self, still: StillPoints, moving: MovingPoints, kind: type = Splatter) -> Splatter:
