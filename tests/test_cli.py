@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import imageio.v2 as imageio
 import numpy as np
 import pytest
 from PIL import Image
+
+from cinema_core.data import BuildOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
@@ -166,12 +170,14 @@ def test_build_without_strokes_moves_what_looks_as_if_it_flowed(tmp_path, landsc
 
 def test_build_options_reach_the_build(tmp_path, landscape_file, strokes_file):
     options = ["--frames", 30, "--speed", 2, "--feather", 0.05, "--no-perspective", "--swings", 3, "--no-thin"]
+    options += ["--reach", 0.5, "--edge-cleanup", 0.25, "--depth-gamma", 1.5]
     done = run("build", landscape_file, "--annotations", strokes_file, "--out", tmp_path / "job", *SMALL, *options, "--json")
     used = messages(done)[-1]["report"]["options"]
-    assert used == {
-        "frames": 30, "speed": 2.0, "max_side": 96, "focal": None, "keys": 12, "seed": 0, "device": "auto",
-        "feather": 0.05, "perspective": False, "swings": 3, "thin": False,
+    given = {
+        "frames": 30, "speed": 2.0, "max_side": 96, "feather": 0.05, "perspective": False, "swings": 3, "thin": False,
+        "reach": 0.5, "edge_cleanup": 0.25, "depth_gamma": 1.5,
     }  # fmt: skip
+    assert used == asdict(BuildOptions()) | given
 
 
 def test_a_mask_and_a_motion_field_instead_of_strokes(tmp_path, built, landscape_file):
@@ -180,15 +186,17 @@ def test_a_mask_and_a_motion_field_instead_of_strokes(tmp_path, built, landscape
         done = run("export", built[0], "--out", tmp_path / name)
         assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / name)
     wanted = np.load(built[0] / "motion.npy")
+    moving = (np.linalg.norm(wanted, axis=-1) > 0.02 * np.abs(wanted).max()).astype(np.uint8)
+    inner = cv2.erode(moving, np.ones((7, 7))) > 0  # within 3 px of what stands still it always fades, so now twice
+    inner[:, :4] = inner[:, -4:] = False
+    assert inner.mean() > 0.3
     for name in ("motion.flo", "motion.npy", "motion.exr"):
         job = tmp_path / Path(name).suffix[1:]
         given = ["--flow", tmp_path / name, "--region", tmp_path / "region.png", "--feather", 0]
         assert run("build", landscape_file, "--out", job, *SMALL, *given).returncode == 0
         found = np.load(job / "motion.npy")
-        inside = np.asarray(Image.open(built[0] / "region.png")) > 0
-        inside[:-1] &= inside[1:]  # the strip of 2 px at the border always fades
         assert (np.asarray(Image.open(job / "region.png")) == np.asarray(Image.open(built[0] / "region.png"))).all()
-        assert np.abs(found - wanted)[30:, 4:-4].max() < 1e-5, name
+        assert np.abs(found - wanted)[inner].max() < 1e-5, name
 
 
 def test_an_imported_motion_field_makes_its_own_region(tmp_path, landscape_file):
