@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from .data import Photo
-from .sky import refine_mask
 from .grid import grab_cut
+from .sky import refine_mask
 from .suggest import find_flowing
 
 GROW_SIDE = 240  # px; GrabCut's time grows faster than the photo
