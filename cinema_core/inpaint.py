@@ -27,8 +27,10 @@ COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
 ITERATIONS = 3  # and one more on the coarsest level
-FAR_AWAY = 0.05  # cost of a source an eighth of the picture away from the mirror image: what is near is likely to go on
-ORDERED_AWAY = 0.3  # the same behind something: what stands beside its edge goes on, not what looks alike elsewhere
+# Cost of a source an eighth of the picture away from the mirror image, across the rim and along it: what is near is
+# likely to go on. Behind something, what stands beside its edge goes on, not what looks alike elsewhere.
+FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
+MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: what ends before the rim is not to come back
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
@@ -205,10 +207,12 @@ class _Search:
         return offset, rows, slot[rows]
 
     def _mirror(self) -> torch.Tensor:
-        """(2, T): the nearest source pixel, or its mirror image seen from there where that is a source too."""
+        """(2, T): the nearest source pixel, or what lies behind that, as in a mirror, where that is a source too."""
         nearest = torch.from_numpy(nearest_index(self.center.view(self.height, self.width).numpy())).flatten()[self.target]
         nearest = torch.stack([nearest // self.width, nearest % self.width])
-        mirrored = 2 * nearest - self.place
+        inward = nearest - self.place
+        self.across = F.normalize(inward.float(), dim=0)
+        mirrored = nearest + (inward if self.ordered else (MIRRORED * inward).round().long())
         return torch.where(self._fits(mirrored), mirrored, nearest)
 
     def _finer(self, coarser: _Search) -> torch.Tensor:
@@ -242,9 +246,10 @@ class _Search:
     def _cost(self, match: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
         """Of these matches (2, R) for these targets."""
         index = self._flat(match)
-        away = (match - self.mirror[:, rows]).float().square_().sum(0)
+        away = (match - self.mirror[:, rows]).float() / (max(self.height, self.width) / 8)
+        across, along = ORDERED_AWAY if self.ordered else FAR_AWAY
         cost = torch.sub(self.aim[rows], self.patches[index]).square_().sum(1)
-        cost += away * ((ORDERED_AWAY if self.ordered else FAR_AWAY) / (max(self.height, self.width) / 8) ** 2)
+        cost += (across - along) * (away * self.across[:, rows]).sum(0).square_() + along * away.square_().sum(0)
         if self.ordered:
             cost += 10.0 * (self.guide[index] > self.guide[self.target[rows]] + NEARER)
         return cost

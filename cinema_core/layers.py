@@ -112,7 +112,7 @@ def _continue_color(
     inside = np.zeros_like(shown)
     inside[window] = True
     part = disparity[window][::4, ::4]
-    guide = np.clip(disparity, *np.quantile(part, (0.1, 0.88)))  # nothing is as near as what is beyond the nearest
+    guide = np.clip(disparity, *np.quantile(part, (0.1, 0.6)))  # nothing is as near as what is beyond the nearest
     return inpaint(canvas, beyond, inside, guide, seed)
 
 
