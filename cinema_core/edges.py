@@ -141,7 +141,7 @@ def _steepest(disparity: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
     """Rows, columns and uphill directions (C, 2) of the pixels along the steepest lines of the map."""
     soft = cv2.GaussianBlur(disparity, (0, 0), 0.7)
     slope = np.stack([cv2.Sobel(soft, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))], -1)
-    steep = cv2.magnitude(slope[..., 0], slope[..., 1])
+    steep = np.sqrt(np.square(slope).sum(-1))  # cv2.magnitude is not the same to the last bit each time
     row, column = np.nonzero(steep > np.maximum(LEAST_JUMP, LEAST_SHARE * disparity) / (1.5 * reach))
     along = slope[row, column] / steep[row, column][:, None]
     places = np.stack([column, row], 1).astype(np.float32) + 0.5
