@@ -16,7 +16,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from .camera import Camera
+from .camera import SIDE, ZOOM_IN, Camera
+from .cuts import find_cuts
 from .data import MovingPoints, StillPoints
 from .grid import extend, masked_blur, pool, sample
 from .layers import Band, Layers
@@ -30,6 +31,9 @@ OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixe
 BEDS = {2: 0.008, 8: 0.04}
 OTHER_SURFACE = 0.9  # of a disparity; what is farther still is another surface
 BED_BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
+# px: from when on neighbours on one surface that part at the presets' ends are given points in between, how close those
+# stand then, and how many there are at most between two.
+PARTED, TOGETHER, MOST_BETWEEN = 0.5, 1.2, 6
 CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they are larger, by strain and at most
 MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
 # What would flow farther within a loop than LONGEST_PATH (of the longer side) runs through several shorter paths: on long
@@ -60,6 +64,7 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     whole = layers.shown & ~visible
     whole.ravel()[rim.index[rim.front]] = False
     beside = cv2.dilate((layers.shown & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    slopes = _between(layers, layers.shown & ~visible, beside)
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
         parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity, beside)]
@@ -67,6 +72,8 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
             if band.layer == layer:
                 moves = np.logical_or.reduce([_flows(surface, band) for surface in surfaces])
                 parts.append(_lift_band(layers, band, ~moves))
+        steep = layers.label.ravel()[slopes.index] == layer
+        parts.append((slopes.position[steep], slopes.color[steep]))
         spread = np.ones(sum(len(part[0]) for part in parts), np.float32)
         own = rim.chosen(layers.label.ravel()[rim.owner] == layer)
         parts.append((_rim_places(layers, own), own.color))
@@ -80,6 +87,55 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
     position, color, spread = (np.concatenate(arrays) for arrays in zip(*pieces))
     return StillPoints(position, color, spread, label), names
+
+
+@dataclass(frozen=True, eq=False)
+class _Between:
+    """Points between neighbours: index (B,) flat canvas pixel of the nearer one, position (B, 3), color (B, 3) sRGB."""
+
+    index: np.ndarray
+    position: np.ndarray
+    color: np.ndarray
+
+
+def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between:
+    """Points that close a steep slope where the camera parts its neighbours, and no cut lies between them.
+
+    They stand behind the nearer one, as the photo sees it, down to the farther one: the photo does not show them.
+
+    Args:
+        layers: The layers.
+        still: (Hc, Wc) bool, pixels that have points.
+        upright: (Hc, Wc) bool, those whose points do not lean.
+    """
+    camera, size = layers.camera, np.array(still.shape)
+    disparity, color = layers.disparity.ravel(), layers.color.reshape(-1, 3)
+    cut = find_cuts(layers.disparity, layers.shown).ravel()
+    pixels = np.arange(still.size).reshape(still.shape)
+    lean = np.where(upright[..., None], 0, _lean(layers.disparity, camera)).reshape(-1, 2)
+    least = PARTED / (SIDE * camera.focal)
+    indices, disparities, colors = [], [], []
+    for axis in (0, 1):
+        step = np.abs(np.diff(layers.disparity, axis=axis)) > least
+        ends = [part[step] for part in (np.delete(pixels, -1, axis), np.delete(pixels, 0, axis))]
+        nearer = disparity[ends[0]] > disparity[ends[1]]
+        near, far = np.where(nearer, *ends), np.where(nearer, *ends[::-1])
+        one = still.ravel()[near] & layers.shown.ravel()[far] & ~(cut[far] >= disparity[near] * (1 - 1e-6))
+        near, far = near[one], far[one]
+        aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
+        zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])
+        parted = 1 + np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
+        count = np.clip(np.ceil(parted / TOGETHER).astype(int) - 1, 1, MOST_BETWEEN)
+        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count + 1)[:, None]
+        row, number = np.nonzero(share < 0.999)
+        share = share[row, number]
+        near, far = near[row], far[row]
+        indices.append(near)
+        disparities.append(disparity[near] + share * (disparity[far] - disparity[near]))
+        colors.append(color[near] + share[:, None] * (color[far] - color[near]))
+    index = np.concatenate(indices)
+    places = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + lean[index]
+    return _Between(index, camera.unproject(places, 1 / np.concatenate(disparities)), np.concatenate(colors))
 
 
 def _rim_places(layers: Layers, rim: Rim) -> np.ndarray:
@@ -234,7 +290,7 @@ def _lean(disparity: np.ndarray, camera: Camera) -> np.ndarray:
     side only and the picture would be displaced. Leaning puts what shows of a point onto its own pixel.
     """
     toward = np.stack([cv2.Sobel(disparity, cv2.CV_32F, *axis, ksize=1, scale=0.5) for axis in ((1, 0), (0, 1))], -1)
-    change = cv2.magnitude(toward[..., 0], toward[..., 1])
+    change = np.sqrt(np.square(toward).sum(-1))  # of cv2.magnitude the last bit depends on where its input lies in memory
     # what is flatter than the points are round overlaps evenly
     return toward * (OVERLAP / np.maximum(change + (0.3 / camera.focal) * disparity, 1e-12))[..., None]
 
