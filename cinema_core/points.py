@@ -333,7 +333,7 @@ def _bed(
     row, column = np.nonzero(shown)
     pixels = (np.stack([column, row], 1) + 0.5) * cell - np.array(layers.pad)
     position = layers.camera.unproject(pixels, 1 / lowest[shown])
-    return position, mean[shown].astype(np.float32), np.full(len(position), cell, np.float32)
+    return position, mean[shown].astype(np.float32), np.full(len(position), 1.15 * cell, np.float32)
 
 
 def _farthest_around(disparity: np.ndarray, color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
