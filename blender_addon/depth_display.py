@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..cinema_core.data import FARTHEST
+from ..cinema_core.srgb import to_linear
 from .scene import ensure_root, in_scene, match_focal, new_drawing, remove_drawing
 from .strokes import write_last
 
@@ -98,7 +99,7 @@ def _new_map(scene: bpy.types.Scene) -> bpy.types.Object:
         material = bpy.data.materials.new("Cinemagraph Depth")
         bpy.data.materials.create_gpencil_data(material)
         style = material.grease_pencil
-        style.show_fill, style.fill_color = True, (*_linear(color), 1.0)
+        style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
         item.data.materials.append(material)
     return item
 
@@ -172,8 +173,3 @@ def _ramp(place: np.ndarray) -> np.ndarray:
     """(N, 3) sRGB colours at places 0..1 along the ramp."""
     stops = np.linspace(0, 1, len(RAMP))
     return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])
-
-
-def _linear(color: np.ndarray) -> list[float]:
-    """sRGB -> scene-linear."""
-    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4).tolist()

@@ -7,6 +7,7 @@ one that exists costs a copy of all it holds first (measured: twice the time).
 import bpy
 import numpy as np
 
+from ..cinema_core.srgb import to_linear
 from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, SPREAD, STEP, TEXTURES
 
 # Attribute type -> the name its data goes by in `foreach_set`. Still colours are stored as bytes: they
@@ -77,7 +78,7 @@ def _opaque(color: np.ndarray) -> np.ndarray:
 def _make_table() -> tuple[np.ndarray, np.ndarray]:
     """sRGB -> scene-linear: (_STEPS + 1,) float32 values from 0 to 1, and the way from each to the next."""
     color = np.linspace(0.0, 1.0, _STEPS + 1)
-    linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    linear = to_linear(color)
     return linear.astype(np.float32), np.diff(linear, append=1.0).astype(np.float32)
 
 

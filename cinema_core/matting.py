@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from .grid import nearest_index
+from .srgb import to_linear, to_srgb
 
 WIDE = 1 / 800  # of the longer side; how far a pixel on either side of a cut may be mixed
 SAMPLES = 40  # pixels around that are looked at for the clear colours of the two sides
@@ -121,7 +122,8 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
     inward = sides.toward * (INWARD * (1 - alpha))[:, None]
     owner = np.where(front, index, sides.owner)
-    return Rim(index, front, _srgb(near_light), _srgb(far_light), alpha, owner, inward).chosen(rim)
+    shown = (to_srgb(part).astype(np.float32) for part in (near_light, far_light))
+    return Rim(index, front, *shown, alpha, owner, inward).chosen(rim)
 
 
 def no_rim() -> Rim:
@@ -190,7 +192,7 @@ def _sides(
     near[thin] = _farthest_from(far[thin], light, disparity, (row[thin], column[thin]), places, high[thin], scale[thin], zone.shape)
     spread[0][thin] = 0
     contrast = np.linalg.norm(near - far, axis=1)
-    plain = np.linalg.norm(_srgb(near) - _srgb(far), axis=1)
+    plain = np.linalg.norm(to_srgb(near) - to_srgb(far), axis=1)
     clear = (plain > LEAST_CONTRAST) & (contrast > LEAST_CLEAR * spread.sum(0)) & (weight[1] > 1e-2) & (weight[0] > 1e-6)
     ring = sum(1 / np.hypot(*place) for place in places) / np.pi  # what a straight edge makes
     return _Sides(near, far, clear, spread, toward / np.maximum(np.linalg.norm(toward, axis=1), ring)[:, None], owner)
@@ -236,13 +238,5 @@ def _explain(mixed: np.ndarray, near: np.ndarray, far: np.ndarray, alpha: np.nda
 def _linear_where(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
     """(H W, 3) float32 linear colours where asked for, else 0: powers of all pixels are what would take longest."""
     light = np.zeros((mask.size, 3), np.float32)
-    light[mask.ravel()] = _linear(color[mask])
+    light[mask.ravel()] = to_linear(color[mask])
     return light
-
-
-def _linear(color: np.ndarray) -> np.ndarray:
-    return np.where(color <= 0.04045, color / 12.92, ((np.maximum(color, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def _srgb(color: np.ndarray) -> np.ndarray:
-    return np.where(color <= 0.0031308, color * 12.92, 1.055 * np.maximum(color, 1e-8) ** (1 / 2.4) - 0.055).astype(np.float32)

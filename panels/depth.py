@@ -2,7 +2,7 @@
 
 import bpy
 
-from .sidebar import SidebarPanel, show_wrapped
+from .sidebar import SidebarPanel, show_draw_buttons, show_wrapped
 
 STROKE_ICONS = {
     "Same Depth": "ALIGN_JUSTIFY", "Nearer": "SORT_ASC", "Farther": "SORT_DESC", "Horizon": "REMOVE",
@@ -75,16 +75,9 @@ def _draw_display(context: bpy.types.Context, layout: bpy.types.UILayout) -> Non
 
 
 def _draw_strokes(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
-    hints = context.scene.cinemagraph.hints
-    active = hints.data.layers.active if hints is not None else None
-    drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
     column = layout.column(align=True)
     column.label(text="Correct It with Strokes")
-    for names in STROKE_ROWS:
-        row = column.row(align=True)
-        for name in names:
-            pressed = drawing and active is not None and active.name == name
-            row.operator("cinemagraph.draw", text=name, icon=STROKE_ICONS[name], depress=pressed).layer = name
+    show_draw_buttons(context, column, STROKE_ROWS, STROKE_ICONS)
 
 
 class CINEMAGRAPH_PT_hidden(SidebarPanel, bpy.types.Panel):

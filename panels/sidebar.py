@@ -8,6 +8,7 @@ LAYER_ICONS = {
     "Motion": "TRACKING_FORWARDS", "Region": "MOD_FLUIDSIM", "Sway": "FORCE_WIND", "Still": "FREEZE",
     "Outlet": "TRACKING_CLEAR_FORWARDS",
 }
+LAYER_ROWS = (("Motion",), ("Region", "Sway"), ("Still", "Outlet"))
 CHARACTER = 7.0  # px that a letter takes on average, at a scale of 1
 CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
@@ -40,6 +41,20 @@ def show_wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: s
         column.label(text=line, icon="BLANK1" if number else icon)
 
 
+def show_draw_buttons(
+    context: bpy.types.Context, column: bpy.types.UILayout, rows: tuple[tuple[str, ...], ...], icons: dict[str, str]
+) -> None:
+    """Show a button for each layer of the hints, pressed in while it is drawn on."""
+    hints = context.scene.cinemagraph.hints
+    active = hints.data.layers.active if hints is not None else None
+    drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
+    for names in rows:
+        row = column.row(align=True)
+        for name in names:
+            pressed = drawing and active is not None and active.name == name
+            row.operator("cinemagraph.draw", text=name, icon=icons[name], depress=pressed).layer = name
+
+
 class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
     bl_label = "Photo"
 
@@ -58,7 +73,7 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
-        self._draw_layers(context)
+        show_draw_buttons(context, layout.column(align=True), LAYER_ROWS, LAYER_ICONS)
         layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
         row = layout.row(align=True)
         row.prop(settings, "stroke_speed")
@@ -69,17 +84,6 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         row.prop(context.window_manager.cinemagraph, "live_preview", toggle=True)
         row.operator("cinemagraph.hide_flow", text="", icon="X")
         show_wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
-
-    def _draw_layers(self, context: bpy.types.Context) -> None:
-        hints = context.scene.cinemagraph.hints
-        active = hints.data.layers.active if hints is not None else None
-        drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
-        column = self.layout.column(align=True)
-        for names in (("Motion",), ("Region", "Sway"), ("Still", "Outlet")):
-            row = column.row(align=True)
-            for name in names:
-                pressed = drawing and active is not None and active.name == name
-                row.operator("cinemagraph.draw", text=name, icon=LAYER_ICONS[name], depress=pressed).layer = name
 
 
 class CINEMAGRAPH_PT_motion(SidebarPanel, bpy.types.Panel):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("cinema_core", "blender_addon", "operators", "panels")
 
 # Modules of cinema_core that Blender's process imports: standard library and numpy only.
-COLD = ("", "errors", "data", "camera", "interrupts", "storage", "strokes")
+COLD = ("", "errors", "data", "camera", "interrupts", "srgb", "storage", "strokes")
 
 # Room -> rooms it may import. "" is the extension's root, of cinema_core only the cold modules are meant.
 MAY_IMPORT = {
@@ -28,7 +28,7 @@ MAY_IMPORT = {
 
 # Inside cinema_core: what every module may import, and the few that may import more. Only `pipeline` and `stages`, which
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
-SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device"}
+SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "srgb"}
 STAGE_MAY_IMPORT = {
     "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
     "learned": {"model_files"},

@@ -20,6 +20,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from cinema_core.camera import Camera
 from cinema_core.points import lift
+from cinema_core.srgb import to_linear, to_srgb
 from training.scenes.exr import read_exr
 from training.scenes.shape import grid_faces
 
@@ -180,7 +181,7 @@ def mesh_views(color: np.ndarray, disparity: np.ndarray, camera: Camera, poses: 
     mesh.polygons.add(len(faces))
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 4, dtype=np.int32))
     mesh.update(calc_edges=True)
-    painted = np.concatenate([_linear(color.reshape(-1, 3)), np.ones((len(places), 1))], 1)
+    painted = np.concatenate([to_linear(color.reshape(-1, 3)), np.ones((len(places), 1))], 1)
     mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT").data.foreach_set("color", painted.astype(np.float32).ravel())
     mesh.materials.append(_glowing())
     item = bpy.data.objects.new("Photo", mesh)
@@ -227,9 +228,4 @@ def _rendered(scene: bpy.types.Scene) -> tuple[np.ndarray, np.ndarray]:
     image = np.stack([values[f"ViewLayer.Combined.{channel}"] for channel in "RGBA"], -1)
     alpha = np.clip(image[..., 3:], 0, 1)
     color = np.clip(image[..., :3] / np.maximum(alpha, 1e-3), 0, 1)
-    srgb = np.where(color <= 0.0031308, color * 12.92, 1.055 * color ** (1 / 2.4) - 0.055)
-    return srgb.astype(np.float32), alpha[..., 0] > 0.5
-
-
-def _linear(color: np.ndarray) -> np.ndarray:
-    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    return to_srgb(color).astype(np.float32), alpha[..., 0] > 0.5

@@ -20,6 +20,7 @@ from mathutils import Matrix
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cinema_core.camera import Camera, camera_path
+from cinema_core.srgb import to_linear, to_srgb
 from training.scenes import plants, rocks
 from training.scenes.exr import read_exr
 from training.scenes.noise import Noise
@@ -242,7 +243,7 @@ class Nodes:
         return self.new("MapRange", {0: value, 1: low, 2: high, 3: start, 4: end}).outputs[0]
 
     def mix(self, share: bpy.types.NodeSocket, first, second) -> bpy.types.NodeSocket:
-        first, second = ((*_linear(c), 1) if isinstance(c, tuple) else c for c in (first, second))
+        first, second = ((*to_linear(np.asarray(c, float)), 1) if isinstance(c, tuple) else c for c in (first, second))
         return self.new("MixRGB", {0: share, 1: first, 2: second}).outputs[0]
 
     def mix_values(self, share: float, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
@@ -365,12 +366,5 @@ def _box(size: tuple[float, float, float]) -> Shape:
 SCENES = {"shore": shore, "canyon": canyon, "street": street, "slope": slope, "thin": thin}
 
 
-def _linear(color: Color) -> np.ndarray:
-    color = np.asarray(color, float)
-    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
-
-
 def _srgb_bytes(color: np.ndarray) -> np.ndarray:
-    color = np.clip(color, 0, 1)
-    srgb = np.where(color <= 0.0031308, color * 12.92, 1.055 * color ** (1 / 2.4) - 0.055)
-    return np.rint(srgb * 255).astype(np.uint8)
+    return np.rint(to_srgb(np.clip(color, 0, 1)) * 255).astype(np.uint8)
