@@ -20,7 +20,7 @@ import numpy as np
 
 from .borders import MARGIN
 from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
-from .cuts import CUT, far_planes, find_cuts
+from .cuts import CUT, far_planes
 from .grid import nearest_index
 from .inpaint import inpaint
 
@@ -56,13 +56,14 @@ class Band:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What bands are made from: color (Hc, Wc, 3) sRGB, disparity (Hc, Wc), shown (Hc, Wc) bool, label (Hc, Wc)."""
+    """What bands are made from: color (Hc, Wc, 3) sRGB, disparity (Hc, Wc), shown (Hc, Wc) bool, label (Hc, Wc), cuts (Hc, Wc)."""
 
     camera: Camera
     color: np.ndarray
     disparity: np.ndarray
     shown: np.ndarray
     label: np.ndarray
+    cuts: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def find_bands(canvas: Canvas, seed: int = 0, reach: float = 1.0, fill: Fill | N
     Returns:
         The bands, near to far, one per layer that has any.
     """
-    near = find_cuts(canvas.disparity, canvas.shown)
+    near = canvas.cuts
     edge = np.flatnonzero(near)
     if not len(edge):
         return []

@@ -10,6 +10,7 @@ is one surface, nothing is hidden behind it and nothing is invented there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -55,6 +56,11 @@ class Layers:
     bands: list[Band]
     rim: Rim = field(default_factory=no_rim)
 
+    @cached_property
+    def cuts(self) -> np.ndarray:
+        """(Hc, Wc) float32, see `cuts.find_cuts`: every edit of a stroke asks for them."""
+        return find_cuts(self.disparity, self.shown)
+
     @property
     def photo(self) -> tuple[slice, slice]:
         """Rows and columns of the photo on the canvas."""
@@ -84,9 +90,10 @@ def split_layers(
     shown = find_shown(disparity, camera, pad, reach)
     canvas = _continue_color(color, disparity, shown, window, seed, fill)
     label = _label(disparity, disparity[window])
-    rim = unmix(canvas, disparity, find_cuts(disparity, shown))
+    cuts = find_cuts(disparity, shown)
+    rim = unmix(canvas, disparity, cuts)
     canvas = rim.without_near(canvas)
-    bands = find_bands(Canvas(camera, canvas, disparity, shown, label), seed, reach, fill)
+    bands = find_bands(Canvas(camera, canvas, disparity, shown, label, cuts), seed, reach, fill)
     bands = [replace(band, color=rim.show_far(band.index, band.color)) for band in bands]
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, canvas, disparity, shown, label, bands, rim)

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from .camera import SIDE, ZOOM_IN, Camera
-from .cuts import find_cuts
 from .data import MovingPoints, StillPoints
 from .grid import extend, masked_blur, pool, sample
 from .layers import Band, Layers
@@ -110,7 +109,7 @@ def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between
     """
     camera, size = layers.camera, np.array(still.shape)
     disparity, color = layers.disparity.ravel(), layers.color.reshape(-1, 3)
-    cut = find_cuts(layers.disparity, layers.shown).ravel()
+    cut = layers.cuts.ravel()
     pixels = np.arange(still.size).reshape(still.shape)
     lean = np.where(upright[..., None], 0, _lean(layers.disparity, camera)).reshape(-1, 2)
     least = PARTED / (SIDE * camera.focal)

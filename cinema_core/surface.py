@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .cuts import CUT, find_cuts
+from .cuts import CUT
 from .grid import extend, nearest_index
 from .layers import Layers
 
@@ -95,7 +95,7 @@ def _standing(region: np.ndarray, layers: Layers) -> np.ndarray:
     the colour has to be another one there, and to stay so.
     """
     found = np.zeros_like(region)
-    cut = np.where(region, find_cuts(layers.disparity, layers.shown), 0)
+    cut = np.where(region, layers.cuts, 0)
     if not cut.any():
         return found
     reach = max(2, round(BESIDE_ROCK * max(region.shape)))

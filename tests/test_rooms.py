@@ -47,7 +47,7 @@ STAGE_MAY_IMPORT = {
     "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "points": {"cuts", "layers", "matting", "surface", "trajectories"},
+    "points": {"layers", "matting", "surface", "trajectories"},
     "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
     "coverage": {"storage", "splatting"},
