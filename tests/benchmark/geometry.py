@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -41,6 +40,7 @@ from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 from cinema_core.cache import Memory, Shelf
 from cinema_core.camera import Camera, camera_path
 from cinema_core.data import BuildOptions
+from cinema_core.clock import peak_memory
 from cinema_core.layers import find_cuts
 from cinema_core.request import Request
 from cinema_core.splatting import Splatter
@@ -233,7 +233,7 @@ def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> 
         pieces = _lasting_pieces(cuts, width)
         hidden, border = sum(len(band.index) for band in layers.bands), int(layers.shown.sum()) - camera.width * camera.height
         print(f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}{hidden:>9}{border:>9}"
-              f"{100 * (hidden + border) / (camera.width * camera.height):>15.1f}{seconds:>7.2f}{_peak():>7.2f}", flush=True)  # fmt: skip
+              f"{100 * (hidden + border) / (camera.width * camera.height):>15.1f}{seconds:>7.2f}{peak_memory():>7.2f}", flush=True)  # fmt: skip
 
 
 def _lasting_pieces(cuts: np.ndarray, width: int) -> int:
@@ -242,11 +242,6 @@ def _lasting_pieces(cuts: np.ndarray, width: int) -> int:
     joined = cv2.dilate(cuts.astype(np.uint8), np.ones((wide, wide), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     return int((stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1) > width / 40).sum())
-
-
-def _peak() -> float:
-    """GB, of the process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 # ------------------------------------------------------------------------------------------------------ pictures
