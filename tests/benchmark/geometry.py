@@ -39,8 +39,8 @@ from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
 from cinema_core.cache import Memory, Shelf
 from cinema_core.camera import Camera, camera_path
-from cinema_core.data import BuildOptions
 from cinema_core.clock import peak_memory
+from cinema_core.data import BuildOptions
 from cinema_core.layers import find_cuts
 from cinema_core.request import Request
 from cinema_core.splatting import Splatter
