@@ -128,6 +128,17 @@ def test_what_the_network_is_nowhere_sure_of_belongs_to_what_is_around(place, do
     assert settle_sky(chance, color)[place].mean() == pytest.approx(float(is_sky), abs=0.05)
 
 
+@pytest.mark.parametrize(("place", "told", "like", "is_sky"), [
+    (np.s_[120:160, 300:302], 0.85, (0.2, 0.25, 0.1), False),  # a pole that the network blurs into the sky
+    (np.s_[164:180, 300:340], 0.35, (0.4, 0.6, 0.9), True),  # the sky through an arch
+    (np.s_[20:60, 160:280], 0.02, (0.41, 0.59, 0.9), True),  # a ghost in the middle of the sky
+])
+def test_colours_around_tell_what_the_network_does_not(place, told, like, is_sky):
+    color, chance = hill_and_sky()
+    chance[place], color[place] = told, like
+    assert settle_sky(chance, color)[place].mean() == pytest.approx(float(is_sky), abs=0.05)
+
+
 @pytest.mark.parametrize("chance", [0.01, 0.5, 0.99])
 def test_all_sky_and_none(chance):
     sky = settle_sky(np.full((20, 30), chance, np.float32), np.zeros((20, 30, 3), np.float32))
