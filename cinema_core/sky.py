@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 FIRM = 0.88  # probability above which something is surely sky, and below 1 - FIRM surely none
-AROUND = 1 / 20  # of the longer side; how far around colours of sky and of what is not sky are gathered
+AROUND = 1 / 14  # of the longer side; how far around colours of sky and of what is not sky are gathered
 WORD = 4.0  # log odds that the network's word counts at most
 COLOR_SHARE, COLOR_WORD = 0.5, 3.5  # of the log odds that a pixel's colour speaks for; and at most
 DEVIATION = 0.02  # sRGB; that a surface's colour has at least
