@@ -13,7 +13,7 @@ import numpy as np
 
 from ..cinema_core.data import FARTHEST
 from ..cinema_core.srgb import to_linear
-from .scene import ensure_root, in_scene, match_focal, new_drawing, remove_drawing
+from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
 from .strokes import write_last
 
 OPACITY = 0.75
@@ -52,30 +52,26 @@ def show_depth(scene: bpy.types.Scene, depth: DepthMap) -> bpy.types.Object:
         depth: Of the scene's photo; any number of pixels.
     """
     settings = scene.cinemagraph
-    ensure_root(scene)
-    if not in_scene(settings.depth_map, scene):
-        settings.depth_map = _new_map(scene)
-        match_focal(settings)
-    settings.depth_map.hide_viewport = False
+    fresh = not has_depth(scene)
+    colors = (*blend_ramp(RAMP, SHADES), np.array(SKY_COLOR))
+    overlay = ensure_overlay(scene, "depth_map", "Depth", colors, _fill_with)
+    if fresh:
+        set_opacity(scene, OPACITY)
     settings.depth_origin = depth.source
     settings.depth_licence = depth.licence or settings.depth_licence
-    drawing = settings.depth_map.data.layers[0].frames[0].drawing
-    drawing.remove_strokes()
-    _draw(drawing, find_strips(_shade(depth.disparity)), settings.width / settings.height)
-    settings.depth_map.data.update_tag()
-    return settings.depth_map
+    _draw(drawing_of(overlay), find_strips(_shade(depth.disparity)), settings.width / settings.height)
+    overlay.data.update_tag()
+    return overlay
 
 
 def remove_depth(scene: bpy.types.Scene) -> None:
     """Take the colours away."""
-    if scene.cinemagraph.depth_map is not None:
-        remove_drawing(scene.cinemagraph.depth_map)
-        scene.cinemagraph.depth_map = None
+    remove_overlay(scene, "depth_map")
 
 
 def has_depth(scene: bpy.types.Scene) -> bool:
     """Tell whether the depth is drawn."""
-    return in_scene(scene.cinemagraph.depth_map, scene)
+    return has_overlay(scene, "depth_map")
 
 
 def get_opacity(scene: bpy.types.Scene) -> float:
@@ -89,19 +85,8 @@ def set_opacity(scene: bpy.types.Scene, opacity: float) -> None:
         scene.cinemagraph.depth_map.data.layers[0].opacity = opacity
 
 
-def _new_map(scene: bpy.types.Scene) -> bpy.types.Object:
-    item = new_drawing(scene, "Cinemagraph Depth")
-    item.hide_select = True
-    layer = item.data.layers.new("Depth")
-    layer.frames.new(-1_000_000)  # shown at any frame
-    layer.use_lights, layer.opacity = False, OPACITY
-    for color in (*_ramp(np.linspace(0, 1, SHADES)), np.array(SKY_COLOR)):
-        material = bpy.data.materials.new("Cinemagraph Depth")
-        bpy.data.materials.create_gpencil_data(material)
-        style = material.grease_pencil
-        style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
-        item.data.materials.append(material)
-    return item
+def _fill_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
+    style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
 
 
 def _shade(disparity: np.ndarray) -> np.ndarray:
@@ -167,9 +152,3 @@ def _draw(drawing: bpy.types.GreasePencilDrawing, strips: np.ndarray, aspect: fl
         write_last(drawing, "fill_id", "INT", "CURVE", "value", np.arange(1, len(strips) + 1))
         write_last(drawing, "hide_stroke", "BOOLEAN", "CURVE", "value", np.ones(len(strips)))
     drawing.tag_positions_changed()
-
-
-def _ramp(place: np.ndarray) -> np.ndarray:
-    """(N, 3) sRGB colours at places 0..1 along the ramp."""
-    stops = np.linspace(0, 1, len(RAMP))
-    return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from .jobs import Streamlines
-from .scene import ensure_root, in_scene, match_focal, new_drawing, remove_drawing
+from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
 from .strokes import write_last
 
 RADIUS = 0.0013  # of a line at its head, in units of the photo's longer side
@@ -28,44 +28,25 @@ def show_flow(scene: bpy.types.Scene, lines: Streamlines) -> bpy.types.Object:
         scene: A scene with a photo.
         lines: In px of the scene's photo.
     """
-    settings = scene.cinemagraph
-    ensure_root(scene)
-    if not in_scene(settings.flow, scene):
-        settings.flow = _new_flow(scene)
-        match_focal(settings)
-    settings.flow.hide_viewport = False
-    frame = settings.flow.data.layers[0].frames[0]
-    frame.drawing.remove_strokes()
+    overlay = ensure_overlay(scene, "flow", "Flow", blend_ramp(RAMP, SHADES), _stroke_with)
     if len(lines.offsets) > 1:
-        _draw(frame.drawing, _on_plane(settings, lines.points), lines)
-    settings.flow.data.update_tag()
-    return settings.flow
+        _draw(drawing_of(overlay), _on_plane(scene.cinemagraph, lines.points), lines)
+    overlay.data.update_tag()
+    return overlay
 
 
 def remove_flow(scene: bpy.types.Scene) -> None:
     """Take the streamlines away."""
-    if scene.cinemagraph.flow is not None:
-        remove_drawing(scene.cinemagraph.flow)
-        scene.cinemagraph.flow = None
+    remove_overlay(scene, "flow")
 
 
 def has_flow(scene: bpy.types.Scene) -> bool:
     """Tell whether streamlines are drawn."""
-    return in_scene(scene.cinemagraph.flow, scene)
+    return has_overlay(scene, "flow")
 
 
-def _new_flow(scene: bpy.types.Scene) -> bpy.types.Object:
-    flow = new_drawing(scene, "Cinemagraph Flow")
-    flow.hide_select = True
-    layer = flow.data.layers.new("Flow")
-    layer.frames.new(-1_000_000)  # shown at any frame
-    layer.use_lights = False
-    for color in _ramp(np.linspace(0, 1, SHADES)):
-        material = bpy.data.materials.new("Cinemagraph Flow")
-        bpy.data.materials.create_gpencil_data(material)
-        material.grease_pencil.color = (*color, 1.0)
-        flow.data.materials.append(material)
-    return flow
+def _stroke_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
+    style.color = (*color, 1.0)
 
 
 def _on_plane(settings: bpy.types.PropertyGroup, pixels: np.ndarray) -> np.ndarray:
@@ -114,9 +95,3 @@ def _shades(speed: np.ndarray) -> np.ndarray:
     """(L,) int32 number of each line's material."""
     place = np.clip(speed / max(np.percentile(speed, FULL), 1e-9), 0, 1)
     return np.rint(place * (SHADES - 1)).astype(np.int32)
-
-
-def _ramp(place: np.ndarray) -> np.ndarray:
-    """(N, 3) scene-linear colours at places 0..1 along the ramp."""
-    stops = np.linspace(0, 1, len(RAMP))
-    return np.column_stack([np.interp(place, stops, RAMP[:, channel]) for channel in range(3)])
