@@ -80,6 +80,21 @@ def test_the_first_point_of_a_pair_is_nearer():
     assert is_wrong(Pair("", (0.5, 0.1), (0.5, 0.9), False), nearness)
 
 
+def test_a_point_lies_on_a_mast_of_two_pixels(tmp_path):
+    """Whole percents of 720 pixels would miss the mast at 530 and 531, which is 73.6 to 73.9 % of the width."""
+    (tmp_path / "pairs.txt").write_text("# head\n\na: 73.7 42 70 42.5 t, 10 90 20 30\n")
+    thin, other = read_pairs(tmp_path / "pairs.txt")
+    assert (thin.near, thin.far) == (pytest.approx((0.737, 0.42)), pytest.approx((0.7, 0.425)))
+    assert (thin.kind, other.kind, other.near) == ("thin", "lower nearer", (0.1, 0.9))
+    nearness = np.zeros((360, 720), np.float32)
+    nearness[:, 530:532] = 1
+    assert not is_wrong(thin, nearness) and is_wrong(Pair("", (0.74, 0.42), thin.far, True), nearness)
+
+
+def test_thin_things_are_judged_often_enough_to_tell():
+    assert sum(pair.thin for pair in read_pairs()) >= 60
+
+
 def test_nothing_that_judges_is_trained_on():
     allowed = set((HERE / "textures_public_domain.txt").read_text().split()) - set((HERE / "keep_out.txt").read_text().split())
     skies = {line.split()[0] for line in (HERE / "skies.txt").read_text().splitlines()}

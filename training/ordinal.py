@@ -30,6 +30,7 @@ class Pair:
 
 
 def read_pairs(path: Path = PAIRS) -> list[Pair]:
+    """Pairs of a file as pairs.txt; its percents may have decimals: a pixel of a photograph is 0.14 % of its width."""
     pairs = []
     for line in path.read_text().splitlines():
         if line.startswith("#") or not line.strip():
@@ -37,7 +38,7 @@ def read_pairs(path: Path = PAIRS) -> list[Pair]:
         photo, entries = line.split(":")
         for entry in entries.split(","):
             words = entry.split()
-            x, y, far_x, far_y = (int(word) / 100 for word in words[:4])
+            x, y, far_x, far_y = (float(word) / 100 for word in words[:4])
             pairs.append(Pair(photo, (x, y), (far_x, far_y), words[4:] == ["t"]))
     return pairs
 
