@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
 from training.losses import depth_loss
 from training.ordinal import Pair, is_wrong, read_pairs
 from training.scenes.exr import read_exr
 from training.sources import HERE
+from training.views import list_views, read_view
 
 HEIGHT, WIDTH = 48, 64
 
@@ -100,6 +105,17 @@ def test_nothing_that_judges_is_trained_on():
     skies = {line.split()[0] for line in (HERE / "skies.txt").read_text().splitlines()}
     judged = {pair.photo for pair in read_pairs()}
     assert skies <= allowed and not judged & allowed and len(judged) >= 30
+
+
+def test_thin_things_are_shown_more_often_than_they_were_rendered(tmp_path):
+    for number, kind in enumerate(["thin", "open"] * 4):
+        name = str(tmp_path / f"00001_{number:02d}_0")
+        cv2.imwrite(f"{name}.png", np.zeros((8, 8, 4), np.uint8))
+        np.save(f"{name}.npy", np.ones((8, 8), np.float16))
+        Path(f"{name}.json").write_text(json.dumps({"class": kind}))
+    rng, views = np.random.default_rng(0), list_views(tmp_path, held_back=False)
+    thin = np.mean([read_view(choose_view(views, rng))[2]["class"] == "thin" for _ in range(300)])
+    assert thin == pytest.approx(1 / 1.4, abs=0.1)
 
 
 def test_blenders_exr_is_read(tmp_path):
