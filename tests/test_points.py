@@ -11,8 +11,9 @@ from cinema_core.camera import PATHS, Camera, camera_path
 from cinema_core.data import StillPoints
 from cinema_core.grid import sample
 from cinema_core.layers import Layers, split_layers
-from cinema_core.points import join_points, moving_points, still_points
+from cinema_core.moving import join_points, moving_points
 from cinema_core.splatting import Splatter
+from cinema_core.still import still_points
 from cinema_core.surface import Surface, find_surface
 from cinema_core.trajectories import follow, follow_pixels
 
@@ -178,7 +179,7 @@ def vortex(scene: Scene) -> np.ndarray:
 def test_points_are_the_same_made_a_few_at_a_time_and_take_little_more_room_than_they_do(scene, monkeypatch):
     swirl = vortex(scene)
     made = [moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False)]
-    monkeypatch.setattr("cinema_core.points.AT_ONCE", 1000)
+    monkeypatch.setattr("cinema_core.moving.AT_ONCE", 1000)
     tracemalloc.start()
     try:
         made.append(moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False))

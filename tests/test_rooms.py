@@ -47,8 +47,10 @@ STAGE_MAY_IMPORT = {
     "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "points": {"layers", "matting", "surface", "trajectories"},
-    "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
+    "still": {"bed", "layers", "lifting", "matting", "surface"},
+    "bed": {"layers"},
+    "moving": {"layers", "lifting", "surface", "trajectories"},
+    "sway": {"layers", "surface", "lifting", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
     "coverage": {"storage", "splatting"},
     "splatting": {"matting"},  # what a small point stands for
