@@ -22,7 +22,7 @@ from .borders import MARGIN
 from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
 from .cuts import CUT, far_planes
 from .grid import nearest_index
-from .inpaint import inpaint
+from .inpaint import inpaint_hole
 
 BEHIND = CUT / 4  # disparity by which a band lies behind its occluder at least
 LEAST = 0.5  # of the reach sideways that a band has in any direction
@@ -106,9 +106,8 @@ def find_bands(canvas: Canvas, seed: int = 0, reach: float = 1.0, fill: Fill | N
     pieces: dict[int, list[tuple]] = {}
     mixed = cv2.dilate((near > 0).astype(np.uint8), np.ones((2 * max(1, round(RIM * max(near.shape))) + 1,) * 2, np.uint8)) > 0
     for tier in tiers:
-        color = _colors(canvas, tier, mixed, seed, fill)
-        for part in tier:
-            pieces.setdefault(part.layer, []).append((part.index, part.source, color[part.index], part.disparity))
+        for part, color in zip(tier, _colors(canvas, tier, mixed, seed, fill)):
+            pieces.setdefault(part.layer, []).append((part.index, part.source, color, part.disparity))
     bands = []
     for layer in sorted(pieces):
         arrays = [np.concatenate(group) for group in zip(*pieces[layer])]
@@ -240,19 +239,8 @@ def _in_tiers(parts: list[_Behind]) -> list[list[_Behind]]:
     return tiers
 
 
-class _Sparse:
-    """Colours of some pixels of the canvas, by flat index."""
-
-    def __init__(self, window: tuple[slice, slice], width: int, color: np.ndarray) -> None:
-        self.window, self.width, self.color = window, width, color
-
-    def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        row, column = np.divmod(index, self.width)
-        return self.color[row - self.window[0].start, column - self.window[1].start]
-
-
-def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, fill: Fill | None) -> _Sparse:
-    """Colours of one tier: what is behind each pixel, from what is as near or farther."""
+def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, fill: Fill | None) -> list[np.ndarray]:
+    """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther."""
     shape = canvas.disparity.shape
     index, hidden = (np.concatenate([getattr(part, name) for part in tier]) for name in ("index", "disparity"))
     window = _around(index, shape, int(CONTEXT * max(shape)))
@@ -268,8 +256,9 @@ def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, f
     color = canvas.color[window]
     if fill is not None:
         nearest = hidden.max() + CUT
-        color = fill(color, hole | (canvas.disparity[window] > nearest))
+        color = fill(color, hole | (canvas.disparity[window] > nearest))[hole]
     else:
         # the root tells far surfaces apart: the sky from a lake before it
-        color = inpaint(color, hole, source, np.sqrt(guide), seed, ordered=True)
-    return _Sparse(window, shape[1], color)
+        color = inpaint_hole(color, hole, source, np.sqrt(guide), seed, ordered=True)
+    found = np.sort(index)  # a pixel is in one part of a tier alone
+    return [color[np.searchsorted(found, part.index)] for part in tier]

@@ -20,7 +20,7 @@ from .borders import border_reach, continue_outward, find_shown, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
 from .hidden import Band, Canvas, Fill, find_bands
-from .inpaint import inpaint
+from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
 
 __all__ = ["CUT", "Band", "Layers", "find_cuts", "split_layers"]
@@ -120,7 +120,8 @@ def _continue_color(
     inside[window] = True
     part = disparity[window][::4, ::4]
     guide = np.clip(disparity, *np.quantile(part, (0.1, 0.6)))  # nothing is as near as what is beyond the nearest
-    return inpaint(canvas, beyond, inside, guide, seed)
+    canvas[beyond] = inpaint_hole(canvas, beyond, inside, guide, seed)
+    return canvas
 
 
 def _label(disparity: np.ndarray, visible: np.ndarray) -> np.ndarray:
