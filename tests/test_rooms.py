@@ -28,7 +28,7 @@ MAY_IMPORT = {
 
 # Inside cinema_core: what every module may import, and the few that may import more. Only `pipeline` and `stages`, which
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
-SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "srgb"}
+SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "parallel", "srgb"}
 STAGE_MAY_IMPORT = {
     "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
     "learned": {"model_files"},
