@@ -110,6 +110,18 @@ def test_the_bed_is_behind_everything(scene):
     assert bed.any() and (bed == (scene.still.spread > 1)).all()
 
 
+def test_the_bed_is_fine_where_a_coarse_cell_shows_something_else_and_only_there(scene):
+    """A crack in the post shows the post, though the coarse cells behind it are the water's; in the sky there are none."""
+    fine = (scene.still.layer == scene.names.index("Bed")) & (scene.still.spread < 8)
+    column, row = np.floor(scene.camera.project(scene.still.position)).astype(int).T
+    beside = np.minimum(np.abs(column - POST.start), np.abs(column - POST.stop))
+    assert not (fine & (row < HORIZON - 12) & (beside > 20)).any()
+    post = fine & (column >= POST.start + 3) & (column < POST.stop - 3) & (row > 20) & (row < 60)
+    assert post.sum() > 0.8 * (18 // 2) * (39 // 2)
+    assert np.abs(scene.still.position[post, 2] * 0.8 - 1).max() < 0.02
+    assert np.abs(scene.still.color[post] - (0.6, 0.3, 0.2)).mean() < 0.05
+
+
 # moving points
 
 
