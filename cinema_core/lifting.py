@@ -10,6 +10,7 @@ import numpy as np
 
 from .camera import Camera
 
+AT_ONCE = 1 << 20  # pixels that are lifted at once: on the way they take several times the room of what they become
 OVERLAP = 0.2  # px; how far a point of diameter 1.4 reaches beyond its own pixel
 
 
@@ -32,8 +33,13 @@ def lift(
     lean = lean_of(disparity, camera)
     if upright is not None:
         lean[upright] = 0
-    pixels = np.argwhere(mask)[:, ::-1] + 0.5 - np.array(pad) + lean[mask]
-    return camera.unproject(pixels, 1 / disparity[mask]), color[mask]
+    index = np.flatnonzero(mask)
+    position = np.empty((len(index), 3), np.float32)
+    for begin in range(0, len(index), AT_ONCE):
+        row, column = np.divmod(part := index[begin : begin + AT_ONCE], mask.shape[1])
+        pixels = np.stack([column, row], 1) + 0.5 - np.array(pad) + lean.reshape(-1, 2)[part]
+        position[begin : begin + AT_ONCE] = camera.unproject(pixels, 1 / disparity.ravel()[part])
+    return position, color[mask]
 
 
 def lean_of(disparity: np.ndarray, camera: Camera) -> np.ndarray:

@@ -9,7 +9,7 @@ both are, they agree, and phase 0 and phase 1 are the photo.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +21,7 @@ from .grid import masked_blur, sample
 from .layers import Layers
 from .lifting import lean_of
 from .surface import Surface, local_mean
-from .trajectories import Trajectories, follow_pixels
+from .trajectories import Trajectories, Ways, find_ways
 
 CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they are larger, by strain and at most
 # What would flow farther within a loop than LONGEST_PATH (of the longer side) runs through several shorter paths: on long
@@ -30,7 +30,8 @@ CLOSE, CLOSEST = 0.5, 0.3  # where the flow strains the lattice of points, they 
 LONGEST_PATH, SHORTEST_CYCLE = 1 / 30, 8
 LEAST_ALIKE = -0.4  # correlation; boosting still more would show noise
 ALIKE_SIDE = 1 / 160  # of the longer side; window in which the two ends of trajectories are compared
-AT_ONCE = 1 << 20  # points that are made at once
+AT_ONCE = 1 << 20  # points that are made at once, as that takes more room than they do
+KEPT = 1 << 22  # trajectories; more are found again rather than kept, as they are half as large as their points
 
 
 def moving_points(
@@ -60,26 +61,47 @@ def moving_points(
     followed = []
     for cycles, part in _parts(surface.region, motion, frames):
         start = np.flatnonzero(part)
-        ahead = follow_pixels(motion, part, start, frames / cycles, keys, device=device)
-        ends = _end_pixels(ahead, ahead.places[-1], part)
+        ahead = _Followed(find_ways(motion, part, frames / cycles, keys, device=device), start)
+        ends = np.concatenate([_end_pixels(paths, paths.places[-1], part) for _, paths in ahead])
         hit = np.zeros(part.size, bool)
         hit[ends[ends >= 0]] = True
-        followed.append((cycles, part, ahead, start, ends, start[~hit[start]] if thin else start))
-    del ahead  # half as large as its points
-    count = sum(len(start) + len(rest) for *_, start, _, rest in followed)
+        followed.append((cycles, part, ahead, ends, start[~hit[start]] if thin else start))
+    del ahead
+    count = sum(len(ahead.start) + len(rest) for _, _, ahead, _, rest in followed)
     points, begin = _empty(count, keys), 0  # all at once: joining several would take as much again
     while followed:
-        cycles, part, ahead, start, ends, rest = followed.pop(0)
+        cycles, part, ahead, ends, rest = followed.pop(0)
+        start = ahead.start
         make = partial(_family, layers, surface, look, _likeness(surface, look.mean, part, start, ends), cycles)
-        _fill(points, begin, make, ahead, (start, ends))
-        del ahead
+        for own, paths in ahead:
+            _put(points, begin + own.start, make(paths, (start[own], ends[own])))
         begin += len(start)
+        del ahead, paths
         if len(rest):
-            back = follow_pixels(motion, part, rest, frames / cycles, keys, backward=True, device=device)
-            _fill(points, begin, make, back, (_end_pixels(back, back.places[0], part), rest))
-            del back
+            for own, paths in _Followed(find_ways(motion, part, frames / cycles, keys, backward=True, device=device), rest):
+                _put(points, begin + own.start, make(paths, (_end_pixels(paths, paths.places[0], part), rest[own])))
             begin += len(rest)
     return points
+
+
+class _Followed:
+    """Trajectories of pixels, some at a time: their slice, and they. Of few, they are kept to be gone through again.
+
+    Args:
+        ways: Where pixels go.
+        start: (M,) int64, flat indices of those that are followed.
+    """
+
+    def __init__(self, ways: Ways, start: np.ndarray) -> None:
+        self.ways, self.start, self._kept = ways, start, {}
+
+    def __iter__(self) -> Iterator[tuple[slice, Trajectories]]:
+        for first in range(0, len(self.start), AT_ONCE):
+            own = slice(first, first + AT_ONCE)
+            paths = self._kept.get(first) or self.ways.of(self.start[own])
+            if len(self.start) <= KEPT:
+                self._kept[first] = paths
+            yield own, paths
 
 
 def join_points(groups: list[MovingPoints]) -> MovingPoints:
@@ -105,21 +127,11 @@ def _empty(count: int, keys: int) -> MovingPoints:
     return MovingPoints(position, displacement, birth, death, *colors, spread, np.empty(count, np.int16))
 
 
-def _fill(
-    points: MovingPoints,
-    begin: int,
-    make: Callable[[Trajectories, tuple[np.ndarray, np.ndarray]], MovingPoints],
-    paths: Trajectories,
-    pixels: tuple[np.ndarray, np.ndarray],
-) -> None:
-    """Make points of these paths and pixels, from `begin` on; a few at a time, as it takes more room than they do."""
-    for first in range(0, len(paths.birth), AT_ONCE):
-        own = slice(first, first + AT_ONCE)
-        made = make(paths.chosen(own), tuple(part[own] for part in pixels))
-        place = slice(begin + first, begin + first + len(made.position))
-        for name in MovingPoints.__dataclass_fields__:
-            at = (slice(None), place) if name == "displacement" else place
-            getattr(points, name)[at] = getattr(made, name)
+def _put(points: MovingPoints, begin: int, made: MovingPoints) -> None:
+    """Some points in their place among all."""
+    place = slice(begin, begin + len(made.position))
+    for name in MovingPoints.__dataclass_fields__:
+        getattr(points, name)[(slice(None), place) if name == "displacement" else place] = getattr(made, name)
 
 
 def _parts(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
