@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .parallel import side_by_side
+
 CUT = 0.02  # disparity; opens by 2 px at 1280 px at the presets' amplitude, what is less the points' size covers
 BESIDE = 1 / 320  # of the longer side; a jump is judged by the slopes so far on both its sides
 STEEPER = 1.5  # a jump is so many times what the slopes beside it make of one pixel
@@ -52,27 +54,31 @@ def find_cuts(disparity: np.ndarray, shown: np.ndarray) -> np.ndarray:
     Returns:
         (Hc, Wc) float32: at the far side of a cut the disparity of the near side, else 0.
     """
+    along = side_by_side(lambda axis: _jumps(disparity, shown, axis), (0, 1))
+    return _without_specks(np.maximum(*along, out=along[0]))
+
+
+def _jumps(disparity: np.ndarray, shown: np.ndarray, axis: int) -> np.ndarray:
+    """`find_cuts` between neighbours along one axis."""
     near = np.zeros_like(disparity)
     reach = max(1, round(BESIDE * max(disparity.shape)))
-    for axis in (0, 1):
-        values, seen = np.moveaxis(disparity, axis, 0), np.moveaxis(shown, axis, 0)
-        view = np.moveaxis(near, axis, 0)
-        before, across = np.nonzero((np.abs(np.diff(values, axis=0)) > CUT) & seen[1:] & seen[:-1])
-        after, last = before + 1, len(values) - 1
-        low, high = values[before, across], values[after, across]
-        jump, way = np.abs(high - low), np.sign(high - low)
-        # slopes that go the same way, px by px; of the nearest pixel or as far as the eye would compare
-        slope = np.zeros_like(jump)
-        for step in {1, reach}:
-            back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
-            rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
-            slope = np.maximum(slope, np.maximum(*rise))  # at the foot of a steep slope it is steep on one side only
-        cut = jump > STEEPER * slope
-        before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
-        up = high > low
-        view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
-        view[after[~up], across[~up]] = np.maximum(view[after[~up], across[~up]], low[~up])
-    return _without_specks(near)
+    values, seen, view = (np.moveaxis(array, axis, 0) for array in (disparity, shown, near))
+    before, across = np.nonzero((np.abs(np.diff(values, axis=0)) > CUT) & seen[1:] & seen[:-1])
+    after, last = before + 1, len(values) - 1
+    low, high = values[before, across], values[after, across]
+    jump, way = np.abs(high - low), np.sign(high - low)
+    # slopes that go the same way, px by px; of the nearest pixel or as far as the eye would compare
+    slope = np.zeros_like(jump)
+    for step in {1, reach}:
+        back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
+        rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
+        slope = np.maximum(slope, np.maximum(*rise))  # at the foot of a steep slope it is steep on one side only
+    cut = jump > STEEPER * slope
+    before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
+    up = high > low
+    view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
+    view[after[~up], across[~up]] = np.maximum(view[after[~up], across[~up]], low[~up])
+    return near
 
 
 def _without_specks(near: np.ndarray) -> np.ndarray:

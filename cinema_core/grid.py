@@ -8,21 +8,22 @@ import numpy as np
 REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
 
 
-def nearest_index(mask: np.ndarray) -> np.ndarray:
-    """Flat index of the nearest True pixel, for every pixel.
+def nearest_index(mask: np.ndarray, at: np.ndarray | None = None) -> np.ndarray:
+    """Flat index of the nearest True pixel, for every pixel or for some.
 
     Args:
         mask: (H, W) bool with at least one True.
+        at: (N,) int64, flat indices of the pixels that are asked for; None asks for all.
 
     Returns:
-        (H, W) int64.
+        (H, W) int64, or (N,) in the order of `at`.
     """
     _, labels = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     table = np.zeros(labels.max() + 1, np.int64)
     table[labels[mask]] = np.flatnonzero(mask)
-    return table[labels]
+    return table[labels] if at is None else table[labels.ravel()[at]]
 
 
 def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ from .borders import MARGIN
 from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
 from .cuts import CUT, far_planes
 from .grid import nearest_index
-from .inpaint import inpaint
+from .inpaint import inpaint_hole
+from .parallel import side_by_side
 
 BEHIND = CUT / 4  # disparity by which a band lies behind its occluder at least
 LEAST = 0.5  # of the reach sideways that a band has in any direction
@@ -56,10 +57,9 @@ class Band:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What bands are made from: color (Hc, Wc, 3) sRGB, disparity (Hc, Wc), shown (Hc, Wc) bool, label (Hc, Wc), cuts (Hc, Wc)."""
+    """What bands are made from: disparity (Hc, Wc), shown (Hc, Wc) bool, label (Hc, Wc), cuts (Hc, Wc)."""
 
     camera: Camera
-    color: np.ndarray
     disparity: np.ndarray
     shown: np.ndarray
     label: np.ndarray
@@ -67,7 +67,7 @@ class Canvas:
 
 
 @dataclass(frozen=True, eq=False)
-class _Behind:
+class Behind:
     """Pixels behind which a layer could go on: index, source, disparity of the layer there, and px from its edge."""
 
     layer: int
@@ -77,38 +77,53 @@ class _Behind:
     distance: np.ndarray
     ground: np.ndarray
 
-    def where(self, rows: np.ndarray) -> _Behind:
-        return _Behind(self.layer, *(getattr(self, name)[rows] for name in list(self.__dataclass_fields__)[1:]))
+    def where(self, rows: np.ndarray) -> Behind:
+        return Behind(self.layer, *(getattr(self, name)[rows] for name in list(self.__dataclass_fields__)[1:]))
 
 
-def find_bands(canvas: Canvas, seed: int = 0, reach: float = 1.0, fill: Fill | None = None) -> list[Band]:
-    """Continue every surface behind what hides it.
+def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
+    """Where every surface goes on behind what hides it, and how near it is there; of this no colour is needed.
 
     Args:
         canvas: The canvas.
-        seed: Seed of the inpainting.
         reach: Factor on how far.
-        fill: (image, mask) -> image, fills in place of the exemplars.
 
     Returns:
-        The bands, near to far, one per layer that has any.
+        What is seen first behind the occluders, and what lies behind that in turn; a pixel is in one part of each.
     """
     near = canvas.cuts
     edge = np.flatnonzero(near)
     if not len(edge):
         return []
     planes = far_planes(canvas.disparity, edge)
-    tiers = _in_tiers([
-        part
-        for layer in np.unique(canvas.label.ravel()[edge])
-        if len((part := _behind(canvas, near, edge, planes, int(layer), reach)).index)
-    ])
+    layers = np.unique(canvas.label.ravel()[edge])
+    found = [_behind(canvas, near, edge, planes, int(layer), reach) for layer in layers]
+    return _in_tiers([part for part in found if len(part.index)])
+
+
+def find_bands(
+    canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], seed: int = 0, fill: Fill | None = None
+) -> list[Band]:
+    """Give what goes on behind something its colours.
+
+    Args:
+        canvas: The canvas.
+        color: (Hc, Wc, 3) float32, sRGB.
+        tiers: Of `find_tiers`.
+        seed: Seed of the inpainting.
+        fill: (image, mask) -> image, fills in place of the exemplars.
+
+    Returns:
+        The bands, near to far, one per layer that has any.
+    """
+    wide = 2 * max(1, round(RIM * max(color.shape))) + 1
+    mixed = cv2.dilate((canvas.cuts > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
+    # two of a model at once may be more than the memory holds
+    colors = (map if fill else side_by_side)(lambda tier: _colors(canvas, color, tier, mixed, seed, fill), tiers)
     pieces: dict[int, list[tuple]] = {}
-    mixed = cv2.dilate((near > 0).astype(np.uint8), np.ones((2 * max(1, round(RIM * max(near.shape))) + 1,) * 2, np.uint8)) > 0
-    for tier in tiers:
-        color = _colors(canvas, tier, mixed, seed, fill)
-        for part in tier:
-            pieces.setdefault(part.layer, []).append((part.index, part.source, color[part.index], part.disparity))
+    for tier, own in zip(tiers, colors):
+        for part, seen in zip(tier, own):
+            pieces.setdefault(part.layer, []).append((part.index, part.source, seen, part.disparity))
     bands = []
     for layer in sorted(pieces):
         arrays = [np.concatenate(group) for group in zip(*pieces[layer])]
@@ -117,7 +132,7 @@ def find_bands(canvas: Canvas, seed: int = 0, reach: float = 1.0, fill: Fill | N
     return bands
 
 
-def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarray, layer: int, reach: float) -> _Behind:
+def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarray, layer: int, reach: float) -> Behind:
     """Where a layer can be seen to go on behind something nearer."""
     shape, camera = canvas.disparity.shape, canvas.camera
     width = shape[1]
@@ -128,8 +143,9 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     window = _around(edge[own], shape, int(most) + 2)
     local = edges[window]
     distance = cv2.distanceTransform((~local).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    row, column = np.nonzero((distance <= most) & (distance > 0) & canvas.shown[window])
-    distance, nearest = distance[row, column], nearest_index(local)[row, column]
+    there = np.flatnonzero((distance <= most) & (distance > 0) & canvas.shown[window])
+    distance, nearest = distance.ravel()[there], nearest_index(local, there)
+    row, column = np.divmod(there, local.shape[1])
     row, column = row + window[0].start, column + window[1].start
     far_row, far_column = np.divmod(nearest, local.shape[1])
     far_row, far_column = far_row + window[0].start, far_column + window[1].start
@@ -146,7 +162,7 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     beyond = [canvas.disparity[np.clip(p[:, 0], 0, shape[0] - 1), np.clip(p[:, 1], 0, width - 1)] for p in first]
     hidden &= np.maximum(*beyond) > (plane[:, 0] + near.ravel()[source]) / 2
     ground = plane[:, 2] * max(shape) > np.maximum(GROUND, np.abs(plane[:, 1]) * max(shape))
-    found = _Behind(layer, index, source, disparity.astype(np.float32), distance, ground)
+    found = Behind(layer, index, source, disparity.astype(np.float32), distance, ground)
     return found.where(hidden)
 
 
@@ -201,7 +217,7 @@ def _reach(
     return reach * MARGIN * most + 2
 
 
-def _in_tiers(parts: list[_Behind]) -> list[list[_Behind]]:
+def _in_tiers(parts: list[Behind]) -> list[list[Behind]]:
     """What is seen first behind the occluder, and what lies behind that in turn; more than two are not looked past.
 
     First comes the surface whose edge is nearest, but where ground and sky meet, their horizon goes on.
@@ -240,19 +256,10 @@ def _in_tiers(parts: list[_Behind]) -> list[list[_Behind]]:
     return tiers
 
 
-class _Sparse:
-    """Colours of some pixels of the canvas, by flat index."""
-
-    def __init__(self, window: tuple[slice, slice], width: int, color: np.ndarray) -> None:
-        self.window, self.width, self.color = window, width, color
-
-    def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        row, column = np.divmod(index, self.width)
-        return self.color[row - self.window[0].start, column - self.window[1].start]
-
-
-def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, fill: Fill | None) -> _Sparse:
-    """Colours of one tier: what is behind each pixel, from what is as near or farther."""
+def _colors(
+    canvas: Canvas, color: np.ndarray, tier: list[Behind], mixed: np.ndarray, seed: int, fill: Fill | None
+) -> list[np.ndarray]:
+    """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther."""
     shape = canvas.disparity.shape
     index, hidden = (np.concatenate([getattr(part, name) for part in tier]) for name in ("index", "disparity"))
     window = _around(index, shape, int(CONTEXT * max(shape)))
@@ -265,11 +272,12 @@ def _colors(canvas: Canvas, tier: list[_Behind], mixed: np.ndarray, seed: int, f
     source = canvas.shown[window] & ~hole & ~mixed[window]
     if not source.any():
         source = canvas.shown[window] & ~hole
-    color = canvas.color[window]
+    color = color[window]
     if fill is not None:
         nearest = hidden.max() + CUT
-        color = fill(color, hole | (canvas.disparity[window] > nearest))
+        color = fill(color, hole | (canvas.disparity[window] > nearest))[hole]
     else:
         # the root tells far surfaces apart: the sky from a lake before it
-        color = inpaint(color, hole, source, np.sqrt(guide), seed, ordered=True)
-    return _Sparse(window, shape[1], color)
+        color = inpaint_hole(color, hole, source, np.sqrt(guide), seed, ordered=True)
+    found = np.sort(index)  # a pixel is in one part of a tier alone
+    return [color[np.searchsorted(found, part.index)] for part in tier]

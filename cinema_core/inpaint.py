@@ -56,10 +56,19 @@ def inpaint(
     Returns:
         (H, W, 3) float32, `color` with the hole filled. Without any source pixel the hole is left as it is.
     """
+    filled = np.array(color, np.float32)
+    filled[hole] = inpaint_hole(color, hole, source, guide, seed, ordered)
+    return filled
+
+
+def inpaint_hole(
+    color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, seed: int = 0, ordered: bool = False
+) -> np.ndarray:
+    """(P, 3) float32, sRGB: what `inpaint` puts into the P pixels of the hole; the picture is neither copied nor changed."""
     assert color.shape[:2] == hole.shape == source.shape == guide.shape, (color.shape, hole.shape, source.shape)
     color, source = np.asarray(color, np.float32), source & ~hole
     if not hole.any() or not source.any():
-        return color
+        return color[hole]
     factor = -(-max(hole.shape) // WORK_SIDE)
     factor += factor % _stride(factor)
     generator = torch.Generator().manual_seed(seed)
@@ -297,7 +306,7 @@ class _Search:
 def _copy(
     color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray | None, search: _Search, factor: int
 ) -> np.ndarray:
-    """Fill the full-size hole with the finest level's offsets, and give it the small picture's tone."""
+    """(P, 3): the full-size hole filled with the finest level's offsets and given the small picture's tone."""
     where = np.flatnonzero(hole)
     place = torch.from_numpy(where)
     pixels = torch.from_numpy(np.ascontiguousarray(color)).reshape(-1, 3)
@@ -306,15 +315,17 @@ def _copy(
     plain = torch.from_numpy(np.array(search.picture()))
     offsets = search.offsets() * factor
     target = search.hole.view(search.height, search.width)
-    filled = color.copy()
-    into = torch.from_numpy(filled).view(-1, 3)
-    for part in place.split(CHUNK):
-        into[part] = _copied(part, hole.shape, pixels, usable, nearness, offsets, target, plain, factor)
-    into = filled.reshape(-1, 3)
-    tone = _tone(filled, hole, search, factor)
-    row, column = np.divmod(where, hole.shape[1])
-    spots = np.stack([(column + 0.5) / factor, (row + 0.5) / factor], 1)
-    into[where] = np.clip(into[where] + sample(tone, spots), 0, 1)
+    filled = torch.empty(len(where), 3)
+    for begin in range(0, len(where), CHUNK):
+        part = place[begin : begin + CHUNK]
+        filled[begin : begin + CHUNK] = _copied(part, hole.shape, pixels, usable, nearness, offsets, target, plain, factor)
+    filled = filled.numpy()
+    tone = _tone(filled, where, hole, search, factor)
+    for begin in range(0, len(where), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        row, column = np.divmod(where[part], hole.shape[1])
+        spots = np.stack([(column + 0.5) / factor, (row + 0.5) / factor], 1)
+        filled[part] = np.clip(filled[part] + sample(tone, spots), 0, 1)
     return filled
 
 
@@ -343,14 +354,18 @@ def _copied(place, shape, pixels, usable, nearness, offsets, target, plain, fact
     return torch.where((weight > 1e-3)[:, None], total / weight.clamp(min=1e-3)[:, None], plain[cy, cx])
 
 
-def _tone(filled: np.ndarray, hole: np.ndarray, search: _Search, factor: int) -> np.ndarray:
+def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Search, factor: int) -> np.ndarray:
     """(h, w, 3) float32 to be added to the fill: the small picture's tone, and that of what is beside the rim."""
     source = search.source.view(search.height, search.width).numpy()
     step = _stride(factor)
-    empty = hole[::step, ::step].astype(np.float32)
-    share = pool(empty, factor // step)
+    empty = hole[::step, ::step]
+    row, column = np.divmod(where, hole.shape[1])
+    looked_at = (row % step == 0) & (column % step == 0)
+    copied = np.zeros((*empty.shape, 3), np.float32)
+    copied[empty] = filled[looked_at]
+    share = pool(empty.astype(np.float32), factor // step)
     target = share > 1e-6
-    copied = pool(filled[::step, ::step] * empty[..., None], factor // step) / np.maximum(share, 1e-6)[..., None]
+    copied = pool(copied, factor // step) / np.maximum(share, 1e-6)[..., None]
     picture = search.picture()
     tone = masked_blur(np.where(target[..., None], picture - copied, 0).astype(np.float32), target, 1.5)
     tone = extend(tone, target)

@@ -19,9 +19,10 @@ from sklearn.cluster import AgglomerativeClustering
 from .borders import border_reach, continue_outward, find_shown, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
-from .hidden import Band, Canvas, Fill, find_bands
-from .inpaint import inpaint
+from .hidden import Band, Behind, Canvas, Fill, find_bands, find_tiers
+from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
+from .parallel import side_by_side
 
 __all__ = ["CUT", "Band", "Layers", "find_cuts", "split_layers"]
 
@@ -88,15 +89,21 @@ def split_layers(
     disparity = continue_outward(disparity, pad)
     window = photo_window(camera, pad)
     shown = find_shown(disparity, camera, pad, reach)
-    canvas = _continue_color(color, disparity, shown, window, seed, fill)
-    label = _label(disparity, disparity[window])
-    cuts = find_cuts(disparity, shown)
-    rim = unmix(canvas, disparity, cuts)
-    canvas = rim.without_near(canvas)
-    bands = find_bands(Canvas(camera, canvas, disparity, shown, label, cuts), seed, reach, fill)
+
+    def beyond() -> np.ndarray:
+        return _continue_color(color, disparity, shown, window, seed, fill)
+
+    def behind() -> tuple[Canvas, list[list[Behind]]]:
+        canvas = Canvas(camera, disparity, shown, _label(disparity, disparity[window]), find_cuts(disparity, shown))
+        return canvas, find_tiers(canvas, reach)
+
+    colors, (canvas, tiers) = side_by_side(lambda step: step(), (beyond, behind))
+    rim = unmix(colors, disparity, canvas.cuts)
+    colors = rim.without_near(colors)
+    bands = find_bands(canvas, colors, tiers, seed, fill)
     bands = [replace(band, color=rim.show_far(band.index, band.color)) for band in bands]
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
-    return Layers(camera, pad, canvas, disparity, shown, label, bands, rim)
+    return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)
 
 
 def _continue_color(
@@ -120,7 +127,8 @@ def _continue_color(
     inside[window] = True
     part = disparity[window][::4, ::4]
     guide = np.clip(disparity, *np.quantile(part, (0.1, 0.6)))  # nothing is as near as what is beyond the nearest
-    return inpaint(canvas, beyond, inside, guide, seed)
+    canvas[beyond] = inpaint_hole(canvas, beyond, inside, guide, seed)
+    return canvas
 
 
 def _label(disparity: np.ndarray, visible: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from .grid import nearest_index
+from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
 WIDE = 1 / 800  # of the longer side; how far a pixel on either side of a cut may be mixed
@@ -30,6 +31,7 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 # A point of a mixed pixel is smaller the less its surface covers, and stands nearer to its surface, so that they touch.
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
+AT_ONCE = 1 << 17  # px that are unmixed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,22 +110,29 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     distance = cv2.distanceTransform((~cut).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     zone = distance < wide + 0.5
     index = np.flatnonzero(zone)
-    closest = nearest_index(cut).ravel()[index]
+    closest = nearest_index(cut, index)
     high, low = near.ravel()[closest], disparity.ravel()[closest]
     share = (disparity.ravel()[index] - low) / (high - low)
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
     light = _linear_where(distance < 4 * wide + 3, color)  # as far as `_sides` looks
-    sides = _sides(light, disparity.ravel(), zone, index, high, low, wide)
-    mixed = light[index]
-    alpha = _shares(mixed, sides, front, distance.ravel()[index])
-    near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
-    error = mixed - alpha[:, None] * near_light - (1 - alpha[:, None]) * far_light
-    rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
-    inward = sides.toward * (INWARD * (1 - alpha))[:, None]
-    owner = np.where(front, index, sides.owner)
-    shown = (to_srgb(part).astype(np.float32) for part in (near_light, far_light))
-    return Rim(index, front, *shown, alpha, owner, inward).chosen(rim)
+    distance, disparity = distance.ravel(), disparity.ravel()
+
+    def rim_of(part: slice) -> Rim:
+        own, first = index[part], front[part]
+        sides = _sides(light, disparity, zone, own, high[part], low[part], wide)
+        mixed = light[own]
+        alpha = _shares(mixed, sides, first, distance[own])
+        near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
+        error = mixed - alpha[:, None] * near_light - (1 - alpha[:, None]) * far_light
+        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
+        inward = sides.toward * (INWARD * (1 - alpha))[:, None]
+        owner = np.where(first, own, sides.owner)
+        shown = (to_srgb(color).astype(np.float32) for color in (near_light, far_light))
+        return Rim(own, first, *shown, alpha, owner, inward).chosen(rim)
+
+    pieces = side_by_side(rim_of, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(index)), AT_ONCE)])
+    return Rim(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Rim.__dataclass_fields__))
 
 
 def no_rim() -> Rim:

@@ -20,6 +20,7 @@ NEAREST = 0.02  # scene units; what is nearer to the camera is not drawn
 SOFT = 0.01  # of the depth; discs within it of the nearest one share the pixel, by how close their centres are
 WIDEST = 8  # px; larger discs are drawn no larger, which only happens right before the camera
 CONE = 0.04  # of the depth; a disc is that much farther one pixel off its centre: on a slope the nearest centre wins
+AT_ONCE = 1 << 17  # discs whose pixels are found at once: what is in between stays in the processor's cache
 SPLAT = 1.35  # radius in units of the point's own radius: discs of neighbours blend instead of forming steps
 
 
@@ -177,19 +178,17 @@ class Splatter(Cloud):
         """For every offset within reach: pixels that discs cover, squared px from their centres, and which discs."""
         height, width = self.camera.height, self.camera.width
         for low, high in ((0, 1), (1, 2), (2, 4), (4, 6), (6, WIDEST)):
-            rows = torch.nonzero((discs.size > low) & (discs.size <= high)).flatten()
-            if not len(rows):
-                continue
-            place, area = discs.place[rows] - 0.5, discs.size[rows] ** 2
-            corner = place.floor()
-            part, corner = place - corner, corner.long()
-            for down in range(1 - high, high + 1):
-                for right in range(1 - high, high + 1):
-                    away = (part[:, 0] - right) ** 2 + (part[:, 1] - down) ** 2
-                    column, row = corner[:, 0] + right, corner[:, 1] + down
-                    hit = (away < area) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-                    kept = torch.nonzero(hit).flatten()
-                    yield row[kept] * width + column[kept], away[kept], rows[kept]
+            for rows in torch.nonzero((discs.size > low) & (discs.size <= high)).flatten().split(AT_ONCE):
+                across, down = (discs.place[rows] - 0.5).T.contiguous()
+                area, left, top = discs.size[rows] ** 2, across.floor(), down.floor()
+                across, down, left, top = across - left, down - top, left.long(), top.long()
+                for below in range(1 - high, high + 1):
+                    row, aside = top + below, (down - below) ** 2
+                    inside = (row >= 0) & (row < height)
+                    for right in range(1 - high, high + 1):
+                        away, column = (across - right) ** 2 + aside, left + right
+                        kept = torch.nonzero((away < area) & inside & (column >= 0) & (column < width)).flatten()
+                        yield row[kept] * width + column[kept], away[kept], rows[kept]
 
 
 @dataclass(frozen=True, eq=False)

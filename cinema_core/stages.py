@@ -23,9 +23,10 @@ from .hints import Hints, read_hints, read_mask
 from .layers import Layers, split_layers
 from .learned import load_inpainter, model_key
 from .motion import feather, solve_motion
+from .moving import join_points, moving_points
 from .photo import LINEAR, read_photo
-from .points import join_points, moving_points, still_points
 from .request import Request
+from .still import still_points
 from .strokes import DEPTH_KINDS, read_strokes
 from .suggest import suggest_strokes
 from .surface import Surface, find_surface, find_swaying

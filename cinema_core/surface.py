@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from .cuts import CUT
-from .grid import extend, nearest_index
+from .grid import extend, nearest_index, pool
 from .layers import Layers
 
 MOST_ROCKS = 0.4  # of the region; if more of it seems to stand in it, the depth means something else
 OTHER_COLOR = 0.15  # sRGB; distance of a rock's colour from the water's beside it
+MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
 BESIDE_ROCK = 1 / 120  # of the longer side; how far from their edge the two are compared
 
 
@@ -77,6 +78,19 @@ def find_swaying(region: np.ndarray, layers: Layers) -> Surface:
     """
     whole = _outward(region, layers)
     return Surface(whole, whole & layers.shown, np.zeros_like(whole), layers.color, layers.disparity)
+
+
+def local_mean(surface: Surface) -> np.ndarray:
+    """(Hc, Wc, 3) float32, sRGB: the blurred picture, valid in the region; over cells, which is as smooth and far quicker."""
+    height, width = surface.region.shape
+    sigma = MEAN_SIDE * max(height, width)
+    size = max(1, int(sigma / 3))
+    weight = pool(surface.region.astype(np.float32), size)
+    total = cv2.GaussianBlur(pool(surface.color * surface.region[..., None], size), (0, 0), sigma / size)
+    mean = total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma / size), 1e-6)[..., None]
+    mean = extend(mean, weight > 0)
+    full = cv2.resize(mean, (weight.shape[1] * size, weight.shape[0] * size), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(full[:height, :width], np.float32)
 
 
 def _outward(region: np.ndarray, layers: Layers) -> np.ndarray:

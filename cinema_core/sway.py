@@ -11,8 +11,8 @@ import numpy as np
 
 from .data import MovingPoints
 from .layers import Layers
+from .lifting import lift
 from .motion import solve_motion
-from .points import lift
 from .surface import Surface
 
 DEFAULT_EXTENT = 1 / 150  # of the longer side; how far what has no hint swings, sideways, end to end

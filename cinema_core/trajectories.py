@@ -37,10 +37,6 @@ class Trajectories:
     edge: np.ndarray
     strain: np.ndarray
 
-    def chosen(self, some: slice) -> Trajectories:
-        """Some of them, not copied."""
-        return Trajectories(self.places[:, some], self.birth[some], self.death[some], self.edge[some], self.strain[some])
-
 
 def follow(
     motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"
@@ -66,36 +62,51 @@ def follow(
     return _alive(places, region, keys, backward, np.zeros(len(start), np.float32))
 
 
-def follow_pixels(
-    motion: np.ndarray, region: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"
-) -> Trajectories:
-    """Trajectories of pixels of a region. Some are followed; the way of the others is interpolated, as it is smooth.
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """Where the pixels of a region go. Some are followed; the way of the others is interpolated, as it is smooth.
+
+    Attributes:
+        region: (H, W) bool.
+        way: (K + 1, h, w, 2) float32, px, how far the middle of a cell of `COARSE` px has come, in order of travel.
+        strain: (h, w) float32, px per px, by how much the ways of neighbours differ over the loop.
+        backward: They are carried back in time from phase 1.
+    """
+
+    region: np.ndarray
+    way: np.ndarray
+    strain: np.ndarray
+    backward: bool
+
+    def of(self, start: np.ndarray) -> Trajectories:
+        """Trajectories of pixels, (M,) int64 flat indices, through their centres; in order of phase in both cases."""
+        centre = np.stack([start % self.region.shape[1], start // self.region.shape[1]], 1).astype(np.float32) + 0.5
+        places = np.empty((len(self.way), len(start), 2), np.float32)
+        for place, way in zip(places, self.way):
+            place[:] = sample(way, centre / COARSE) + centre
+        return _alive(places, self.region, len(self.way) - 1, self.backward, sample(self.strain, centre / COARSE))
+
+
+def find_ways(
+    motion: np.ndarray, region: np.ndarray, frames: float, keys: int, backward: bool = False, device: str = "cpu"
+) -> Ways:
+    """Follow the pixels of a region.
 
     Args:
         motion: (H, W, 2) float32, px/frame, valid a little beyond the region.
         region: (H, W) bool.
-        start: (M,) int64, flat indices of the pixels whose centres are followed.
         frames: Length of the loop.
         keys: K.
         backward: Carry them back in time from phase 1.
         device: torch device.
-
-    Returns:
-        The trajectories, in order of phase in both cases.
     """
     near = cv2.dilate((pool(region.astype(np.float32), COARSE) > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     row, column = np.nonzero(near)
     nodes = ((np.stack([column, row], 1) + 0.5) * COARSE).astype(np.float32)
-    coarse = _carry(motion, nodes, frames, keys, backward, device)
-    centre = np.stack([start % region.shape[1], start // region.shape[1]], 1).astype(np.float32) + 0.5
-    places = np.empty((keys + 1, len(start), 2), np.float32)
-    way = np.zeros((*near.shape, 2), np.float32)
-    for key in range(keys + 1):
-        way[row, column] = coarse[key] - nodes
-        places[key] = sample(way, centre / COARSE) + centre
-    down, right = np.gradient(way, COARSE, axis=(0, 1))
-    strain = sample(np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1)), centre / COARSE)
-    return _alive(places, region, keys, backward, strain)
+    way = np.zeros((keys + 1, *near.shape, 2), np.float32)
+    way[:, row, column] = _carry(motion, nodes, frames, keys, backward, device) - nodes
+    down, right = np.gradient(way[-1], COARSE, axis=(0, 1))
+    return Ways(region, way, np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1)), backward)
 
 
 def _carry(motion: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool, device: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from cinema_core.cuts import CUT, find_cuts, remove_specks
 from cinema_core.hidden import Band
 from cinema_core.inpaint import inpaint
 from cinema_core.layers import Layers, split_layers
-from cinema_core.points import still_points
+from cinema_core.still import still_points
 from cinema_core.surface import find_surface
 
 WIDTH, HEIGHT, FOCAL = 160, 120, 160.0

@@ -10,8 +10,8 @@ from cinema_core.camera import SIDE, Camera
 from cinema_core.cuts import find_cuts
 from cinema_core.layers import Layers, split_layers
 from cinema_core.matting import Rim, covered_share, point_spread, unmix
-from cinema_core.points import still_points
 from cinema_core.splatting import Splatter
+from cinema_core.still import still_points
 from cinema_core.surface import find_surface
 
 WIDTH, HEIGHT = 320, 180

@@ -28,7 +28,7 @@ MAY_IMPORT = {
 
 # Inside cinema_core: what every module may import, and the few that may import more. Only `pipeline` and `stages`, which
 # know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
-SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "srgb"}
+SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "parallel", "srgb"}
 STAGE_MAY_IMPORT = {
     "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
     "learned": {"model_files"},
@@ -47,8 +47,10 @@ STAGE_MAY_IMPORT = {
     "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "points": {"layers", "matting", "surface", "trajectories"},
-    "sway": {"layers", "surface", "points", "motion"},  # a field of amplitudes is solved for as one of velocities
+    "still": {"bed", "layers", "lifting", "matting", "surface"},
+    "bed": {"layers"},
+    "moving": {"layers", "lifting", "surface", "trajectories"},
+    "sway": {"layers", "surface", "lifting", "motion"},  # a field of amplitudes is solved for as one of velocities
     "preview": {"storage", "splatting"},
     "coverage": {"storage", "splatting"},
     "splatting": {"matting"},  # what a small point stands for

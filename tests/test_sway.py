@@ -5,8 +5,9 @@ import pytest
 
 from cinema_core.camera import Camera
 from cinema_core.layers import Layers, split_layers
-from cinema_core.points import join_points, still_points
+from cinema_core.moving import join_points
 from cinema_core.splatting import Splatter
+from cinema_core.still import still_points
 from cinema_core.surface import Surface, find_swaying
 from cinema_core.sway import STEEPEST, solve_sway, sway_points
 

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
 from cinema_core.camera import Camera
-from cinema_core.points import lift
+from cinema_core.lifting import lift
 from cinema_core.srgb import to_linear, to_srgb
 from training.scenes.exr import read_exr
 from training.scenes.shape import grid_faces

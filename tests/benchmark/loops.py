@@ -31,9 +31,10 @@ import torch
 
 from cinema_core.cache import Memory, Shelf
 from cinema_core.data import BuildOptions, MovingPoints, StillPoints
-from cinema_core.points import join_points, moving_points, still_points
+from cinema_core.moving import join_points, moving_points
 from cinema_core.splatting import Splatter
 from cinema_core.stages import Request, Stages
+from cinema_core.still import still_points
 from cinema_core.sway import sway_points
 
 PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)

@@ -1,0 +1,109 @@
+"""The bed: coarse still points behind everything that is shown, which close what would else be cracks and holes.
+
+Input: the layers, and what the picture shows where it does not move. Output: still points.
+
+There are two. The coarse one lies under all. The fine one lies closer, but only where the coarse one is of no use for a
+crack: along cuts and down steep slopes, where a coarse cell is as far as the farthest thing in and beside it, and has
+the colour of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layers import Layers
+
+# Cell in px, and how far behind what is shown it lies, of the depth: beyond the reach of its spheres.
+FINE, COARSE = (2, 0.008), (8, 0.04)
+OTHER_SURFACE = 0.9  # of a disparity; what is farther still is another surface
+ALIKE = 1.05  # of a cell's farthest disparity; what is as far has the cell's colour
+BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
+
+
+def bed_points(layers: Layers, water: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coarse still points a hair behind everything that is shown.
+
+    They close the cracks that open between points when the camera moves or the water streams apart. A bed point
+    lies behind all that its sphere could otherwise pierce, and takes the colour of the farthest surface in its cell.
+
+    Args:
+        layers: The layers.
+        water: (Hc, Wc) bool, what moves.
+        bottom: (Hc, Wc, 3) float32, sRGB: the picture, but under the water its local mean, since the photo's detail
+            would stand still there.
+
+    Returns:
+        Position (B, 3), colour (B, 3) and spread (B,), float32.
+    """
+    fine, coarse = (_bed(layers, water, *kind) for kind in (FINE, COARSE))
+    times = COARSE[0] // FINE[0]
+    under = np.repeat(np.repeat(coarse.disparity, times, 0), times, 1)
+    needed = np.isfinite(fine.disparity)
+    within = needed[: under.shape[0], : under.shape[1]]  # a coarse cell that would reach over the canvas is left out
+    within &= under[: within.shape[0], : within.shape[1]] < OTHER_SURFACE * fine.disparity[: within.shape[0], : within.shape[1]]
+    parts = [_points(layers, bottom, fine, needed), _points(layers, bottom, coarse, np.isfinite(coarse.disparity))]
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts))
+
+
+@dataclass(frozen=True, eq=False)
+class _Bed:
+    """A lattice of cells.
+
+    Attributes:
+        cell: px.
+        behind: (Hc, Wc) float32, disparity of what is shown, put back as far as the bed lies behind it; else infinite.
+        farthest: (h, w) float32, the least of these in each cell.
+        disparity: (h, w) float32, of the bed: the least in and beside each cell; infinite where nothing is shown in it.
+        source: (h, w) int64, flat index of the cell that it has its colour from.
+    """
+
+    cell: int
+    behind: np.ndarray
+    farthest: np.ndarray
+    disparity: np.ndarray
+    source: np.ndarray
+
+
+def _bed(layers: Layers, water: np.ndarray, cell: int, gap: float) -> _Bed:
+    behind = layers.disparity * np.where(water, np.float32(1 - max(gap, BEHIND_WATER)), np.float32(1 - gap))
+    behind[~layers.shown] = np.inf
+    height, width = (n // cell for n in behind.shape)
+    farthest = behind[: height * cell, : width * cell].reshape(height, cell, width, cell).min((1, 3))
+    lowest, source = _farthest_around(farthest)
+    lowest[np.isinf(farthest)] = np.inf
+    return _Bed(cell, behind, farthest, lowest, source)
+
+
+def _farthest_around(disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) minimum over 3 x 3, and (h, w) which cell's colour goes with it: a far point must not show a near thing's."""
+    height, width = disparity.shape
+    padded = np.pad(disparity, 1, constant_values=np.inf)
+    lowest, own = disparity.copy(), np.arange(disparity.size).reshape(disparity.shape)
+    source = own.copy()
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            other = padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+            farther = other < OTHER_SURFACE * lowest
+            source[farther] = own[farther] + down * width + right
+            lowest = np.minimum(lowest, other)
+    return lowest, source
+
+
+def _points(layers: Layers, bottom: np.ndarray, bed: _Bed, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position, colour and spread of the chosen cells, (h, w) bool."""
+    row, column = np.nonzero(chosen)
+    pixels = (np.stack([column, row], 1) + 0.5) * bed.cell - np.array(layers.pad)
+    position = layers.camera.unproject(pixels, 1 / bed.disparity[chosen])
+    source = bed.source[chosen]
+    top, left = np.divmod(source, chosen.shape[1])
+    limit = ALIKE * bed.farthest.ravel()[source]
+    total, count = np.zeros((len(source), 3), np.float32), np.zeros(len(source), np.float32)
+    for down in range(bed.cell):
+        for right in range(bed.cell):
+            there = (top * bed.cell + down) * layers.shown.shape[1] + left * bed.cell + right
+            same = np.take(bed.behind, there) <= limit
+            total += np.take(bottom.reshape(-1, 3), there, 0) * same[:, None]
+            count += same
+    return position, total / count[:, None], np.full(len(position), 1.15 * bed.cell, np.float32)

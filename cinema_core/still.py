@@ -1,0 +1,134 @@
+"""Still points: everything that does not move.
+
+Input: layers, and the surfaces that move. Output: `StillPoints`, layer by layer, with the bed behind them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .bed import bed_points
+from .camera import SIDE, ZOOM_IN
+from .data import StillPoints
+from .layers import Band, Layers
+from .lifting import lean_of, lift
+from .matting import Rim, point_spread
+from .surface import Surface, local_mean
+
+# px: from when on neighbours on one surface that part at the presets' ends are given points in between, how close those
+# stand then, and how many there are at most between two.
+PARTED, TOGETHER, MOST_BETWEEN = 0.5, 1.2, 6
+
+
+def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[str]]:
+    """Everything that does not move, and the bed behind it all.
+
+    Args:
+        layers: The layers.
+        *surfaces: What moves, each with what it hides; that is left out. No two share a visible pixel.
+
+    Returns:
+        The points, and the names of their layers, near to far.
+    """
+    pieces, names = [], []
+    visible = np.logical_or.reduce([surface.visible for surface in surfaces])
+    bottom = layers.color.copy()
+    for surface in surfaces:
+        bottom[surface.visible] = local_mean(surface)[surface.visible]
+    rim = layers.rim.chosen(~visible.ravel()[layers.rim.owner])
+    whole = layers.shown & ~visible
+    whole.ravel()[rim.index[rim.front]] = False
+    beside = cv2.dilate((layers.shown & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    slopes = _between(layers, layers.shown & ~visible, beside)
+    for layer in range(int(layers.label.max()) + 1):
+        mask = whole & (layers.label == layer)
+        parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity, beside)]
+        for band in layers.bands:
+            if band.layer == layer:
+                moves = np.logical_or.reduce([_flows(surface, band) for surface in surfaces])
+                parts.append(_lift_band(layers, band, ~moves))
+        steep = layers.label.ravel()[slopes.index] == layer
+        parts.append((slopes.position[steep], slopes.color[steep]))
+        spread = np.ones(sum(len(part[0]) for part in parts), np.float32)
+        own = rim.chosen(layers.label.ravel()[rim.owner] == layer)
+        parts.append((_rim_places(layers, own), own.color))
+        position, color = (np.concatenate(arrays) for arrays in zip(*parts))
+        if len(position):
+            pieces.append((position, color, np.concatenate([spread, point_spread(own.alpha)])))
+            names.append(f"Layer {len(names) + 1}")
+    pieces.append(bed_points(layers, visible, bottom))
+    names.append("Bed")
+    label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
+    position, color, spread = (np.concatenate(arrays) for arrays in zip(*pieces))
+    return StillPoints(position, color, spread, label), names
+
+
+@dataclass(frozen=True, eq=False)
+class _Between:
+    """Points between neighbours: index (B,) flat canvas pixel of the nearer one, position (B, 3), color (B, 3) sRGB."""
+
+    index: np.ndarray
+    position: np.ndarray
+    color: np.ndarray
+
+
+def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between:
+    """Points that close a steep slope where the camera parts its neighbours, and no cut lies between them.
+
+    They stand behind the nearer one, as the photo sees it, down to the farther one: the photo does not show them.
+
+    Args:
+        layers: The layers.
+        still: (Hc, Wc) bool, pixels that have points.
+        upright: (Hc, Wc) bool, those whose points do not lean.
+    """
+    camera, size = layers.camera, np.array(still.shape)
+    disparity, color = layers.disparity.ravel(), layers.color.reshape(-1, 3)
+    cut = layers.cuts.ravel()
+    pixels = np.arange(still.size).reshape(still.shape)
+    lean = np.where(upright[..., None], 0, lean_of(layers.disparity, camera)).reshape(-1, 2)
+    least = PARTED / (SIDE * camera.focal)
+    indices, disparities, colors = [], [], []
+    for axis in (0, 1):
+        step = np.abs(np.diff(layers.disparity, axis=axis)) > least
+        ends = [part[step] for part in (np.delete(pixels, -1, axis), np.delete(pixels, 0, axis))]
+        nearer = disparity[ends[0]] > disparity[ends[1]]
+        near, far = np.where(nearer, *ends), np.where(nearer, *ends[::-1])
+        one = still.ravel()[near] & layers.shown.ravel()[far] & ~(cut[far] >= disparity[near] * (1 - 1e-6))
+        near, far = near[one], far[one]
+        aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
+        zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])
+        parted = 1 + np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
+        count = np.clip(np.ceil(parted / TOGETHER).astype(int) - 1, 1, MOST_BETWEEN)
+        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count + 1)[:, None]
+        row, number = np.nonzero(share < 0.999)
+        share = share[row, number]
+        near, far = near[row], far[row]
+        indices.append(near)
+        disparities.append(disparity[near] + share * (disparity[far] - disparity[near]))
+        colors.append(color[near] + share[:, None] * (color[far] - color[near]))
+    index = np.concatenate(indices)
+    places = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + lean[index]
+    return _Between(index, camera.unproject(places, 1 / np.concatenate(disparities)), np.concatenate(colors))
+
+
+def _rim_places(layers: Layers, rim: Rim) -> np.ndarray:
+    """(R, 3) positions of the near surface's part of mixed pixels."""
+    row, column = np.divmod(rim.index, layers.shown.shape[1])
+    pixels = np.stack([column, row], 1) + 0.5 + rim.inward - np.array(layers.pad)
+    return layers.camera.unproject(pixels, 1 / layers.disparity.ravel()[rim.owner])
+
+
+def _flows(surface: Surface, band: Band) -> np.ndarray:
+    """(B,) bool: the surface moves here behind what hides it, so that this does not lie still."""
+    return surface.hidden.ravel()[band.index] & surface.visible.ravel()[band.source]
+
+
+def _lift_band(layers: Layers, band: Band, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Position and colour of some pixels of a band."""
+    row, column = np.divmod(band.index[chosen], layers.shown.shape[1])
+    pixels = np.stack([column, row], 1) + 0.5 - np.array(layers.pad)
+    return layers.camera.unproject(pixels, 1 / band.disparity[chosen]), band.color[chosen]
