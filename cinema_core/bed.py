@@ -2,9 +2,9 @@
 
 Input: the layers, and what the picture shows where it does not move. Output: still points.
 
-There are two. The coarse one lies under all. The fine one lies closer, but only where the coarse one is of no use for a
-crack: along cuts and down steep slopes, where a coarse cell is as far as the farthest thing in and beside it, and has
-the colour of that.
+There are two. The coarse one lies under all. The fine one lies closer, but only where a crack would show the coarse one:
+along cuts and down steep slopes, where a coarse cell is as far as the farthest thing in and beside it, and has the colour
+of that, and where the texture is not that of the cell as a whole.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .layers import Layers
 
 # Cell in px, and how far behind what is shown it lies, of the depth: beyond the reach of its spheres.
 FINE, COARSE = (2, 0.008), (8, 0.04)
+OTHER_COLOR = 0.1  # sRGB, of any channel; what differs by more is seen through a crack
 OTHER_SURFACE = 0.9  # of a disparity; what is farther still is another surface
 ALIKE = 1.05  # of a cell's farthest disparity; what is as far has the cell's colour
 BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
@@ -38,12 +39,15 @@ def bed_points(layers: Layers, water: np.ndarray, bottom: np.ndarray) -> tuple[n
         Position (B, 3), colour (B, 3) and spread (B,), float32.
     """
     fine, coarse = (_bed(layers, water, *kind) for kind in (FINE, COARSE))
+    fine_color, coarse_color = (_colors(bottom, bed) for bed in (fine, coarse))
+    needed = fine.shown
     times = COARSE[0] // FINE[0]
-    under = np.repeat(np.repeat(coarse.disparity, times, 0), times, 1)
-    needed = np.isfinite(fine.disparity)
-    within = needed[: under.shape[0], : under.shape[1]]  # a coarse cell that would reach over the canvas is left out
-    within &= under[: within.shape[0], : within.shape[1]] < OTHER_SURFACE * fine.disparity[: within.shape[0], : within.shape[1]]
-    parts = [_points(layers, bottom, fine, needed), _points(layers, bottom, coarse, np.isfinite(coarse.disparity))]
+    height, width = (times * side for side in coarse.shown.shape)  # beyond it no coarse cell fits
+    disparity, color = (np.repeat(np.repeat(a, times, 0), times, 1) for a in (coarse.disparity, coarse_color))
+    other = disparity < OTHER_SURFACE * fine.disparity[:height, :width]
+    other |= np.abs(color - fine_color[:height, :width]).max(-1) > OTHER_COLOR
+    needed[:height, :width] &= other
+    parts = [_points(layers, fine, fine_color, needed), _points(layers, coarse, coarse_color, coarse.shown)]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts))
 
 
@@ -64,6 +68,11 @@ class _Bed:
     farthest: np.ndarray
     disparity: np.ndarray
     source: np.ndarray
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(h, w) bool, cells in which something is."""
+        return np.isfinite(self.disparity)
 
 
 def _bed(layers: Layers, water: np.ndarray, cell: int, gap: float) -> _Bed:
@@ -91,19 +100,29 @@ def _farthest_around(disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lowest, source
 
 
-def _points(layers: Layers, bottom: np.ndarray, bed: _Bed, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, colour and spread of the chosen cells, (h, w) bool."""
-    row, column = np.nonzero(chosen)
-    pixels = (np.stack([column, row], 1) + 0.5) * bed.cell - np.array(layers.pad)
-    position = layers.camera.unproject(pixels, 1 / bed.disparity[chosen])
+def _colors(bottom: np.ndarray, bed: _Bed) -> np.ndarray:
+    """(h, w, 3) float32, sRGB: the mean over what is about as far as the farthest in the cell that each is coloured by."""
+    chosen = bed.shown
     source = bed.source[chosen]
     top, left = np.divmod(source, chosen.shape[1])
     limit = ALIKE * bed.farthest.ravel()[source]
     total, count = np.zeros((len(source), 3), np.float32), np.zeros(len(source), np.float32)
     for down in range(bed.cell):
         for right in range(bed.cell):
-            there = (top * bed.cell + down) * layers.shown.shape[1] + left * bed.cell + right
+            there = (top * bed.cell + down) * bottom.shape[1] + left * bed.cell + right
             same = np.take(bed.behind, there) <= limit
             total += np.take(bottom.reshape(-1, 3), there, 0) * same[:, None]
             count += same
-    return position, total / count[:, None], np.full(len(position), 1.15 * bed.cell, np.float32)
+    color = np.zeros((*chosen.shape, 3), np.float32)
+    color[chosen] = total / count[:, None]
+    return color
+
+
+def _points(
+    layers: Layers, bed: _Bed, color: np.ndarray, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position, colour and spread of the chosen cells, (h, w) bool."""
+    row, column = np.nonzero(chosen)
+    pixels = (np.stack([column, row], 1) + 0.5) * bed.cell - np.array(layers.pad)
+    position = layers.camera.unproject(pixels, 1 / bed.disparity[chosen])
+    return position, color[chosen], np.full(len(position), 1.15 * bed.cell, np.float32)

@@ -31,6 +31,7 @@ MOST_CHANGE = 0.25  # disparity; how much a slope may change it within a band
 SKY = 0.02  # disparity; what is farther has no slope and goes on behind all
 GROUND = 0.1  # disparity per longer side; what slopes by more towards the viewer lies, and meets the sky at a horizon
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
+INEXACT = 1.05  # of a distance on the canvas, by which OpenCV's may be wrong
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -137,28 +138,32 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     shape, camera = canvas.disparity.shape, canvas.camera
     width = shape[1]
     own = canvas.label.ravel()[edge] == layer
-    edges = np.zeros(shape, bool)
-    edges.ravel()[edge[own]] = True
-    most = _reach(near.ravel()[edge[own]], planes[own, 0], _from_middle(edge[own], shape), None, camera, reach).max()
-    window = _around(edge[own], shape, int(most) + 2)
-    local = edges[window]
-    distance = cv2.distanceTransform((~local).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    there = np.flatnonzero((distance <= most) & (distance > 0) & canvas.shown[window])
-    distance, nearest = distance.ravel()[there], nearest_index(local, there)
-    row, column = np.divmod(there, local.shape[1])
+    edge, planes = edge[own], planes[own]
+    most = _reach(near.ravel()[edge], planes[:, 0], _from_middle(edge, shape), None, camera, reach)
+    window = _around(edge, shape, int(most.max()) + 2)
+    edge_row, edge_column = np.divmod(edge, width)
+    number = np.full((window[0].stop - window[0].start, window[1].stop - window[1].start), -1, np.int32)
+    number[edge_row - window[0].start, edge_column - window[1].start] = np.arange(len(edge))
+    distance = cv2.distanceTransform((number < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    there = np.flatnonzero((distance <= most.max()) & (distance > 0) & canvas.shown[window])
+    distance, closest = distance.ravel()[there], number.ravel()[nearest_index(number >= 0, there)]
+    near_enough = distance <= INEXACT * most[closest]  # few edges reach as far as the farthest
+    there, distance, closest = there[near_enough], distance[near_enough], closest[near_enough]
+    row, column = np.divmod(there, number.shape[1])
     row, column = row + window[0].start, column + window[1].start
-    far_row, far_column = np.divmod(nearest, local.shape[1])
-    far_row, far_column = far_row + window[0].start, far_column + window[1].start
-    index, source = row * width + column, far_row * width + far_column
-    plane = planes[np.searchsorted(edge, source)]
-    right, down = column - far_column, row - far_row
-    change = np.clip(plane[:, 1] * right + plane[:, 2] * down, -MOST_CHANGE, MOST_CHANGE)
-    disparity = np.maximum(plane[:, 0] + change, canvas.disparity.min())
+    right, down = column - edge_column[closest], row - edge_row[closest]
+    change = np.clip(planes[closest, 1] * right + planes[closest, 2] * down, -MOST_CHANGE, MOST_CHANGE)
+    disparity = np.maximum(planes[closest, 0] + change, canvas.disparity.min())
+    hidden = np.flatnonzero(disparity < canvas.disparity[row, column] - 2 * BEHIND)
+    row, column, right, down, closest, distance, disparity = (
+        values[hidden] for values in (row, column, right, down, closest, distance, disparity)
+    )
+    index, source, plane = row * width + column, edge[closest], planes[closest]
     toward = np.stack([right, down], 1) / np.maximum(distance, 1)[:, None]
-    needed = _reach(near.ravel()[source], plane[:, 0], _from_middle(source, shape), toward, camera, reach)
-    hidden = (distance <= needed) & (disparity < canvas.disparity.ravel()[index] - 2 * BEHIND)
+    hidden = distance <= _reach(near.ravel()[source], plane[:, 0], _from_middle(source, shape), toward, camera, reach)
     # the way from the edge leads into what hides: else this is the visible side, a little nearer by its slope
-    first = [np.rint(np.stack([far_row, far_column], 1) + step * toward[:, ::-1]).astype(int) for step in (1.5, 2.5)]
+    start = np.stack([edge_row[closest], edge_column[closest]], 1)
+    first = [np.rint(start + step * toward[:, ::-1]).astype(int) for step in (1.5, 2.5)]
     beyond = [canvas.disparity[np.clip(p[:, 0], 0, shape[0] - 1), np.clip(p[:, 1], 0, width - 1)] for p in first]
     hidden &= np.maximum(*beyond) > (plane[:, 0] + near.ravel()[source]) / 2
     ground = plane[:, 2] * max(shape) > np.maximum(GROUND, np.abs(plane[:, 1]) * max(shape))

@@ -5,6 +5,7 @@ Input: the steady motion field. Output: positions at K + 1 phases and the phases
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -58,7 +59,7 @@ def follow(
     Source: Eulerian motion as in Holynski et al., "Animating Pictures with Eulerian Motion Fields", 2021; integrated
     with the midpoint rule and bilinear look-up, incrementally.
     """
-    places = _carry(motion, start, frames, keys, backward, device)
+    places = np.stack(list(_carry(motion, start, frames, keys, backward, device)))
     return _alive(places, region, keys, backward, np.zeros(len(start), np.float32))
 
 
@@ -104,13 +105,16 @@ def find_ways(
     row, column = np.nonzero(near)
     nodes = ((np.stack([column, row], 1) + 0.5) * COARSE).astype(np.float32)
     way = np.zeros((keys + 1, *near.shape, 2), np.float32)
-    way[:, row, column] = _carry(motion, nodes, frames, keys, backward, device) - nodes
+    for key, places in enumerate(_carry(motion, nodes, frames, keys, backward, device)):
+        way[key, row, column] = places - nodes
     down, right = np.gradient(way[-1], COARSE, axis=(0, 1))
     return Ways(region, way, np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1)), backward)
 
 
-def _carry(motion: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool, device: str) -> np.ndarray:
-    """(K + 1, M, 2) float32, px: where points are, in order of travel."""
+def _carry(
+    motion: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool, device: str
+) -> Iterator[np.ndarray]:
+    """(M, 2) float32, px, K + 1 times: where points are, in order of travel."""
     height, width = motion.shape[:2]
     field = torch.from_numpy(np.ascontiguousarray(motion, np.float32)).to(device).permute(2, 0, 1)[None] * (-1.0 if backward else 1.0)
     scale = torch.tensor([2 / width, 2 / height], device=device)
@@ -122,12 +126,10 @@ def _carry(motion: np.ndarray, start: np.ndarray, frames: float, keys: int, back
     place = torch.from_numpy(np.ascontiguousarray(start, np.float32)).to(device)
     steps = max(1, int(np.ceil(frames / keys / STEP)))
     step = frames / keys / steps
-    places = [place]
-    for _ in range(keys):
-        for _ in range(steps):
+    for key in range(keys + 1):
+        for _ in range(steps if key else 0):
             place = place + step * velocity(place + 0.5 * step * velocity(place))
-        places.append(place)
-    return torch.stack(places).cpu().numpy()
+        yield place.cpu().numpy()
 
 
 def _alive(places: np.ndarray, region: np.ndarray, keys: int, backward: bool, strain: np.ndarray) -> Trajectories:
