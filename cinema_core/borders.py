@@ -19,7 +19,7 @@ THIN = 1 / 24  # of the longer side; twice as wide as what counts as a thing tha
 STANDS_OFF = 0.04  # disparity by which a thing stands off what is beside it
 ALONG = 1 / 40  # of the longer side; px inward by which a thing's direction is told
 STEEP = 3.0  # px along the border per px outward; what runs flatter is not followed
-AROUND = 8  # px beside what the presets show, as wide as the coarsest cells that close holes
+AROUND = 8  # px beside thin things, as wide as the coarsest cells that close holes
 LEAST = 4  # px inward that a thing must be followed to go on
 
 
@@ -192,8 +192,14 @@ def _follow(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np
     return starts, length
 
 
-def find_shown(disparity: np.ndarray, camera: Camera, pad: tuple[int, int], reach: float = 1.0) -> np.ndarray:
-    """(Hc, Wc) bool: the photo, and what of the canvas the presets can move into view, given the disparity there."""
+def find_shown(
+    disparity: np.ndarray, camera: Camera, pad: tuple[int, int], reach: float = 1.0, thin: np.ndarray | None = None
+) -> np.ndarray:
+    """(Hc, Wc) bool: the photo, and what of the canvas the presets can move into view, given the disparity there.
+
+    Of `thin` things, flat indices of the canvas, with what lies around them.
+    """
+    thin = np.zeros(0, np.int64) if thin is None else thin
     height, width = disparity.shape
     row, column = (np.arange(n, dtype=np.float32) for n in (height, width))
     beyond_x = np.maximum(np.maximum(pad[0] - column, column - (width - 1 - pad[0])), 0)[None]
@@ -204,5 +210,7 @@ def find_shown(disparity: np.ndarray, camera: Camera, pad: tuple[int, int], reac
     # no path moves fully sideways and fully down at once
     shown &= (beyond_x / pad[0]) ** 2 + (beyond_y / pad[1]) ** 2 <= 1.2
     shown[photo_window(camera, pad)] = True
-    # beside a near thing, whose surroundings move less, these too: or nothing would tell where it ends
-    return cv2.dilate(shown.astype(np.uint8), np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0
+    # what lies around a thin near thing moves less: it is shown too, or nothing would tell where the thing ends
+    beside = np.zeros(shown.shape, np.uint8)
+    beside.ravel()[thin] = shown.ravel()[thin]
+    return shown | (cv2.dilate(beside, np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0)

@@ -89,7 +89,7 @@ def split_layers(
     disparity = continue_outward(disparity, pad)
     disparity.ravel()[thin[0]] = disparity.ravel()[thin[1]]
     window = photo_window(camera, pad)
-    shown = find_shown(disparity, camera, pad, reach)
+    shown = find_shown(disparity, camera, pad, reach, thin[0])
     canvas = _continue_color(color, disparity, shown, window, thin, seed, fill)
     label = _label(disparity, disparity[window])
     cuts = find_cuts(disparity, shown)
