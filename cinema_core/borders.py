@@ -107,7 +107,7 @@ def follow_thin(disparity: np.ndarray, pad: tuple[int, int]) -> tuple[np.ndarray
     """
     height, width = disparity.shape
     table = np.arange((height + 2 * pad[1]) * (width + 2 * pad[0])).reshape(height + 2 * pad[1], width + 2 * pad[0])
-    wide, inward = _odd(THIN * max(disparity.shape)), max(LEAST, round(ALONG * max(disparity.shape)))
+    wide, inward = _odd(THIN * max(disparity.shape)), max(3 * LEAST, round(ALONG * max(disparity.shape)))
     found = [np.zeros((2, 0), np.int64)]
     for axis, amount, beside in ((0, pad[1], pad[0]), (1, pad[0], pad[1])):
         for way in (1, -1):
