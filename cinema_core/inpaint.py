@@ -34,6 +34,10 @@ MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: wha
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
+# What a fill behind something is as a whole: what lies around and as deep has been looked at within these px, near ones
+# first; by so much it is drawn there, seen at so many px.
+LEVEL_SIDES, LEVEL_SHARE, LEVEL_BLUR = (2.0, 6.0, 18.0), 0.7, 3.0
+LEVELS = 16  # of the guide
 CHUNK = 1 << 19  # px that are copied at a time
 # Rows and columns to where else a target looks for its match, and to the patches that cover it.
 _CROSS = [(step * down, step * right) for step in (4, 1) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))]
@@ -368,6 +372,9 @@ def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Sear
     copied = pool(copied, factor // step) / np.maximum(share, 1e-6)[..., None]
     picture = search.picture()
     tone = masked_blur(np.where(target[..., None], picture - copied, 0).astype(np.float32), target, 1.5)
+    if search.ordered:
+        level = _level_around(picture, search.guide.view(search.height, search.width).numpy(), source, target)
+        tone = tone + LEVEL_SHARE * masked_blur(np.where(target[..., None], level - picture, 0), target, LEVEL_BLUR)
     tone = extend(tone, target)
     beside = cv2.dilate(source.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rim = target & beside
@@ -381,3 +388,26 @@ def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Sear
         tone = tone + extend(smooth, rim) * np.exp(-distance / reach)
         step = np.where(rim[..., None], step - smooth, 0)
     return np.ascontiguousarray(tone, np.float32)
+
+
+def _level_around(picture: np.ndarray, guide: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32: for every target the mean colour of the sources around that are as deep as it, near ones first.
+
+    Source: Chen et al., "Real-time Edge-Aware Image Processing with the Bilateral Grid", 2007 (a slice for each depth).
+    """
+    low, high = guide[target].min(), guide[target].max()
+    number = (guide - low) * ((LEVELS - 1) / max(high - low, NEARER * LEVELS))
+    result = np.zeros_like(picture)
+    share = np.zeros(target.shape, np.float32)
+    for slice_ in range(LEVELS):
+        own = np.where(target, np.maximum(0, 1 - np.abs(number - slice_)), 0).astype(np.float32)
+        if not own.any():
+            continue
+        alike = np.where(source, np.exp(-0.5 * np.square(number - slice_)), 0).astype(np.float32)
+        values = np.dstack([picture * alike[..., None], alike])
+        total = sum(cv2.GaussianBlur(values, (0, 0), side) for side in LEVEL_SIDES)
+        weight = np.maximum(total[..., 3], 1e-9)
+        sure = own * np.minimum(1, total[..., 3] / 1e-3)
+        result += (total[..., :3] / weight[..., None]) * sure[..., None]
+        share += sure
+    return np.where(share[..., None] > 0.01, result / np.maximum(share, 0.01)[..., None], picture)

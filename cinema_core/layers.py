@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
-from .borders import border_reach, continue_outward, find_shown, photo_window
+from .borders import border_reach, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
 from .hidden import Band, Behind, Canvas, Fill, find_bands, find_tiers
@@ -86,12 +86,14 @@ def split_layers(
     """
     disparity = remove_specks((1 / depth).astype(np.float32))
     pad = border_reach(disparity, camera, reach)
+    thin = follow_thin(disparity, pad)
     disparity = continue_outward(disparity, pad)
+    disparity.ravel()[thin[0]] = disparity.ravel()[thin[1]]
     window = photo_window(camera, pad)
-    shown = find_shown(disparity, camera, pad, reach)
+    shown = find_shown(disparity, camera, pad, reach, thin[0])
 
     def beyond() -> np.ndarray:
-        return _continue_color(color, disparity, shown, window, seed, fill)
+        return _continue_color(color, disparity, shown, window, thin, seed, fill)
 
     def behind() -> tuple[Canvas, list[list[Behind]]]:
         canvas = Canvas(camera, disparity, shown, _label(disparity, disparity[window]), find_cuts(disparity, shown))
@@ -111,10 +113,11 @@ def _continue_color(
     disparity: np.ndarray,
     shown: np.ndarray,
     window: tuple[slice, slice],
+    thin: tuple[np.ndarray, np.ndarray],
     seed: int,
     fill: Fill | None,
 ) -> np.ndarray:
-    """(Hc, Wc, 3) float32, sRGB: the photo, and what may lie beyond its border."""
+    """(Hc, Wc, 3) float32, sRGB: the photo, and what may lie beyond its border; thin things as they are inside it."""
     beyond = shown.copy()
     beyond[window] = False
     top, left = window[0].start, window[1].start
@@ -125,9 +128,11 @@ def _continue_color(
         return fill(canvas, outside).astype(np.float32)
     inside = np.zeros_like(shown)
     inside[window] = True
+    beyond.ravel()[thin[0]] = False
     part = disparity[window][::4, ::4]
     guide = np.clip(disparity, *np.quantile(part, (0.1, 0.6)))  # nothing is as near as what is beyond the nearest
     canvas[beyond] = inpaint_hole(canvas, beyond, inside, guide, seed)
+    canvas.reshape(-1, 3)[thin[0]] = canvas.reshape(-1, 3)[thin[1]]
     return canvas
 
 
