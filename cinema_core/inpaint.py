@@ -34,10 +34,10 @@ MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: wha
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
-# What a fill behind something is as a whole: what lies around and as deep has been looked at within these px, near ones
-# first; by so much it is drawn there, seen at so many px.
+# A fill behind something is drawn by a share towards the mean colour of what lies around it and is as deep, looked at
+# within several px, so that what is nearest counts most. What is finer than the blur (px) stays as copied.
 LEVEL_SIDES, LEVEL_SHARE, LEVEL_BLUR = (2.0, 6.0, 18.0), 0.7, 3.0
-LEVELS = 16  # of the guide
+LEVELS = 12  # of depth, at most
 CHUNK = 1 << 19  # px that are copied at a time
 # Rows and columns to where else a target looks for its match, and to the patches that cover it.
 _CROSS = [(step * down, step * right) for step in (4, 1) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))]
@@ -373,8 +373,8 @@ def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Sear
     picture = search.picture()
     tone = masked_blur(np.where(target[..., None], picture - copied, 0).astype(np.float32), target, 1.5)
     if search.ordered:
-        level = _level_around(picture, search.guide.view(search.height, search.width).numpy(), source, target)
-        tone = tone + LEVEL_SHARE * masked_blur(np.where(target[..., None], level - picture, 0), target, LEVEL_BLUR)
+        guide = search.guide.view(search.height, search.width).numpy()
+        tone = tone + LEVEL_SHARE * _drift(picture, guide, source, target)
     tone = extend(tone, target)
     beside = cv2.dilate(source.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     rim = target & beside
@@ -390,24 +390,32 @@ def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Sear
     return np.ascontiguousarray(tone, np.float32)
 
 
-def _level_around(picture: np.ndarray, guide: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(h, w, 3) float32: for every target the mean colour of the sources around that are as deep as it, near ones first.
+def _drift(picture: np.ndarray, guide: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32: by how much the mean colour of the sources around that are as deep differs from the fill's.
 
     Source: Chen et al., "Real-time Edge-Aware Image Processing with the Bilateral Grid", 2007 (a slice for each depth).
     """
+    known, own = (pool(mask.astype(np.float32), 2) for mask in (source, target))
+    beside, fill = (
+        pool(np.dstack([picture, guide]) * mask[..., None], 2) / np.maximum(share, 1e-6)[..., None]
+        for mask, share in ((source, known), (target, own))
+    )
     low, high = guide[target].min(), guide[target].max()
-    number = (guide - low) * ((LEVELS - 1) / max(high - low, NEARER * LEVELS))
-    result = np.zeros_like(picture)
-    share = np.zeros(target.shape, np.float32)
-    for slice_ in range(LEVELS):
-        own = np.where(target, np.maximum(0, 1 - np.abs(number - slice_)), 0).astype(np.float32)
-        if not own.any():
+    step = max((high - low) / (LEVELS - 1), NEARER)
+    total, weight = np.zeros_like(fill[..., :3]), np.zeros_like(own)
+    for level in np.arange(low, high + step, step, dtype=np.float32):
+        here = np.maximum(0, 1 - np.abs(fill[..., 3] - level) / step) * (own > 0)
+        if not here.any():
             continue
-        alike = np.where(source, np.exp(-0.5 * np.square(number - slice_)), 0).astype(np.float32)
-        values = np.dstack([picture * alike[..., None], alike])
-        total = sum(cv2.GaussianBlur(values, (0, 0), side) for side in LEVEL_SIDES)
-        weight = np.maximum(total[..., 3], 1e-9)
-        sure = own * np.minimum(1, total[..., 3] / 1e-3)
-        result += (total[..., :3] / weight[..., None]) * sure[..., None]
-        share += sure
-    return np.where(share[..., None] > 0.01, result / np.maximum(share, 0.01)[..., None], picture)
+        alike = known * np.exp(-0.5 * np.square((beside[..., 3] - level) / step))
+        values = np.dstack([beside[..., :3] * alike[..., None], alike]).astype(np.float32)
+        around = sum(cv2.GaussianBlur(values, (0, 0), side / 2) for side in LEVEL_SIDES[:-1])
+        small = cv2.GaussianBlur(pool(values, 4), (0, 0), LEVEL_SIDES[-1] / 8)
+        around += cv2.resize(small, None, fx=4, fy=4)[: own.shape[0], : own.shape[1]]
+        here *= np.minimum(1, around[..., 3] / 1e-3)
+        total += around[..., :3] / np.maximum(around[..., 3:], 1e-9) * here[..., None]
+        weight += here
+    mean = total / np.maximum(weight, 1e-6)[..., None]
+    drift = np.where(weight[..., None] > 0.01, mean - fill[..., :3], 0).astype(np.float32)
+    drift = masked_blur(drift, own > 0, LEVEL_BLUR / 2)
+    return cv2.resize(drift, None, fx=2, fy=2)[: target.shape[0], : target.shape[1]]
