@@ -1,6 +1,6 @@
 """Hidden bands: how the farther surfaces go on behind the nearer ones, as far as the presets can reveal.
 
-Input: colour, disparity and layers of the canvas. Output: one `Band` for every layer that is hidden somewhere.
+Input: colour, disparity and layers of the canvas. Output: `Band`s, of every layer that is hidden somewhere.
 
 Every cut says where something is hidden; the surface beside it goes on along its own slope, so that a beach behind a rock
 goes on as a beach. Where several surfaces could stand behind the same pixel, the one whose edge is nearest does; one that
@@ -12,14 +12,14 @@ Inpainting", 2020 (local context of each edge). Ours differs: depth is extrapola
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from .borders import MARGIN
-from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
+from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera, camera_path
 from .cuts import CUT, far_planes
 from .grid import nearest_index
 from .inpaint import inpaint
@@ -29,8 +29,15 @@ LEAST = 0.5  # of the reach sideways that a band has in any direction
 MOST_CHANGE = 0.25  # disparity; how much a slope may change it within a band
 SKY = 0.02  # disparity; what is farther has no slope and goes on behind all
 GROUND = 0.1  # disparity per longer side; what slopes by more towards the viewer lies, and meets the sky at a horizon
+LATER = 1e5  # px; of edges whose own layer goes on there from a closer one
+TIERS = 3  # surfaces behind one another
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
+# Where the presets reach farthest, camera centres in scene units.
+ENDS = np.concatenate([
+    camera_path(name)[frames, :3, 3]
+    for name, frames in (("side", [0, -1]), ("up-down", [0, -1]), ("zoom-in", [-1]), ("circle", list(range(0, 90, 15))))
+])
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -91,29 +98,27 @@ def find_bands(canvas: Canvas, seed: int = 0, reach: float = 1.0, fill: Fill | N
         fill: (image, mask) -> image, fills in place of the exemplars.
 
     Returns:
-        The bands, near to far, one per layer that has any.
+        The bands, near to far; of a layer whose surfaces lie behind one another several, so that none has a pixel twice.
     """
     near = canvas.cuts
     edge = np.flatnonzero(near)
     if not len(edge):
         return []
     planes = far_planes(canvas.disparity, edge)
-    tiers = _in_tiers([
-        part
-        for layer in np.unique(canvas.label.ravel()[edge])
-        if len((part := _behind(canvas, near, edge, planes, int(layer), reach)).index)
-    ])
-    pieces: dict[int, list[tuple]] = {}
+    closest = [_behind(canvas, near, edge, planes, int(layer), reach) for layer in np.unique(canvas.label.ravel()[edge])]
+    others = [_along_ways(canvas, near, edge, planes, part, reach) for part in closest]
+    tiers = _in_tiers([part for part in closest + others if len(part.index)])
+    pieces: dict[tuple[int, int], list[tuple]] = {}
     mixed = cv2.dilate((near > 0).astype(np.uint8), np.ones((2 * max(1, round(RIM * max(near.shape))) + 1,) * 2, np.uint8)) > 0
-    for tier in tiers:
+    for number, tier in enumerate(tiers):
         color = _colors(canvas, tier, mixed, seed, fill)
         for part in tier:
-            pieces.setdefault(part.layer, []).append((part.index, part.source, color[part.index], part.disparity))
+            pieces.setdefault((part.layer, number), []).append((part.index, part.source, color[part.index], part.disparity))
     bands = []
-    for layer in sorted(pieces):
-        arrays = [np.concatenate(group) for group in zip(*pieces[layer])]
+    for key in sorted(pieces):
+        arrays = [np.concatenate(group) for group in zip(*pieces[key])]
         order = np.argsort(arrays[0], kind="stable")
-        bands.append(Band(layer, *(array[order] for array in arrays)))
+        bands.append(Band(key[0], *(array[order] for array in arrays)))
     return bands
 
 
@@ -136,8 +141,7 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     index, source = row * width + column, far_row * width + far_column
     plane = planes[np.searchsorted(edge, source)]
     right, down = column - far_column, row - far_row
-    change = np.clip(plane[:, 1] * right + plane[:, 2] * down, -MOST_CHANGE, MOST_CHANGE)
-    disparity = np.maximum(plane[:, 0] + change, canvas.disparity.min())
+    disparity = _continued(plane, right, down, canvas)
     toward = np.stack([right, down], 1) / np.maximum(distance, 1)[:, None]
     needed = _reach(near.ravel()[source], plane[:, 0], _from_middle(source, shape), toward, camera, reach)
     hidden = (distance <= needed) & (disparity < canvas.disparity.ravel()[index] - 2 * BEHIND)
@@ -145,9 +149,83 @@ def _behind(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarr
     first = [np.rint(np.stack([far_row, far_column], 1) + step * toward[:, ::-1]).astype(int) for step in (1.5, 2.5)]
     beyond = [canvas.disparity[np.clip(p[:, 0], 0, shape[0] - 1), np.clip(p[:, 1], 0, width - 1)] for p in first]
     hidden &= np.maximum(*beyond) > (plane[:, 0] + near.ravel()[source]) / 2
-    ground = plane[:, 2] * max(shape) > np.maximum(GROUND, np.abs(plane[:, 1]) * max(shape))
-    found = _Behind(layer, index, source, disparity.astype(np.float32), distance, ground)
-    return found.where(hidden)
+    return _Behind(layer, index, source, disparity, distance, _is_ground(plane, shape)).where(hidden)
+
+
+def _continued(plane: np.ndarray, right: np.ndarray, down: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """(N,) float32 disparity of surfaces, (N, 3) planes, so many px from their edge."""
+    change = np.clip(plane[:, 1] * right + plane[:, 2] * down, -MOST_CHANGE, MOST_CHANGE)
+    return np.maximum(plane[:, 0] + change, canvas.disparity.min()).astype(np.float32)
+
+
+def _is_ground(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return plane[:, 2] * max(shape) > np.maximum(GROUND, np.abs(plane[:, 1]) * max(shape))
+
+
+def _along_ways(canvas: Canvas, near: np.ndarray, edge: np.ndarray, planes: np.ndarray, found: _Behind, reach: float) -> _Behind:
+    """What else the presets' ends reveal of a layer: each of its edges followed the way that the camera parts it.
+
+    Of the edges around a pixel the closest need not be the one that reveals it: it may part less, or another way, or be
+    that of another surface in the same layer.
+
+    Args:
+        canvas: The canvas.
+        near: (Hc, Wc) the cuts.
+        edge: (E,) flat indices of all edges.
+        planes: (E, 3) how the surface goes on there.
+        found: What of the layer goes on from the closest edges. Only what lies farther than that is returned.
+        reach: Factor on how far.
+    """
+    own = canvas.label.ravel()[edge] == found.layer
+    edge, planes = edge[own], planes[own]
+    height, width = shape = canvas.disparity.shape
+    visible, shown, high = canvas.disparity.ravel(), canvas.shown.ravel(), near.ravel()[edge]
+    known = np.full(visible.shape, np.inf, np.float32)
+    known[found.index] = found.disparity
+    parts: list[tuple] = []
+    for way in _ways(high, planes[:, 0], _from_middle(edge, shape), canvas.camera):
+        length = np.sqrt(np.square(way).sum(1))
+        toward = way / np.maximum(length, 1e-6)[:, None]
+        opens = reach * MARGIN * length / np.maximum(high - planes[:, 0], 1e-6)  # px, of a jump
+        straight = not toward.all(1).any()
+        for aside in (0,) if straight else (-0.5, 0.5):  # both borders of the pixel, since slanted lines miss pixels
+            rows, step = np.flatnonzero(length > 0.5), 0
+            entered, last = np.zeros(len(edge), bool), reach * MARGIN * length + 2
+            while len(rows):
+                step += 1
+                right = np.rint(step * toward[rows, 0] - aside * toward[rows, 1]).astype(np.int64)
+                down = np.rint(step * toward[rows, 1] + aside * toward[rows, 0]).astype(np.int64)
+                row, column = edge[rows] // width + down, edge[rows] % width + right
+                inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+                rows, right, down, row, column = (a[inside] for a in (rows, right, down, row, column))
+                index = row * width + column
+                disparity, there = _continued(planes[rows], right, down, canvas), visible[index]
+                before = there > (planes[rows, 0] + high[rows]) / 2
+                entered[rows] |= before
+                # what hides here moves on by so much
+                ends = step + 1 + opens[rows] * np.maximum(there - disparity, 0)
+                last[rows] = np.where(entered[rows], np.minimum(last[rows], ends), last[rows])
+                new = before & shown[index] & (disparity < there - 2 * BEHIND) & (disparity < known[index] - CUT)
+                distance = step + np.where(np.isinf(known[index[new]]), np.float32(0), np.float32(LATER))
+                parts.append((index[new], rows[new], disparity[new], distance))
+                rows = rows[(last[rows] > step) & (before | (~entered[rows] & (step < 2)))]  # as far as what hides goes
+    if not parts:
+        return found.where(np.zeros(len(found.index), bool))
+    index, rows, disparity, distance = (np.concatenate(arrays) for arrays in zip(*parts))
+    surface = np.floor(disparity / CUT)  # of each the closest edge
+    order = np.lexsort((distance, surface, index))
+    again = (np.diff(index[order]) == 0) & (np.diff(surface[order]) == 0)
+    first = order[np.concatenate([[True], ~again])[: len(order)]]
+    index, rows, disparity, distance = index[first], rows[first], disparity[first], distance[first]
+    return _Behind(found.layer, index, edge[rows], disparity, distance, _is_ground(planes[rows], shape))
+
+
+def _ways(near: np.ndarray, far: np.ndarray, from_middle: np.ndarray, camera: Camera) -> Iterator[np.ndarray]:
+    """(E, 2) px for each of the presets' ends: from an edge to what of the far surface comes to lie under it."""
+    for across, down, along in ENDS:
+        sideways = camera.focal * np.array([across, down])
+        moved = (from_middle - near[:, None] * sideways) / (1 - along * near)[:, None]
+        yield moved * (1 - along * far)[:, None] + far[:, None] * sideways - from_middle
 
 
 def _around(index: np.ndarray, shape: tuple[int, int], grow: int) -> tuple[slice, slice]:
@@ -202,9 +280,9 @@ def _reach(
 
 
 def _in_tiers(parts: list[_Behind]) -> list[list[_Behind]]:
-    """What is seen first behind the occluder, and what lies behind that in turn; more than two are not looked past.
+    """What is seen first behind the occluder, and what lies behind that in turn.
 
-    First comes the surface whose edge is nearest, but where ground and sky meet, their horizon goes on.
+    First comes the surface whose edge is closest, but where ground and sky meet, their horizon goes on.
     """
     if not parts:
         return []
@@ -220,23 +298,21 @@ def _in_tiers(parts: list[_Behind]) -> list[list[_Behind]]:
     rank = distance.astype(np.float64)
     rank[sky & lying[index]] += 1e6  # ground that is nearer than the sky hides it, whichever edge is nearer
     rank[sky & ground & open_sky[index]] += 2e6  # and beyond the horizon there is no ground
-    order = np.lexsort((number, rank, index))
-    first = np.ones(len(order), bool)
-    first[1:] = index[order][1:] != index[order][:-1]
-    group = np.cumsum(first) - 1
-    top = disparity[order][first][group]
-    later = ~first & (disparity[order] < top - BEHIND)
-    second = np.zeros(len(order), bool)
-    rows = np.flatnonzero(later)
-    second[rows[np.concatenate([[True], group[rows][1:] != group[rows][:-1]])] if len(rows) else rows] = True
-    tiers = []
-    for chosen in (first, second):
-        kept = np.zeros(len(order), bool)
-        kept[order[chosen]] = True
-        ends = np.cumsum([0, *(len(part.index) for part in parts)])
-        tier = [part.where(kept[a:b]) for part, a, b in zip(parts, ends, ends[1:]) if kept[a:b].any()]
-        if tier:
-            tiers.append(tier)
+    ends, tiers = np.cumsum([0, *(len(part.index) for part in parts)]), []
+    order, left = np.lexsort((number, rank, index)), np.ones(len(index), bool)
+    top = np.full(int(index.max()) + 1, np.inf, np.float32)
+    for tier in range(TIERS):
+        left &= disparity < top[index] - CUT  # what is hardly farther is no other surface
+        rows = order[left[order]]
+        if not len(rows):
+            break
+        rows = rows[np.concatenate([[True], index[rows][1:] != index[rows][:-1]])]
+        top[index[rows]] = disparity[rows]
+        kept = np.zeros(len(index), bool)
+        kept[rows] = True
+        tiers.append([part.where(kept[a:b]) for part, a, b in zip(parts, ends, ends[1:]) if kept[a:b].any()])
+        if tier == 0:  # behind those the nearest surface first, so that none is passed over
+            order = np.lexsort((number, rank, -disparity, index))
     return tiers
 
 
