@@ -16,13 +16,15 @@ import cv2
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
+from .behind import Behind, Canvas
 from .borders import border_reach, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
-from .hidden import Band, Behind, Canvas, Fill, find_bands, find_tiers
+from .hidden import Band, Fill, find_bands
 from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
 from .parallel import side_by_side
+from .tiers import find_tiers
 
 __all__ = ["CUT", "Band", "Layers", "find_cuts", "split_layers"]
 

@@ -58,7 +58,8 @@ def write_report(folder: Path, report: dict, timing: dict) -> None:
 
 def layer_files(layers: Layers) -> list[str]:
     """Names of what `write_layers` writes."""
-    return [storage.LAYERS, "layers/canvas.png", *(f"layers/behind_{band.layer + 1}.png" for band in layers.bands)]
+    behind = (f"layers/behind_{number}_{band.layer + 1}.png" for number, band in enumerate(layers.bands, 1))
+    return [storage.LAYERS, "layers/canvas.png", *behind]
 
 
 def write_layers(folder: Path, layers: Layers) -> None:

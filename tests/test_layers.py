@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 from pictures import landscape
 
-from cinema_core.camera import SIDE, Camera
+from cinema_core.behind import Canvas
+from cinema_core.camera import SIDE, UP_DOWN, Camera
 from cinema_core.cuts import CUT, find_cuts, remove_specks
-from cinema_core.hidden import Band
+from cinema_core.hidden import Band, find_bands
 from cinema_core.inpaint import inpaint
 from cinema_core.layers import Layers, split_layers
 from cinema_core.still import still_points
 from cinema_core.surface import find_surface
+from cinema_core.tiers import find_tiers
 
 WIDTH, HEIGHT, FOCAL = 160, 120, 160.0
 NEAR, FAR = 0.9, 0.3  # disparities of the two cards
@@ -147,8 +149,23 @@ def test_behind_two_things_there_are_two_surfaces():
     disparity[60:, :] = 0.5
     disparity[20:, 70:100] = 1.0
     layers = split(disparity)
-    both = np.logical_and.reduce([hidden(layers, band) for band in layers.bands])
+    both = np.sum([hidden(layers, band) for band in layers.bands], 0) > 1
     assert both[60:, 70:100].sum() > 10 and not both[:60].any()
+
+
+def test_a_step_on_a_near_thing_does_not_end_what_goes_on_behind_it():
+    """The closest edge is the step's, of the same layer, and it reveals little; the wall's own reveals more."""
+    disparity = np.full((240, 480), 0.1, np.float32)
+    disparity[120:], disparity[124:] = 0.3, 0.34
+    shown = np.ones(disparity.shape, bool)
+    one_layer, cuts = np.zeros(disparity.shape, np.int16), find_cuts(disparity, shown)
+    canvas = Canvas(Camera(480, 240, 480.0), disparity, shown, one_layer, cuts)
+    bands = find_bands(canvas, noise(240, 480), find_tiers(canvas))
+    wall = np.zeros(disparity.shape, bool)
+    for band in bands:
+        assert len(np.unique(band.index)) == len(band.index)
+        wall.ravel()[band.index[band.disparity < 0.15]] = True
+    assert wall[120 : 120 + int(UP_DOWN * 480 * 0.24), 40:440].all()
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (200, 50), (40, 160)], ids=["small", "portrait", "panorama"])

@@ -35,8 +35,11 @@ STAGE_MAY_IMPORT = {
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
-    "layers": {"borders", "cuts", "hidden", "inpaint", "matting"},  # cuts and fills what they hide
-    "hidden": {"borders", "cuts", "inpaint"},
+    "layers": {"behind", "borders", "cuts", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
+    "hidden": {"behind", "cuts", "inpaint"},
+    "tiers": {"behind", "cuts", "ways"},
+    "ways": {"behind", "borders", "cuts"},
+    "behind": {"borders", "cuts"},
     "suggest": {"depth_network", "sky"},
     "growing": {"sky", "suggest"},
     "hints": {"growing", "strokes"},

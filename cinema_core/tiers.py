@@ -1,0 +1,73 @@
+"""Tiers: of the surfaces that go on behind a pixel, which is seen first, and which past that.
+
+Where several surfaces could stand behind the same pixel, the one whose edge is closest does; one that lies farther goes on
+behind that, since the camera may look past both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .behind import Behind, Canvas, behind_closest
+from .cuts import CUT, far_planes
+from .parallel import side_by_side
+from .ways import behind_along_ways
+
+SKY = 0.02  # disparity; what is farther has no slope and goes on behind all
+TIERS = 3  # surfaces behind one another
+
+
+def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
+    """Where every surface goes on behind what hides it, and how near it is there; of this no colour is needed.
+
+    Args:
+        canvas: The canvas.
+        reach: Factor on how far.
+
+    Returns:
+        What is seen first behind the occluders, and what lies behind that in turn; a pixel is in one part of each.
+    """
+    edge = np.flatnonzero(canvas.cuts)
+    if not len(edge):
+        return []
+    planes = far_planes(canvas.disparity, edge)
+    closest = [behind_closest(canvas, edge, planes, int(layer), reach) for layer in np.unique(canvas.label.ravel()[edge])]
+    others = side_by_side(lambda part: behind_along_ways(canvas, edge, planes, part, reach), closest)
+    return _in_tiers([part for part in closest + others if len(part.index)])
+
+
+def _in_tiers(parts: list[Behind]) -> list[list[Behind]]:
+    """What is seen first behind the occluder, and what lies behind that in turn.
+
+    First comes the surface whose edge is closest, but where ground and sky meet, their horizon goes on.
+    """
+    if not parts:
+        return []
+    number = np.concatenate([np.full(len(part.index), n) for n, part in enumerate(parts)])
+    index, disparity, distance, ground = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("index", "disparity", "distance", "ground")
+    )
+    sky = disparity <= SKY
+    lying = np.full(int(index.max()) + 1, False)
+    lying[index[ground & ~sky]] = True
+    open_sky = np.full(len(lying), False)
+    open_sky[index[sky & ~ground]] = True
+    rank = distance.astype(np.float64)
+    rank[sky & lying[index]] += 1e6  # ground that is nearer than the sky hides it, whichever edge is nearer
+    rank[sky & ground & open_sky[index]] += 2e6  # and beyond the horizon there is no ground
+    ends, tiers = np.cumsum([0, *(len(part.index) for part in parts)]), []
+    order, left = np.lexsort((number, rank, index)), np.ones(len(index), bool)
+    top = np.full(int(index.max()) + 1, np.inf, np.float32)
+    for tier in range(TIERS):
+        left &= disparity < top[index] - CUT  # what is hardly farther is no other surface
+        rows = order[left[order]]
+        if not len(rows):
+            break
+        rows = rows[np.concatenate([[True], index[rows][1:] != index[rows][:-1]])]
+        top[index[rows]] = disparity[rows]
+        kept = np.zeros(len(index), bool)
+        kept[rows] = True
+        tiers.append([part.where(kept[a:b]) for part, a, b in zip(parts, ends, ends[1:]) if kept[a:b].any()])
+        if tier == 0:  # behind those the nearest surface first, so that none is passed over
+            order = np.lexsort((number, rank, -disparity, index))
+    return tiers
