@@ -124,7 +124,7 @@ def _find_ramps(disparity: np.ndarray, color: np.ndarray, step: np.ndarray, reac
     every = np.arange(len(places))
     high, low = profile[every, reach + 1 + up], profile[every, reach + 1 - down]
     jump = high - low
-    ramp = (up <= reach) & (down <= reach)
+    ramp = (up + down <= 1.35 * reach) & (up <= reach) & (down <= reach)
     ramp &= (jump > LEAST_JUMP) & (jump > LEAST_SHARE * high)
     rows = np.flatnonzero(ramp)
     ramp[rows] = jump[rows] > 2 * (up + down)[rows] * _slope_beyond(profile[rows], up[rows], down[rows])

@@ -21,6 +21,7 @@ from .inpaint import inpaint_hole
 from .parallel import side_by_side
 
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
+JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -92,7 +93,7 @@ def _colors(
     source = canvas.shown[window] & ~hole & ~mixed[window]
     if not source.any():
         source = canvas.shown[window] & ~hole
-    color = color[window]
+    whole, color = color, color[window]
     if fill is not None:
         nearest = hidden.max() + CUT
         color = fill(color, hole | (canvas.disparity[window] > nearest))[hole]
@@ -100,4 +101,43 @@ def _colors(
         # the root tells far surfaces apart: the sky from a lake before it
         color = inpaint_hole(color, hole, source, np.sqrt(guide), seed, ordered=True)
     found = np.sort(index)  # a pixel is in one part of a tier alone
-    return [color[np.searchsorted(found, part.index)] for part in tier]
+    return [_joined(canvas, whole, part, color[np.searchsorted(found, part.index)]) for part in tier]
+
+
+def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:
+    """(B, 3): the fill with, close to its edge, the tone of the surface that goes on there.
+
+    Of two surfaces that are as near, such as a rock and the foam before it, depth alone does not tell which is meant.
+    """
+    close = JOINED * max(canvas.disparity.shape)
+    edge, at = np.unique(part.source, return_inverse=True)
+    row, column = np.divmod(edge, canvas.disparity.shape[1])
+    surface = canvas.disparity.ravel()[edge] // (2 * CUT)
+    cells = np.stack([row // close, column // close, surface], 1).astype(np.int32)
+    _, cell = np.unique(cells, axis=0, return_inverse=True)
+    seen, count = _seen_beside(canvas, color, edge, max(1, round(close / 4)))
+    tone = _means(seen, count, cell.ravel())
+    share = np.exp(-np.square(part.distance / close))
+    off = tone - _means(filled * share[:, None], share, cell.ravel()[at])
+    return np.clip(filled + share[:, None] * off[cell.ravel()[at]], 0, 1).astype(np.float32)
+
+
+def _seen_beside(canvas: Canvas, color: np.ndarray, edge: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of colours (E, 3) of a few pixels of the same surface around each edge, and how many they are."""
+    height, width = canvas.disparity.shape
+    row, column = np.divmod(edge, width)
+    own = canvas.disparity.ravel()[edge]
+    total, count = np.zeros((len(edge), 3), np.float32), np.zeros(len(edge), np.float32)
+    for down in range(-2 * step, 3 * step, step):
+        for right in range(-2 * step, 3 * step, step):
+            there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
+            same = np.abs(canvas.disparity.ravel()[there] - own) < CUT
+            total += color.reshape(-1, 3)[there] * same[:, None]
+            count += same
+    return total, count
+
+
+def _means(values: np.ndarray, weight: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """(C, 3) mean of what lies in each cell, of sums (N, 3) that have a weight (N,)."""
+    total = np.stack([np.bincount(cell, values[:, channel]) for channel in range(3)], 1)
+    return total / np.maximum(np.bincount(cell, weight), 1e-6)[:, None]
