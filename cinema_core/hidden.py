@@ -93,15 +93,15 @@ def _colors(
     source = canvas.shown[window] & ~hole & ~mixed[window]
     if not source.any():
         source = canvas.shown[window] & ~hole
-    whole, color = color, color[window]
     if fill is not None:
         nearest = hidden.max() + CUT
-        color = fill(color, hole | (canvas.disparity[window] > nearest))[hole]
+        filled = fill(color[window], hole | (canvas.disparity[window] > nearest))[hole]
     else:
         # the root tells far surfaces apart: the sky from a lake before it
-        color = inpaint_hole(color, hole, source, np.sqrt(guide), seed, ordered=True)
+        filled = inpaint_hole(color[window], hole, source, np.sqrt(guide), seed, ordered=True)
     found = np.sort(index)  # a pixel is in one part of a tier alone
-    return [_joined(canvas, whole, part, color[np.searchsorted(found, part.index)]) for part in tier]
+    colors = [filled[np.searchsorted(found, part.index)] for part in tier]
+    return colors if fill else [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]
 
 
 def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:
