@@ -60,10 +60,20 @@ def find_surface(region: np.ndarray, layers: Layers) -> Surface:
         hidden.ravel()[index[behind]] = True
         color.reshape(-1, 3)[index[behind]] = band.color[behind]
         disparity.ravel()[index[behind]] = band.disparity[behind]
+    hidden &= ~_under_edge(visible, layers.disparity, disparity)
     whole = visible | hidden
     if not whole.any():
         return Surface(whole, visible, hidden, color, disparity)
     return Surface(whole, visible, hidden, extend(color, whole), extend(disparity, whole))
+
+
+def _under_edge(visible: np.ndarray, shown: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+    """(Hc, Wc) bool: where the region's hidden part passes right under the edge of its visible part, which is nearer.
+
+    There the region ends, though it goes on far behind; joined, the visible part would flow out over its edge.
+    """
+    nearest = cv2.dilate(np.where(visible, shown, np.float32(0)), np.ones((3, 3), np.uint8))
+    return nearest > disparity + CUT
 
 
 def find_swaying(region: np.ndarray, layers: Layers) -> Surface:

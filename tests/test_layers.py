@@ -377,3 +377,14 @@ def test_what_is_hidden_beside_what_rests_rests(cards):
 def test_an_empty_region_has_no_surface(cards):
     surface = find_surface(np.zeros((HEIGHT, WIDTH), bool), cards)
     assert not surface.region.any() and not surface.visible.any()
+
+
+def test_what_flows_far_behind_does_not_open_the_edge_of_what_flows_before_it():
+    """Sky and the fog before it are drawn as one; the sky goes on behind the land, beneath the fog's drawn edge."""
+    disparity = np.full((160, 240), 0.01)
+    disparity[60:] = 0.6
+    layers, region = split(disparity), np.zeros((160, 240), bool)
+    region[:70] = True
+    surface = find_surface(region, layers)
+    photo = surface.region[layers.photo]
+    assert surface.hidden[layers.photo][71:75, 20:220].any() and not photo[70, 20:220].any()
