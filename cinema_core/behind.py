@@ -7,6 +7,7 @@ goes on as a beach.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,6 +33,11 @@ class Canvas:
     shown: np.ndarray
     label: np.ndarray
     cuts: np.ndarray
+
+    @cached_property
+    def farthest(self) -> np.float32:
+        """The least disparity: asked for at each step of each way."""
+        return self.disparity.min()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,7 @@ def behind_closest(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, layer: 
 def continued(canvas: Canvas, plane: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
     """(N,) float32 disparity of surfaces, (N, 3) planes, so many px from their edge."""
     change = np.clip(plane[:, 1] * right + plane[:, 2] * down, -MOST_CHANGE, MOST_CHANGE)
-    return np.maximum(plane[:, 0] + change, canvas.disparity.min()).astype(np.float32)
+    return np.maximum(plane[:, 0] + change, canvas.farthest).astype(np.float32)
 
 
 def is_ground(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
