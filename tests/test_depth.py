@@ -148,8 +148,7 @@ def test_estimators_and_renderers_are_told_apart(tmp_path, photo, name, values, 
     """All say the same world; the report says how they were read."""
     save(tmp_path / name, values)
     found = find_depth(photo, tmp_path / name, BuildOptions())
-    # near 8-bit distances lie 0.035 apart, and a few pixels of such a terrace may be taken for an edge
-    assert np.abs(1 / found.values - hilly()).max() < (0.05 if name == "mist.png" else 0.03)
+    assert np.abs(1 / found.values - hilly()).max() < (0.04 if name == "mist.png" else 0.03)  # 8 bit of distance
     assert found.source == "file" and found.detail.startswith(name) and words in found.detail and not found.warnings
 
 
