@@ -44,7 +44,7 @@ _CROSS = [(step * down, step * right) for step in (4, 1) for down, right in ((1,
 _SQUARE = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
-def inpaint(
+def inpaint_hole(
     color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, seed: int = 0, ordered: bool = False
 ) -> np.ndarray:
     """Fill a hole with texture copied from elsewhere in the image.
@@ -58,17 +58,9 @@ def inpaint(
         ordered: Copy only what is as near as the place it is copied to, or farther.
 
     Returns:
-        (H, W, 3) float32, `color` with the hole filled. Without any source pixel the hole is left as it is.
+        (P, 3) float32, sRGB, for the P pixels of the hole; `color` itself is neither copied nor changed. Without any source
+        pixel what is there already.
     """
-    filled = np.array(color, np.float32)
-    filled[hole] = inpaint_hole(color, hole, source, guide, seed, ordered)
-    return filled
-
-
-def inpaint_hole(
-    color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, seed: int = 0, ordered: bool = False
-) -> np.ndarray:
-    """(P, 3) float32, sRGB: what `inpaint` puts into the P pixels of the hole; the picture is neither copied nor changed."""
     assert color.shape[:2] == hole.shape == source.shape == guide.shape, (color.shape, hole.shape, source.shape)
     color, source = np.asarray(color, np.float32), source & ~hole
     if not hole.any() or not source.any():
@@ -154,7 +146,7 @@ class _Search:
     Args:
         level: See `_level`.
         generator: Of random numbers.
-        ordered: See `inpaint`.
+        ordered: See `inpaint_hole`.
         coarser: The search of the level before, which is half the size; None at the coarsest.
     """
 

@@ -9,7 +9,7 @@ from cinema_core.behind import Canvas
 from cinema_core.camera import SIDE, UP_DOWN, Camera
 from cinema_core.cuts import CUT, find_cuts, remove_specks
 from cinema_core.hidden import Band, find_bands
-from cinema_core.inpaint import inpaint
+from cinema_core.inpaint import inpaint_hole
 from cinema_core.layers import Layers, split_layers
 from cinema_core.still import still_points
 from cinema_core.surface import find_surface
@@ -22,6 +22,13 @@ POST = slice(60, 90)  # columns of the near card
 
 def noise(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     return np.random.default_rng(0).random((height, width, 3)).astype(np.float32)
+
+
+def inpaint(color: np.ndarray, hole: np.ndarray, *arguments: object) -> np.ndarray:
+    """(H, W, 3) the picture with its hole filled."""
+    filled = np.array(color, np.float32)
+    filled[hole] = inpaint_hole(color, hole, *arguments)
+    return filled
 
 
 def split(disparity: np.ndarray, color: np.ndarray | None = None) -> Layers:
