@@ -14,6 +14,8 @@ from .parallel import side_by_side
 CUT = 0.02  # disparity; opens by 2 px at 1280 px at the presets' amplitude, what is less the points' size covers
 BESIDE = 1 / 320  # of the longer side; a jump is judged by the slopes so far on both its sides
 STEEPER = 1.5  # a jump is so many times what the slopes beside it make of one pixel
+NO_SLOPE = 40.0  # disparity per longer side; a wall hardly beside the camera has less
+STEPS = 4.0  # jumps of its size that a flight of thin things before one another makes, within three times BESIDE
 SHORTEST = 1 / 100  # of the longer side; px of a cut's length, shorter ones are specks
 FEWEST = 12  # px of a cut at any size
 AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface is looked at
@@ -74,6 +76,9 @@ def _jumps(disparity: np.ndarray, shown: np.ndarray, axis: int) -> np.ndarray:
         rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
         slope = np.maximum(slope, np.maximum(*rise))  # at the foot of a steep slope it is steep on one side only
     cut = jump > STEEPER * slope
+    back, ahead = np.maximum(before - 3 * reach, 0), np.minimum(after + 3 * reach, last)
+    rise = way * (values[ahead, across] - values[back, across])
+    cut |= (jump > NO_SLOPE / max(disparity.shape)) & (rise < STEPS * jump)
     before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
     up = high > low
     view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
