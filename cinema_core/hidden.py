@@ -19,6 +19,7 @@ from .behind import Behind, Canvas, around
 from .cuts import CUT
 from .inpaint import inpaint_hole
 from .parallel import side_by_side
+from .softening import soften
 
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
@@ -101,7 +102,10 @@ def _colors(
         filled = inpaint_hole(color[window], hole, source, np.sqrt(guide), seed, ordered=True)
     found = np.sort(index)  # a pixel is in one part of a tier alone
     colors = [filled[np.searchsorted(found, part.index)] for part in tier]
-    return colors if fill else [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]
+    if fill is not None:
+        return colors
+    colors = [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]
+    return [soften(shape, part.index, own) for part, own in zip(tier, colors)]
 
 
 def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""Softening: how much of its fine texture an invented surface keeps.
+
+Input: a fill and where it lies. Output: the same, softer where it is narrow. A wide fill needs texture, or it is a blur
+where the photo is sharp. In a sliver nobody reads a texture: what was copied there stands between two edges as specks,
+and the mean of what lies around it is the better guess.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .grid import sample
+
+WORK_SIDE = 640  # px; a larger canvas is looked at in cells
+FINE = 2.0  # cells; what is finer is texture
+WIDE = 8.0  # cells; deviation of the window in which a fill that leaves hardly anything out is wide
+NARROW_SHARE = 0.4  # of its texture that a fill keeps where it is narrow
+
+
+def soften(shape: tuple[int, int], index: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Take fine texture out of a fill where it is narrow.
+
+    Args:
+        shape: (Hc, Wc) of the canvas.
+        index: (B,) int64, flat indices of the fill.
+        color: (B, 3) float32, sRGB.
+
+    Returns:
+        (B, 3) float32.
+    """
+    if not len(index):
+        return color
+    factor = -(-max(shape) // WORK_SIDE)
+    row, column = np.divmod(index, shape[1])
+    margin = int(4 * WIDE)
+    top, left = row.min() // factor - margin, column.min() // factor - margin
+    size = (int(row.max() // factor - top + margin + 1), int(column.max() // factor - left + margin + 1))
+    cell = (row // factor - top) * size[1] + column // factor - left
+    sums = np.stack([np.bincount(cell, values, size[0] * size[1]) for values in (*color.T, np.ones(len(cell)))], 1)
+    sums = (sums / factor**2).astype(np.float32).reshape(*size, 4)
+    blurred = cv2.GaussianBlur(sums, (0, 0), FINE)
+    smooth = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
+    share = cv2.GaussianBlur(sums[..., 3], (0, 0), WIDE)
+    places = np.stack([(column + 0.5) / factor - left, (row + 0.5) / factor - top], 1)
+    base, wide = sample(smooth, places), sample(share, places)
+    kept = NARROW_SHARE + (1 - NARROW_SHARE) * np.clip(2 * wide - 1, 0, 1)  # a straight border leaves out a half
+    return (base + kept[:, None] * (color - base)).astype(np.float32)
