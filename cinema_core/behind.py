@@ -16,7 +16,6 @@ from .borders import MARGIN
 from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
 from .cuts import CUT
 from .grid import nearest_labels
-from .parallel import side_by_side
 
 BEHIND = CUT / 4  # disparity by which a band lies behind its occluder at least
 LEAST = 0.5  # of the reach sideways that a band has in any direction
@@ -139,7 +138,7 @@ def behind_closest(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, layer: 
         found = row * width + column, source, disparity, distance, is_ground(plane.T, shape)
         return tuple(values[hidden] for values in found)
 
-    pieces = side_by_side(in_rows, range(0, len(distances), ROWS))
+    pieces = [in_rows(begin) for begin in range(0, len(distances), ROWS)]
     return Behind(layer, *(np.concatenate(arrays) for arrays in zip(*pieces)))
 
 

@@ -31,8 +31,12 @@ def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
     if not len(edge):
         return []
     planes = far_planes(canvas.disparity, edge)
-    closest = [behind_closest(canvas, edge, planes, int(layer), reach) for layer in np.unique(canvas.label.ravel()[edge])]
-    others = side_by_side(lambda part: behind_along_ways(canvas, edge, planes, part, reach), closest)
+
+    def goes_on(layer: int) -> tuple[Behind, Behind]:
+        closest = behind_closest(canvas, edge, planes, layer, reach)
+        return closest, behind_along_ways(canvas, edge, planes, closest, reach)
+
+    closest, others = zip(*side_by_side(goes_on, [int(layer) for layer in np.unique(canvas.label.ravel()[edge])]))
     return _in_tiers([part for part in closest + others if len(part.index)])
 
 
