@@ -20,6 +20,7 @@ SHORTEST = 1 / 100  # of the longer side; px of a cut's length, shorter ones are
 FEWEST = 12  # px of a cut at any size
 AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface is looked at
 SAMPLES = 48
+AT_ONCE = 1 << 12  # pixels that planes are fitted at together
 STEEPEST = 4.0  # disparity per longer side that a surface may slope by
 
 
@@ -106,17 +107,29 @@ def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
     Returns:
         (E, 3) float32: disparity at the pixel, and its change per px to the right and down.
     """
-    height, width = disparity.shape
-    longest = max(height, width)
+    longest = max(disparity.shape)
     turn = np.arange(SAMPLES) * (np.pi * (3 - 5**0.5))  # a sunflower's seeds
     radius = np.sqrt((np.arange(SAMPLES) + 0.5) / SAMPLES) * max(4.0, AROUND * longest)
     right, down = np.rint(radius * np.cos(turn)).astype(int), np.rint(radius * np.sin(turn)).astype(int)
+    design = np.stack([np.ones(SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
+    most = STEEPEST * radius[-1] / longest
+
+    def fitted(part: slice) -> np.ndarray:
+        plane = _agreed(disparity, edge[part], right, down, design, most)
+        plane[:, 1:] = np.clip(plane[:, 1:], -most, most) / radius[-1]
+        return plane.astype(np.float32)
+
+    parts = side_by_side(fitted, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(edge)), AT_ONCE)])
+    return np.concatenate(parts)
+
+
+def _agreed(disparity: np.ndarray, edge: np.ndarray, right: np.ndarray, down: np.ndarray, design: np.ndarray, most: float) -> np.ndarray:
+    """(E, 3) planes through what lies around each pixel, by what agrees with them."""
+    height, width = disparity.shape
     row, column = (edge // width)[:, None] + down, (edge % width)[:, None] + right
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     other = disparity.ravel()[np.where(inside, row * width + column, edge[:, None])]
     own = disparity.ravel()[edge]
-    design = np.stack([np.ones(SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
-    most = STEEPEST * radius[-1] / longest
     plane = np.stack([own, np.zeros_like(own), np.zeros_like(own)], 1)
     tolerance = CUT / 2 + most * np.hypot(design[:, 1], design[:, 2])
     weight = inside * (np.abs(other - own[:, None]) < tolerance) * np.float32(1)
@@ -124,8 +137,7 @@ def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
         plane = _fit(design, weight, other, own)
         miss = other - plane @ design.T
         weight = inside / (1 + np.square(miss / (scale * CUT)) * np.where(miss > 0, 4, 1)) ** 2
-    plane[:, 1:] = np.clip(plane[:, 1:], -most, most) / radius[-1]
-    return plane.astype(np.float32)
+    return plane
 
 
 def _fit(design: np.ndarray, weight: np.ndarray, values: np.ndarray, own: np.ndarray) -> np.ndarray:

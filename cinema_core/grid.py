@@ -8,22 +8,29 @@ import numpy as np
 REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
 
 
-def nearest_index(mask: np.ndarray, at: np.ndarray | None = None) -> np.ndarray:
-    """Flat index of the nearest True pixel, for every pixel or for some.
+def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance to the nearest True pixel, and which one that is, in one go.
 
     Args:
-        mask: (H, W) bool with at least one True.
-        at: (N,) int64, flat indices of the pixels that are asked for; None asks for all.
+        mask: (H, W) bool with L True pixels, at least one.
 
     Returns:
-        (H, W) int64, or (N,) in the order of `at`.
+        (H, W) float32 px, a few hundredths of them inexact; (H, W) int32 label of the nearest True pixel; and (L + 1,)
+        int64, the flat index of each label's pixel.
     """
-    _, labels = cv2.distanceTransformWithLabels(
+    distance, labels = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    table = np.zeros(labels.max() + 1, np.int64)
-    table[labels[mask]] = np.flatnonzero(mask)
-    return table[labels] if at is None else table[labels.ravel()[at]]
+    index = np.flatnonzero(mask)
+    table = np.zeros(len(index) + 1, np.int64)
+    table[labels.ravel()[index]] = index
+    return distance, labels, table
+
+
+def nearest_index(mask: np.ndarray) -> np.ndarray:
+    """(H, W) int64: flat index of the nearest True pixel of (H, W) bool, which has at least one."""
+    _, labels, index = nearest_labels(mask)
+    return index[labels]
 
 
 def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

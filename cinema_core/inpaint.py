@@ -38,7 +38,7 @@ NEARER = 0.04  # of the guide; what is nearer than its target by more is never c
 # within several px, so that what is nearest counts most. What is finer than the blur (px) stays as copied.
 LEVEL_SIDES, LEVEL_SHARE, LEVEL_BLUR = (2.0, 6.0, 18.0), 0.7, 3.0
 LEVELS = 12  # of depth, at most
-CHUNK = 1 << 19  # px that are copied at a time
+CHUNK = 1 << 15  # px that are copied at a time
 # Rows and columns to where else a target looks for its match, and to the patches that cover it.
 _CROSS = [(step * down, step * right) for step in (4, 1) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))]
 _SQUARE = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -304,18 +304,10 @@ def _copy(
 ) -> np.ndarray:
     """(P, 3): the full-size hole filled with the finest level's offsets and given the small picture's tone."""
     where = np.flatnonzero(hole)
-    place = torch.from_numpy(where)
-    pixels = torch.from_numpy(np.ascontiguousarray(color)).reshape(-1, 3)
-    usable = torch.from_numpy(source).flatten()
-    nearness = None if guide is None else torch.from_numpy(np.ascontiguousarray(guide)).flatten()
-    plain = torch.from_numpy(np.array(search.picture()))
-    offsets = search.offsets() * factor
-    target = search.hole.view(search.height, search.width)
-    filled = torch.empty(len(where), 3)
+    copier = _Copier(color, source, guide, search, factor)
+    filled = np.empty((len(where), 3), np.float32)
     for begin in range(0, len(where), CHUNK):
-        part = place[begin : begin + CHUNK]
-        filled[begin : begin + CHUNK] = _copied(part, hole.shape, pixels, usable, nearness, offsets, target, plain, factor)
-    filled = filled.numpy()
+        filled[begin : begin + CHUNK] = copier.copied(where[begin : begin + CHUNK])
     tone = _tone(filled, where, hole, search, factor)
     for begin in range(0, len(where), CHUNK):
         part = slice(begin, begin + CHUNK)
@@ -325,29 +317,87 @@ def _copy(
     return filled
 
 
-def _copied(place, shape, pixels, usable, nearness, offsets, target, plain, factor):
-    """(P, 3): pixels of the full picture, by the offsets of the four cells around each."""
-    row, column = place // shape[1], place % shape[1]
-    y, x = (row + 0.5) / factor - 0.5, (column + 0.5) / factor - 0.5
-    top, left = y.floor(), x.floor()
-    total, weight = torch.zeros(len(place), 3), torch.zeros(len(place))
-    for down in (0, 1):
-        for right in (0, 1):
-            cy = (top.long() + down).clamp(0, target.shape[0] - 1)
-            cx = (left.long() + right).clamp(0, target.shape[1] - 1)
-            share = (1 - (y - top - down).abs()) * (1 - (x - left - right).abs())
-            moved = offsets[cy, cx]
-            sy, sx = row + moved[:, 0], column + moved[:, 1]
-            inside = (sy >= 0) & (sy < shape[0]) & (sx >= 0) & (sx < shape[1]) & target[cy, cx]
-            index = torch.where(inside, sy * shape[1] + sx, 0)
-            inside &= usable[index]
-            if nearness is not None:
-                inside &= nearness[index] <= nearness[place] + NEARER
-            share = share**2 * inside  # sharper than linear: two textures mixed evenly are a blur
-            total += pixels[index] * share[:, None]
+class _Copier:
+    """Copies pixels of the full picture, by the offsets of the four cells around each.
+
+    Args:
+        color: (H, W, 3) float32.
+        source: (H, W) bool, pixels that may be copied.
+        guide: (H, W) float32; None where it does not matter what is nearer.
+        search: Of the finest level.
+        factor: px of the full picture to a cell.
+    """
+
+    def __init__(self, color: np.ndarray, source: np.ndarray, guide: np.ndarray | None, search: _Search, factor: int) -> None:
+        self.width, self.size, self.pixels = color.shape[1], source.size, np.ascontiguousarray(color).reshape(-1, 3)
+        # as near as what is copied may be: what must not be is as if it were nearer than anything
+        self.guide = (np.zeros(source.shape, np.float32) if guide is None else np.ascontiguousarray(guide)).ravel()
+        self.nearness = np.where(source.ravel(), self.guide, np.float32(np.inf))
+        self.plain = search.picture().reshape(-1, 3)
+        down, right = np.moveaxis(search.offsets().numpy() * factor, -1, 0)
+        target = search.hole.view(search.height, search.width).numpy()
+        steps = np.where(target, down * self.width + right, -2 * self.size)  # no target's leads out of the picture
+        self.steps, self.right = steps.ravel(), right.ravel()
+        self.rows, self.columns = (_Cells(full, cells, factor) for full, cells in zip(source.shape, target.shape))
+        corners = [steps[cells][:, others] for cells in self.rows.beside for others in self.columns.beside]
+        self.alike = np.logical_and.reduce([corner == corners[0] for corner in corners[1:]])
+
+    def copied(self, place: np.ndarray) -> np.ndarray:
+        """(P, 3) float32 for (P,) int64 flat indices of the full picture."""
+        row, column = np.divmod(place, self.width)
+        top, left = self.rows.first[row], self.columns.first[column]
+        alike = self.alike[top, left]
+        found = np.empty((len(place), 3), np.float32)
+        parts = [np.flatnonzero(alike), np.flatnonzero(~alike)]
+        for part, corners in zip(parts, (((0, 0),), ((0, 0), (0, 1), (1, 0), (1, 1)))):
+            found[part] = self._mixed(place[part], row[part], column[part], corners)
+        return found
+
+    def _mixed(self, place: np.ndarray, row: np.ndarray, column: np.ndarray, corners: tuple[tuple[int, int], ...]) -> np.ndarray:
+        """(P, 3) float32 from some of the four cells."""
+        total, weight = np.zeros((3, len(place)), np.float32), np.zeros(len(place), np.float32)
+        limit = self.guide[place] + np.float32(NEARER)
+        for down, right in corners:
+            cell = self.rows.cell[down][row] * self.columns.count + self.columns.cell[right][column]
+            index, across = place + self.steps[cell], column + self.right[cell]
+            inside = (index >= 0) & (index < self.size) & (across >= 0) & (across < self.width)
+            index = np.where(inside, index, 0)
+            inside &= self.nearness[index] <= limit
+            share = 1 if len(corners) == 1 else np.square(self.rows.share[down][row] * self.columns.share[right][column])
+            share = share * inside.astype(np.float32)  # sharper than linear: two textures mixed evenly are a blur
+            total += np.take(self.pixels, index, 0).T * share
             weight += share
-    cy, cx = (row // factor).clamp(max=target.shape[0] - 1), (column // factor).clamp(max=target.shape[1] - 1)
-    return torch.where((weight > 1e-3)[:, None], total / weight.clamp(min=1e-3)[:, None], plain[cy, cx])
+        found = (total / np.maximum(weight, np.float32(1e-3))).T
+        none = np.flatnonzero(weight <= 1e-3)
+        found[none] = self.plain[self.rows.own[row[none]] * self.columns.count + self.columns.own[column[none]]]
+        return found
+
+
+class _Cells:
+    """Which cells the pixels of one side lie between.
+
+    Args:
+        full: px of the full picture.
+        count: Of cells.
+        factor: px to a cell.
+
+    Attributes:
+        count: Of cells.
+        own: (full,) the cell that each lies in.
+        first: (full,) the cell before each, from 0 for the one before the first.
+        beside: (count + 1,) each: of these the cell itself and the next.
+        cell: (full,) each: the cell before and after.
+        share: (full,) float32 each: their shares.
+    """
+
+    def __init__(self, full: int, count: int, factor: int) -> None:
+        middle = (np.arange(full, dtype=np.float32) + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
+        before = np.floor(middle)
+        self.count, self.own = count, np.minimum(np.arange(full) // factor, count - 1)
+        self.first = np.minimum(before.astype(np.int64) + 1, count)
+        self.beside = [np.clip(np.arange(-1, count) + after, 0, count - 1) for after in (0, 1)]
+        self.cell = [beside[self.first] for beside in self.beside]
+        self.share = [1 - np.abs(middle - before - np.float32(after)) for after in (0, 1)]
 
 
 def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Search, factor: int) -> np.ndarray:

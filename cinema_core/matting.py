@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .grid import nearest_index
+from .grid import nearest_labels
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
@@ -31,7 +31,8 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 # A point of a mixed pixel is smaller the less its surface covers, and stands nearer to its surface, so that they touch.
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
-AT_ONCE = 1 << 17  # px that are unmixed at a time
+AT_ONCE = 1 << 14  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
+ROWS = 256  # that are looked through for cuts at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,29 +108,27 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     if not cut.any():
         return no_rim()
     wide = max(1, round(WIDE * max(near.shape)))
-    distance = cv2.distanceTransform((~cut).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    zone = distance < wide + 0.5
-    index = np.flatnonzero(zone)
-    closest = nearest_index(cut, index)
+    around = _Around(cut, color, disparity, wide)
+    index, closest = around.index, around.closest
     high, low = near.ravel()[closest], disparity.ravel()[closest]
     share = (disparity.ravel()[index] - low) / (high - low)
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
-    light = _linear_where(distance < 4 * wide + 3, color)  # as far as `_sides` looks
-    distance, disparity = distance.ravel(), disparity.ravel()
 
     def rim_of(part: slice) -> Rim:
         own, first = index[part], front[part]
-        sides = _sides(light, disparity, zone, own, high[part], low[part], wide)
-        mixed = light[own]
-        alpha = _shares(mixed, sides, first, distance[own])
+        place = around.place(own)
+        sides = _sides(around, place, high[part], low[part])
+        mixed = around.light[:, place]
+        alpha = _shares(mixed, sides, first, around.distance.ravel()[own])
         near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
-        error = mixed - alpha[:, None] * near_light - (1 - alpha[:, None]) * far_light
-        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(1) < 3e-4) & (sides.owner >= 0)
-        inward = sides.toward * (INWARD * (1 - alpha))[:, None]
-        owner = np.where(first, own, sides.owner)
-        shown = (to_srgb(color).astype(np.float32) for color in (near_light, far_light))
-        return Rim(own, first, *shown, alpha, owner, inward).chosen(rim)
+        error = mixed - alpha * near_light - (1 - alpha) * far_light
+        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (sides.owner >= 0)
+        own, first, alpha = own[rim], first[rim], alpha[rim]
+        inward = sides.toward[:, rim] * (INWARD * (1 - alpha))
+        owner = np.where(first, own, around.pixel(sides.owner[rim]))
+        shown = (to_srgb(light[:, rim]).astype(np.float32).T for light in (near_light, far_light))
+        return Rim(own, first, *shown, alpha, owner, inward.T)
 
     pieces = side_by_side(rim_of, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(index)), AT_ONCE)])
     return Rim(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Rim.__dataclass_fields__))
@@ -141,17 +140,91 @@ def no_rim() -> Rim:
     return Rim(np.zeros(0, np.int64), np.zeros(0, bool), colors, colors, numbers, np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
 
 
+class _Around:
+    """What lies around the cuts, with a margin around the canvas that repeats its border: samples need not be clipped.
+
+    Args:
+        cut: (Hc, Wc) bool.
+        color: (Hc, Wc, 3) float32, sRGB.
+        disparity: (Hc, Wc) float32.
+        wide: px from a cut at which a pixel may be mixed.
+
+    Attributes:
+        distance: (Hc, Wc) float32, px from the cuts.
+        index: (P,) int64, flat canvas indices of the pixels that may be mixed, ascending.
+        closest: (P,) int64, flat canvas index of the cut closest to each.
+        light: (3, N) float32, linear colours, a plane each; with the margin, as what follows. Beyond what is looked at 0.
+        disparity: (N,) float32.
+        mixed: (N,) bool, the pixel may be mixed.
+        places: px right and down of what is looked at around each pixel, the closest first.
+    """
+
+    def __init__(self, cut: np.ndarray, color: np.ndarray, disparity: np.ndarray, wide: int) -> None:
+        self.shape, self.margin = cut.shape, 3 * wide + 2
+        self.across = cut.shape[1] + 2 * self.margin
+        self.places = _places(wide)
+        self.distance = np.empty(cut.shape, np.float32)
+        padded = tuple(side + 2 * self.margin for side in cut.shape)
+        light, mixed = np.zeros((3, *padded), np.float32), np.zeros(padded, np.uint8)
+        found = side_by_side(lambda top: self._in_rows(top, cut, color, wide, light), range(0, len(cut), ROWS))
+        self.index, self.closest = (np.concatenate(parts) for parts in zip(*found))
+        mixed.ravel()[self.place(self.index)] = 1
+        for plane in (mixed, *light):
+            self._repeat_border(plane)
+        self.light, self.mixed = light.reshape(3, -1), mixed.ravel() > 0
+        self.disparity = cv2.copyMakeBorder(disparity, *(self.margin,) * 4, cv2.BORDER_REPLICATE).ravel()
+
+    def _in_rows(self, top: int, cut: np.ndarray, color: np.ndarray, wide: int, light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of some rows from `top` the pixels that may be mixed, and the cut closest to each; writes distance and light."""
+        reach = 4 * wide + 3  # as far as `_sides` looks from any of them
+        first, width = max(0, top - reach), self.shape[1]
+        part = cut[first : top + ROWS + reach]
+        if not part.any():
+            self.distance[top : top + ROWS] = reach
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        distance, label, pixel = nearest_labels(part)
+        distance, label = (values[top - first :][:ROWS] for values in (distance, label))
+        self.distance[top : top + ROWS] = distance
+        row, column = np.nonzero(distance < reach)
+        light[:, row + top + self.margin, column + self.margin] = to_linear(color[top + row, column].T)
+        index = np.flatnonzero(distance < wide + 0.5)
+        return index + top * width, pixel[label.ravel()[index]] + first * width
+
+    def _repeat_border(self, plane: np.ndarray) -> None:
+        inner = plane[self.margin : -self.margin, self.margin : -self.margin]
+        plane[self.margin : -self.margin, : self.margin], plane[self.margin : -self.margin, -self.margin :] = inner[:, :1], inner[:, -1:]
+        plane[: self.margin], plane[-self.margin :] = plane[self.margin], plane[-self.margin - 1]
+
+    def place(self, index: np.ndarray) -> np.ndarray:
+        """(P,) flat indices with the margin, of those of the canvas."""
+        return index + (index // self.shape[1]) * (2 * self.margin) + self.margin * (self.across + 1)
+
+    def pixel(self, place: np.ndarray) -> np.ndarray:
+        """(P,) flat indices of the canvas, of those with the margin; what is beyond the border repeats it."""
+        row, column = np.divmod(place, self.across)
+        row, column = (np.clip(at - self.margin, 0, side - 1) for at, side in zip((row, column), self.shape))
+        return row * self.shape[1] + column
+
+
+def _places(wide: int) -> list[tuple[int, int]]:
+    places = []
+    for number in range(SAMPLES):
+        away = 1 + (3 * wide + 1) * number / SAMPLES
+        places.append((round(away * np.cos(number * 2.39996)), round(away * np.sin(number * 2.39996))))
+    return list(dict.fromkeys(places))
+
+
 @dataclass(frozen=True, eq=False)
 class _Sides:
     """What is beside pixels.
 
     Attributes:
-        near: (P, 3) float32, linear colour of the near side.
-        far: (P, 3) float32, of the far side.
+        near: (3, P) float32, linear colour of the near side.
+        far: (3, P) float32, of the far side.
         clear: (P,) bool, the two can be told apart.
         grain: (2, P) float32, deviation of the colours of either.
-        toward: (P, 2) float32, direction to the near side; shorter where that is on several sides.
-        owner: (P,) int64, flat index of the closest near pixel, -1 where there is none.
+        toward: (2, P) float32, direction to the near side; shorter where that is on several sides.
+        owner: (P,) int64, place of the closest near pixel, -1 where there is none.
     """
 
     near: np.ndarray
@@ -162,90 +235,74 @@ class _Sides:
     owner: np.ndarray
 
 
-def _sides(
-    light: np.ndarray, disparity: np.ndarray, zone: np.ndarray, index: np.ndarray, high: np.ndarray, low: np.ndarray, wide: int
-) -> _Sides:
+def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
     """What is seen on the two sides of each pixel, from clear pixels around it where there are any.
 
     A thing so thin that it has no clear pixels shows its colour best where that is farthest from what is behind it.
     """
-    height, width = zone.shape
-    row, column = np.divmod(index, width)
-    mixed, scale = zone.ravel(), 1 / (high - low)
-    weight = np.full((2, len(index)), 1e-9, np.float32)
-    total, square = np.zeros((2, 2, len(index), 3), np.float32)
-    toward = np.zeros((len(index), 2), np.float32)
-    owner = np.full(len(index), -1)
-    places = []
-    for number in range(SAMPLES):
-        away = 1 + (3 * wide + 1) * number / SAMPLES
-        right, down = round(away * np.cos(number * 2.39996)), round(away * np.sin(number * 2.39996))
-        places.append((right, down))
-    places = list(dict.fromkeys(places))
-    for right, down in places:
-        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
-        share = (disparity[there] - low) * scale
-        seen, trust = light[there], np.where(mixed[there], np.float32(1e-4), 1 / np.float32(np.hypot(right, down)))
+    scale = 1 / (high - low)
+    weight = np.full((2, len(place)), 1e-9, np.float32)
+    total, square = np.zeros((2, 2, 3, len(place)), np.float32)
+    toward = np.zeros((2, len(place)), np.float32)
+    owner = np.full(len(place), -1)
+    for right, down in around.places:
+        there = place + (down * around.across + right)
+        share = (around.disparity[there] - low) * scale
+        seen, trust = np.take(around.light, there, 1), np.where(around.mixed[there], np.float32(1e-4), 1 / np.float32(np.hypot(right, down)))
         sides = np.abs(share - 1) < ALIKE, np.abs(share) < ALIKE
         owner = np.where((owner < 0) & sides[0], there, owner)
         for side, belongs in enumerate(sides):
             own = trust * belongs
             weight[side] += own
-            total[side] += own[:, None] * seen
-            square[side] += own[:, None] * seen**2
-        toward += sides[0][:, None] * np.float32((right, down)) / (right * right + down * down)
-    mean = total / weight[..., None]
-    spread = np.sqrt(np.maximum(square / weight[..., None] - mean**2, 0).sum(-1))
+            own = own * seen
+            total[side] += own
+            square[side] += own * seen
+        toward += sides[0] * (np.float32((right, down)) / (right * right + down * down))[:, None]
+    mean = total / weight[:, None]
+    spread = np.sqrt(np.maximum(square / weight[:, None] - mean**2, 0).sum(1))
     near, far = mean
     thin = np.flatnonzero((weight[0] < 1e-2) & (weight[1] > 1e-2))
-    near[thin] = _farthest_from(far[thin], light, disparity, (row[thin], column[thin]), places, high[thin], scale[thin], zone.shape)
+    near[:, thin] = _farthest_from(far[:, thin], around, place[thin], high[thin], scale[thin])
     spread[0][thin] = 0
-    contrast = np.linalg.norm(near - far, axis=1)
-    plain = np.linalg.norm(to_srgb(near) - to_srgb(far), axis=1)
+    contrast = np.sqrt(np.square(near - far).sum(0))
+    plain = np.sqrt(np.square(to_srgb(near) - to_srgb(far)).sum(0))
     clear = (plain > LEAST_CONTRAST) & (contrast > LEAST_CLEAR * spread.sum(0)) & (weight[1] > 1e-2) & (weight[0] > 1e-6)
-    ring = sum(1 / np.hypot(*place) for place in places) / np.pi  # what a straight edge makes
-    return _Sides(near, far, clear, spread, toward / np.maximum(np.linalg.norm(toward, axis=1), ring)[:, None], owner)
+    ring = sum(1 / np.hypot(*place) for place in around.places) / np.pi  # what a straight edge makes
+    return _Sides(near, far, clear, spread, toward / np.maximum(np.sqrt(np.square(toward).sum(0)), ring), owner)
 
 
-def _farthest_from(far, light, disparity, place, places, high, scale, shape) -> np.ndarray:
-    """(T, 3) of the near pixels within two px the linear colour that is farthest from the far side's."""
-    (row, column), (height, width) = place, shape
-    best, found = np.full(len(row), -1, np.float32), far.copy()
-    for right, down in [(0, 0), *places]:
+def _farthest_from(far: np.ndarray, around: _Around, place: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(3, T) of the near pixels within two px the linear colour that is farthest from the far side's."""
+    best, found = np.full(len(place), -1, np.float32), far.copy()
+    for right, down in [(0, 0), *around.places]:
         if max(abs(right), abs(down)) > 2:
             continue
-        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
-        away = np.where(np.abs((disparity[there] - high) * scale) < ALIKE, np.square(light[there] - far).sum(1), -1)
+        there = place + (down * around.across + right)
+        seen = around.light[:, there]
+        away = np.where(np.abs((around.disparity[there] - high) * scale) < ALIKE, np.square(seen - far).sum(0), -1)
         better = away > best
-        best[better], found[better] = away[better], light[there[better]]
+        best[better], found[:, better] = away[better], seen[:, better]
     return found
 
 
 def _shares(mixed: np.ndarray, sides: _Sides, front: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """(P,) float32: the near side's share of each pixel; where sides cannot be told apart all or nothing."""
     across = sides.near - sides.far
-    alpha = ((mixed - sides.far) * across).sum(1) / np.maximum(np.square(across).sum(1), 1e-9)
+    alpha = ((mixed - sides.far) * across).sum(0) / np.maximum(np.square(across).sum(0), 1e-9)
     outermost = distance < 1.5
     least = np.where(front, np.where(outermost, *LOOSEST), 0)
     most = np.where(front, 1, np.where(distance < 0.5, 1 - LOOSEST[0], 1 - LOOSEST[1]))
-    other = np.where(front, 1 - alpha, alpha) * np.sqrt(np.square(across).sum(1))
+    other = np.where(front, 1 - alpha, alpha) * np.sqrt(np.square(across).sum(0))
     told = sides.clear & (other > GRAIN * np.where(front, *sides.grain))
     return np.where(told, np.clip(alpha, least, most), front).astype(np.float32)
 
 
 def _explain(mixed: np.ndarray, near: np.ndarray, far: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Near and far linear colours, as little changed as may be, whose mix is the pixel."""
-    share = alpha[:, None]
+    share = alpha
     for _ in range(3):  # what one colour cannot take without leaving 0..1, the other takes
         rest = (mixed - share * near - (1 - share) * far) / (share**2 + (1 - share) ** 2)
         near, far = np.clip(near + share * rest, 0, 1), np.clip(far + (1 - share) * rest, 0, 1)
     near = np.where(share > 0.5, np.clip((mixed - (1 - share) * far) / np.maximum(share, 1e-3), 0, 1), near)
     far = np.where(share > 0.5, far, np.clip((mixed - share * near) / np.maximum(1 - share, 1e-3), 0, 1))
     return near, far
-
-
-def _linear_where(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """(H W, 3) float32 linear colours where asked for, else 0: powers of all pixels are what would take longest."""
-    light = np.zeros((mask.size, 3), np.float32)
-    light[mask.ravel()] = to_linear(color[mask])
-    return light

@@ -13,10 +13,11 @@ import numpy as np
 
 from .behind import BEHIND, Behind, Canvas, continued, from_middle, is_ground
 from .borders import MARGIN
-from .camera import Camera, camera_path
+from .camera import camera_path
 from .cuts import CUT
 
 LATER = 1e5  # px; of edges whose own layer goes on there from a closer one
+STALE = 0.75  # share of the ways followed that goes on, below which the others are left out
 # Where the presets reach farthest, camera centres in scene units.
 ENDS = np.concatenate([
     camera_path(name)[frames, :3, 3]
@@ -45,75 +46,109 @@ def behind_along_ways(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, foun
     """
     own = canvas.label.ravel()[edge] == found.layer
     edges = _Edges(edge[own], planes[own], canvas.cuts.ravel()[edge[own]])
-    known = np.full(canvas.disparity.size, np.inf, np.float32)
-    known[found.index] = found.disparity
-    parts = [part for way in _ways(edges, canvas.disparity.shape, canvas.camera)
-             for aside in _asides(way) for part in _follow(canvas, edges, way, aside, known, reach)]
+    known = canvas.unknown.copy()
+    known[canvas.place(found.index)] = found.disparity
+    parts = [part for part in _follow(canvas, _find_ways(canvas, edges, reach), known) if len(part[0])]
     if not parts:
         return found.where(np.zeros(len(found.index), bool))
     index, rows, disparity, distance = (np.concatenate(arrays) for arrays in zip(*parts))
+    index, rows = canvas.pixel(index), rows % len(edges.index)
     first = _closest_of_each(index, np.floor(disparity / CUT), distance)
     index, rows, disparity, distance = index[first], rows[first], disparity[first], distance[first]
     ground = is_ground(edges.plane[rows], canvas.disparity.shape)
     return Behind(found.layer, index, edges.index[rows], disparity, distance, ground)
 
 
-def _ways(edges: _Edges, shape: tuple[int, int], camera: Camera) -> Iterator[np.ndarray]:
-    """(E, 2) px for each of the presets' ends: from an edge to what of the far surface comes to lie under it."""
-    place, near, far = from_middle(edges.index, shape), edges.near[:, None], edges.plane[:, :1]
+@dataclass(eq=False)
+class _Ways:
+    """Ways under what hides, one from each edge towards each of the presets' ends; W of them.
+
+    Attributes:
+        number: (W,) int64; of the edge its remainder by how many there are.
+        place: (W,) int64, where each begins, see `Canvas.place`.
+        toward: (2, W) float64, px right and down for each step.
+        aside: (2, W) float64, px from where the steps lead: both borders of the pixel where ways are slanted, since lines
+            miss pixels.
+        plane: (3, W) float32 how the surface goes on.
+        middle: (W,) float32 disparity; what is nearer hides it.
+        opens: (W,) float64 px, of a jump of disparity.
+        last: (W,) float64, the step that it ends after.
+        entered: (W,) bool, something hides it already.
+        alive: (W,) bool, it goes on.
+    """
+
+    number: np.ndarray
+    place: np.ndarray
+    toward: np.ndarray
+    aside: np.ndarray
+    plane: np.ndarray
+    middle: np.ndarray
+    opens: np.ndarray
+    last: np.ndarray
+    entered: np.ndarray
+    alive: np.ndarray
+
+    def living(self) -> _Ways:
+        """Those that go on."""
+        return _Ways(*(np.compress(self.alive, getattr(self, name), -1) for name in self.__dataclass_fields__))
+
+
+def _find_ways(canvas: Canvas, edges: _Edges, reach: float) -> _Ways:
+    """The ways from all edges towards all of the presets' ends, as far as what hides goes."""
+    place, near, far = from_middle(edges.index, canvas.disparity.shape), edges.near, edges.plane[:, 0]
+    starts, parts = canvas.place(edges.index), []
     for across, down, along in ENDS:
-        sideways = camera.focal * np.array([across, down])
+        sideways = canvas.camera.focal * np.array([[across], [down]])
         moved = (place - near * sideways) / (1 - along * near)
-        yield moved * (1 - along * far) + far * sideways - place
+        way = moved * (1 - along * far) + far * sideways - place  # to what of the far surface comes to lie under the edge
+        length = np.sqrt(np.square(way).sum(0))
+        toward = way / np.maximum(length, 1e-6)
+        opens, last = reach * MARGIN * length / np.maximum(near - far, 1e-6), reach * MARGIN * length + 2
+        rows = np.flatnonzero(length > 0.5)
+        for aside in (-0.5, 0.5) if way.all(0).any() else (0.0,):
+            beside = aside * np.stack([-toward[1], toward[0]])
+            number = rows + len(parts) * len(near)
+            kept = (values[..., rows] for values in (starts, toward, beside, edges.plane.T, (far + near) / 2, opens, last))
+            parts.append((number, *kept))
+    arrays = [np.concatenate(group, -1) for group in zip(*parts)]
+    return _Ways(*arrays, np.zeros(len(arrays[0]), bool), np.ones(len(arrays[0]), bool))
 
 
-def _asides(way: np.ndarray) -> tuple[float, ...]:
-    """Both borders of the pixel where ways are slanted, since lines miss pixels; px."""
-    return (-0.5, 0.5) if way.all(1).any() else (0.0,)
-
-
-def _follow(
-    canvas: Canvas, edges: _Edges, way: np.ndarray, aside: float, known: np.ndarray, reach: float
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+def _follow(canvas: Canvas, ways: _Ways, known: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Pixels along the ways, step by step, as far as what hides goes.
 
     Args:
         canvas: The canvas.
-        edges: The edges.
-        way: (E, 2) px, from each.
-        aside: px, to the right of the way.
-        known: (H * W,) disparity of what is known to go on behind each pixel, else infinite.
-        reach: Factor on how far.
+        ways: The ways; all are followed at once, and those that have ended are left out once they are many.
+        known: (N,) disparity of what is known to go on at each place, infinite where nothing is, and -infinite where
+            nothing is shown.
 
     Yields:
-        Of each step: flat index, row in `edges`, disparity, and px from the edge.
+        Of each step: place, number of the way, disparity, and px from the edge.
     """
-    height, width = canvas.disparity.shape
-    length = np.sqrt(np.square(way).sum(1))
-    toward = way / np.maximum(length, 1e-6)[:, None]
-    far = edges.plane[:, 0]
-    opens = reach * MARGIN * length / np.maximum(edges.near - far, 1e-6)  # px, of a jump
-    entered, last = np.zeros(len(way), bool), reach * MARGIN * length + 2
-    edge_row, edge_column = np.divmod(edges.index, width)
-    rows, step = np.flatnonzero(length > 0.5), 0
-    while len(rows):
+    step, count = 0, len(ways.number)
+    while count:
+        if count < STALE * len(ways.number):
+            ways = ways.living()
         step += 1
-        right = np.rint(step * toward[rows, 0] - aside * toward[rows, 1]).astype(np.int64)
-        down = np.rint(step * toward[rows, 1] + aside * toward[rows, 0]).astype(np.int64)
-        row, column = edge_row[rows] + down, edge_column[rows] + right
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        rows, right, down = rows[inside], right[inside], down[inside]
-        index = row[inside] * width + column[inside]
-        disparity, there = continued(canvas, edges.plane[rows], right, down), canvas.disparity.ravel()[index]
-        before = there > (far[rows] + edges.near[rows]) / 2
-        entered[rows] |= before
+        right, down = np.rint(step * ways.toward + ways.aside)
+        place = (down * canvas.across + right).astype(np.int64)
+        place += ways.place
+        disparity = continued(canvas, ways.plane, right, down)
+        there = np.take(canvas.bordered, place, mode="clip")  # ways that have ended lead anywhere
+        before = ways.alive & (there > ways.middle)
+        ways.entered |= before
         # what hides here moves on by so much
-        ends = step + 1 + opens[rows] * np.maximum(there - disparity, 0)
-        last[rows] = np.where(entered[rows], np.minimum(last[rows], ends), last[rows])
-        new = before & canvas.shown.ravel()[index] & (disparity < there - 2 * BEHIND) & (disparity < known[index] - CUT)
-        distance = step + np.where(np.isinf(known[index[new]]), np.float32(0), np.float32(LATER))
-        yield index[new], rows[new], disparity[new], distance
-        rows = rows[(last[rows] > step) & (before | (~entered[rows] & (step < 2)))]
+        ends = ways.opens * np.maximum(there - disparity, 0)
+        ends += step + 1
+        np.minimum(ways.last, ends, out=ways.last, where=ways.entered)
+        new = np.flatnonzero(before & (disparity < there - 2 * BEHIND))
+        held = known[place[new]]
+        farther = disparity[new] < held - CUT
+        new, held = new[farther], held[farther]
+        yield place[new], ways.number[new], disparity[new], step + np.where(np.isinf(held), np.float32(0), np.float32(LATER))
+        ways.alive &= (ways.last > step) & (before | (~ways.entered & (step < 2)))
+        count = np.count_nonzero(ways.alive)
 
 
 def _closest_of_each(index: np.ndarray, surface: np.ndarray, distance: np.ndarray) -> np.ndarray:
