@@ -28,6 +28,7 @@ RIM = {  # arrays of a rim: kind, and shape of an entry
     "front": (np.bool_, ()),
     "color": (np.float32, (3,)),
     "far_color": (np.float32, (3,)),
+    "far_disparity": (np.float32, ()),
     "alpha": (np.float32, ()),
     "owner": (np.int64, ()),
     "inward": (np.float32, (2,)),

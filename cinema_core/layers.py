@@ -105,7 +105,7 @@ def split_layers(
     rim = unmix(colors, disparity, canvas.cuts)
     colors = rim.without_near(colors)
     bands = find_bands(canvas, colors, tiers, seed, fill)
-    bands = [replace(band, color=rim.show_far(band.index, band.color)) for band in bands]
+    bands = [replace(band, color=rim.show_far(band.index, band.disparity, band.color)) for band in bands]
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)
 

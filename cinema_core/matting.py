@@ -16,12 +16,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .cuts import CUT
 from .grid import nearest_labels
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
 WIDE = 1 / 800  # of the longer side; how far a pixel on either side of a cut may be mixed
 SAMPLES = 40  # pixels around that are looked at for the clear colours of the two sides
+RINGS, RING = (1.5, 2.5, 4.0), 12  # radii, in radii of those, and pixels of each ring that are looked at through a gap
 LEAST_CONTRAST = 0.06  # sRGB; sides more alike than that cannot be told apart, nor need they be
 LEAST_CLEAR = 1.0  # contrast in deviations of the two sides' own colours
 ALIKE = 0.3  # of the jump; disparities this close to a side's belong to it
@@ -44,6 +46,7 @@ class Rim:
         front: (R,) bool, the pixel is the near surface's in the depth map.
         color: (R, 3) float32, sRGB, of the near surface alone.
         far_color: (R, 3) float32, sRGB, of the far surface alone.
+        far_disparity: (R,) float32, of the far surface.
         alpha: (R,) float32 0..1, share of the pixel that the near surface covers.
         owner: (R,) int64, flat canvas index of the closest pixel that is the near surface's in the depth map.
         inward: (R, 2) float32, px: where the near surface's share of the pixel lies, from the pixel's middle.
@@ -53,6 +56,7 @@ class Rim:
     front: np.ndarray
     color: np.ndarray
     far_color: np.ndarray
+    far_disparity: np.ndarray
     alpha: np.ndarray
     owner: np.ndarray
     inward: np.ndarray
@@ -74,10 +78,11 @@ class Rim:
         color.reshape(-1, 3)[self.index[~self.front]] = self.far_color[~self.front]
         return color
 
-    def show_far(self, index: np.ndarray, color: np.ndarray) -> np.ndarray:
-        """Colours (B, 3) of what lies behind the pixels `index`; behind mixed ones as it shows beside the near surface."""
+    def show_far(self, index: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
+        """Colours (B, 3) of what lies so far behind pixels; where it shows in mixed ones beside the near surface, as there."""
         place = np.minimum(np.searchsorted(self.index, index), max(len(self.index) - 1, 0))
         seen = self.front[place] & (self.index[place] == index) if len(self) else np.zeros(len(index), bool)
+        seen &= np.abs(self.far_disparity[place] - disparity) < CUT if len(self) else True
         color = color.copy()
         color[seen] = self.far_color[place[seen]]
         return color
@@ -124,11 +129,11 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
         near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
         error = mixed - alpha * near_light - (1 - alpha) * far_light
         rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (sides.owner >= 0)
-        own, first, alpha = own[rim], first[rim], alpha[rim]
+        own, first, alpha, behind = own[rim], first[rim], alpha[rim], low[part][rim]
         inward = sides.toward[:, rim] * (INWARD * (1 - alpha))
         owner = np.where(first, own, around.pixel(sides.owner[rim]))
         shown = (to_srgb(light[:, rim]).astype(np.float32).T for light in (near_light, far_light))
-        return Rim(own, first, *shown, alpha, owner, inward.T)
+        return Rim(own, first, *shown, behind, alpha, owner, inward.T)
 
     pieces = side_by_side(rim_of, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(index)), AT_ONCE)])
     return Rim(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Rim.__dataclass_fields__))
@@ -137,7 +142,7 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
 def no_rim() -> Rim:
     """Of a picture without mixed pixels."""
     numbers, colors = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
-    return Rim(np.zeros(0, np.int64), np.zeros(0, bool), colors, colors, numbers, np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+    return Rim(np.zeros(0, np.int64), np.zeros(0, bool), colors, colors, numbers, numbers, np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
 
 
 class _Around:
@@ -171,7 +176,7 @@ class _Around:
         mixed.ravel()[self.place(self.index)] = 1
         for plane in (mixed, *light):
             self._repeat_border(plane)
-        self.light, self.mixed = light.reshape(3, -1), mixed.ravel() > 0
+        self.light, self.mixed, self.color = light.reshape(3, -1), mixed.ravel() > 0, color
         self.disparity = cv2.copyMakeBorder(disparity, *(self.margin,) * 4, cv2.BORDER_REPLICATE).ravel()
 
     def _in_rows(self, top: int, cut: np.ndarray, color: np.ndarray, wide: int, light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +243,8 @@ class _Sides:
 def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
     """What is seen on the two sides of each pixel, from clear pixels around it where there are any.
 
-    A thing so thin that it has no clear pixels shows its colour best where that is farthest from what is behind it.
+    A thing so thin that it has no clear pixels shows its colour best where that is farthest from what is behind it. What
+    is seen through a gap so small that it has none is looked for farther around.
     """
     scale = 1 / (high - low)
     weight = np.full((2, len(place)), 1e-9, np.float32)
@@ -258,6 +264,9 @@ def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray
             total[side] += own
             square[side] += own * seen
         toward += sides[0] * (np.float32((right, down)) / (right * right + down * down))[:, None]
+    gaps = np.flatnonzero(weight[1] < 1e-2)
+    for sums, more in zip((weight, total, square), _far_through_gaps(around, place[gaps], low[gaps], scale[gaps])):
+        sums[1][..., gaps] += more
     mean = total / weight[:, None]
     spread = np.sqrt(np.maximum(square / weight[:, None] - mean**2, 0).sum(1))
     near, far = mean
@@ -269,6 +278,27 @@ def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray
     clear = (plain > LEAST_CONTRAST) & (contrast > LEAST_CLEAR * spread.sum(0)) & (weight[1] > 1e-2) & (weight[0] > 1e-6)
     ring = sum(1 / np.hypot(*place) for place in around.places) / np.pi  # what a straight edge makes
     return _Sides(near, far, clear, spread, toward / np.maximum(np.sqrt(np.square(toward).sum(0)), ring), owner)
+
+
+def _far_through_gaps(
+    around: _Around, place: np.ndarray, low: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight (G,), sum and sum of squares (3, G) of the far side's clear linear colours in rings around pixels that see none."""
+    height, width = around.shape
+    row, column = np.divmod(around.pixel(place), width)
+    weight, total, square = np.zeros(len(place), np.float32), *np.zeros((2, 3, len(place)), np.float32)
+    for number in range(RING * len(RINGS)):
+        ring, turn = RINGS[number // RING] * around.margin, number * 2.39996
+        there = np.clip(row + round(ring * np.sin(turn)), 0, height - 1) * width
+        there += np.clip(column + round(ring * np.cos(turn)), 0, width - 1)
+        there = around.place(there)
+        far = np.abs((around.disparity[there] - low) * scale) < ALIKE
+        trust = (far & ~around.mixed[there]) / np.float32(ring)
+        seen = to_linear(around.color.reshape(-1, 3)[around.pixel(there)].T)
+        weight += trust
+        total += trust * seen
+        square += trust * np.square(seen)
+    return weight, total, square
 
 
 def _farthest_from(far: np.ndarray, around: _Around, place: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:

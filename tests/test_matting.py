@@ -96,10 +96,34 @@ def test_texture_on_its_own_side_is_not_mixed():
     assert len(unmix(alike, disparity, cuts)) < 0.1 * (cuts > 0).sum()
 
 
+def test_through_gaps_too_small_for_a_clear_pixel_the_far_side_is_known_from_around():
+    """A lattice whose gaps are four px wide: no pixel that is seen through them can be taken to be clear."""
+    large = np.zeros((HEIGHT * 8, WIDTH * 8), np.uint8)
+    large[400:800, 800:1800] = 1
+    for row in range(434, 760, 64):
+        for column in range(834, 1760, 64):
+            large[row : row + 28, column : column + 28] = 0
+    alpha = cv2.resize(large.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    color = srgb(alpha[..., None] * linear(BARK) + (1 - alpha[..., None]) * linear(SKY)).astype(np.float32)
+    disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
+    rim = unmix(color, disparity, find_cuts(disparity, np.ones(disparity.shape, bool)))
+    inside = np.s_[58:92, 112:210]
+    kept, color, gaps = rim.without_near(color)[inside], color[inside], disparity[inside] == FAR
+    assert gaps.sum() > 400 and np.abs(color[gaps] - SKY).max(1).mean() > 0.05
+    assert np.abs(kept[gaps] - SKY).max(1).mean() < 0.02
+
+
+def test_a_mixed_pixel_tells_of_the_far_surface_that_it_shows_and_of_no_other(rim):
+    front = np.flatnonzero(rim.front)
+    index, gray = rim.index[front], np.full((len(front), 3), 0.5, np.float32)
+    assert len(front) and np.array_equal(rim.show_far(index, np.full(len(front), FAR), gray), rim.far_color[front])
+    assert np.array_equal(rim.show_far(index, np.full(len(front), 0.4), gray), gray)
+
+
 def test_without_cuts_there_is_no_rim():
     flat = np.full((20, 30), 0.5, np.float32)
     rim = unmix(np.zeros((20, 30, 3), np.float32), flat, np.zeros_like(flat))
-    assert len(rim) == 0 and len(rim.show_far(np.arange(5), np.ones((5, 3)))) == 5
+    assert len(rim) == 0 and len(rim.show_far(np.arange(5), np.zeros(5), np.ones((5, 3)))) == 5
 
 
 def test_a_points_size_says_its_share():
