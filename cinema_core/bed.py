@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .camera import SIDE, ZOOM_IN
@@ -26,6 +27,7 @@ OTHER_SURFACE = 0.9  # of a disparity; what is farther still is another surface
 ALIKE = 1.05  # of a cell's farthest disparity; what is as far has the cell's colour
 SAME = 0.98  # of a disparity; what is hardly farther needs no floor of its own
 PARTED = 2.0  # px; neighbours on the floor that the presets part by so much still touch
+OPEN = 0.5  # px per px; from when on the coarse bed is held to part, and the floor lies beneath as far as that is seen
 BEHIND_WATER = 0.04  # of the depth; behind both families, wherever their slopes put them
 
 
@@ -147,10 +149,9 @@ def _floor(
     bed = _bed(farthest, layers.shown, water, *COARSE)
     part = max(SIDE * layers.camera.focal, ZOOM_IN * max(layers.camera.width, layers.camera.height) / 2)
     level, source = _level(bed.disparity, PARTED / part)
-    away = [np.abs(a - b) for a, b in zip(np.divmod(source, level.shape[1]), np.indices(level.shape))]
-    with np.errstate(invalid="ignore"):
-        reach = part * (coarse.disparity - np.take(bed.disparity, source)) / bed.cell + 1
-        chosen = coarse.shown & (level < SAME * coarse.disparity) & (np.maximum(*away) <= reach)
+    parted = _level(bed.disparity, OPEN * bed.cell / part)[0] < SAME * coarse.disparity
+    chosen = coarse.shown & (cv2.dilate(parted.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    chosen &= level < SAME * coarse.disparity
     shown = _colors(color, bed)
     seen = _Bed(bed.cell, bed.behind, bed.farthest, level, source)
     return _points(layers, seen, np.take(shown.reshape(-1, 3), source, 0), chosen)

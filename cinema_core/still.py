@@ -101,10 +101,11 @@ def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between
         near, far = near[one], far[one]
         aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
         zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])
-        parted = 1 + np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
-        count = np.clip(np.ceil(parted / TOGETHER).astype(int) - 1, 1, MOST_BETWEEN)
-        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count + 1)[:, None]
-        row, number = np.nonzero(share < 0.999)
+        parted = np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
+        count = np.clip(np.ceil(parted / TOGETHER).astype(int), 1, MOST_BETWEEN)
+        # the last one as far as the farther one, which from there is one pixel on, however far they part
+        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count)[:, None]
+        row, number = np.nonzero(share < 1.001)
         share = share[row, number]
         near, far = near[row], far[row]
         indices.append(near)
