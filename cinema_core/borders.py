@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
-from .camera import CIRCLE, SIDE, UP_DOWN, Camera
+from .camera import CIRCLE, SIDE, UP_DOWN, Camera, camera_path
 
 MARGIN = 1.1  # reach beyond what the presets reveal
 SLOPE_SIDE = 1 / 20  # of the side; how far inward the slope at the border is looked at
@@ -21,6 +21,12 @@ ALONG = 1 / 40  # of the longer side; px inward by which a thing's direction is 
 STEEP = 3.0  # px along the border per px outward; what runs flatter is not followed
 AROUND = 8  # px beside thin things, as wide as the coarsest cells that close holes
 LEAST = 4  # px inward that a thing must be followed to go on
+SLACK = 3  # px, by which what nearly comes into view is taken to do so
+# Camera centres, scene units, from which the presets see farthest beyond the frame; the circle where it is not ahead.
+CENTRES = np.concatenate([
+    [(SIDE, 0, 0), (-SIDE, 0, 0), (0, UP_DOWN, 0), (0, -UP_DOWN, 0)],
+    [centre for centre in camera_path("circle")[::3, :3, 3] if centre[2] <= 0],
+])
 
 
 def photo_window(camera: Camera, pad: tuple[int, int]) -> tuple[slice, slice]:
@@ -205,12 +211,34 @@ def find_shown(
     beyond_x = np.maximum(np.maximum(pad[0] - column, column - (width - 1 - pad[0])), 0)[None]
     beyond_y = np.maximum(np.maximum(pad[1] - row, row - (height - 1 - pad[1])), 0)[:, None]
     across, down = _shifts(camera, reach)
-    shown = beyond_x <= across(disparity, np.abs(column + 0.5 - width / 2)[None]) + 3
-    shown &= beyond_y <= down(disparity, np.abs(row + 0.5 - height / 2)[:, None]) + 3
-    # no path moves fully sideways and fully down at once
-    shown &= (beyond_x / pad[0]) ** 2 + (beyond_y / pad[1]) ** 2 <= 1.2
+    shown = beyond_x <= across(disparity, np.abs(column + 0.5 - width / 2)[None]) + SLACK
+    shown &= beyond_y <= down(disparity, np.abs(row + 0.5 - height / 2)[:, None]) + SLACK
+    corner = np.flatnonzero(shown & (beyond_x > 0) & (beyond_y > 0))  # no path moves fully sideways and fully down at once
+    shown.ravel()[corner] = comes_into_view(corner, disparity.ravel()[corner], shown.shape, camera, reach)
     shown[photo_window(camera, pad)] = True
     # what lies around a thin near thing moves less: it is shown too, or nothing would tell where the thing ends
     beside = np.zeros(shown.shape, np.uint8)
     beside.ravel()[thin] = shown.ravel()[thin]
     return shown | (cv2.dilate(beside, np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0)
+
+
+def comes_into_view(
+    index: np.ndarray, disparity: np.ndarray, shape: tuple[int, int], camera: Camera, reach: float = 1.0
+) -> np.ndarray:
+    """(P,) bool: the presets can move these pixels of the canvas into the frame, whatever may stand before them there.
+
+    Args:
+        index: (P,) int64, flat canvas indices.
+        disparity: (P,) float32, of what is seen there or lies behind that.
+        shape: Of the canvas.
+        camera: The photo's camera.
+        reach: Factor on how far the presets move.
+    """
+    row, column = np.divmod(index, shape[1])
+    right, down = (np.float32(place + 0.5 - side / 2) for place, side in ((column, shape[1]), (row, shape[0])))
+    seen = np.zeros(len(index), bool)
+    for across, along, ahead in (reach * MARGIN * CENTRES).astype(np.float32):
+        size = 1 - ahead * disparity
+        inside = np.abs(right - across * camera.focal * disparity) <= (camera.width / 2 + SLACK) * size
+        seen |= inside & (np.abs(down - along * camera.focal * disparity) <= (camera.height / 2 + SLACK) * size)
+    return seen

@@ -21,6 +21,7 @@ from .surface import Surface, local_mean
 # px: from when on neighbours on one surface that part at the presets' ends are given points in between, how close those
 # stand then, and how many there are at most between two.
 PARTED, TOGETHER, MOST_BETWEEN = 0.5, 1.2, 6
+BENEATH = 0.02  # of the depth; how far the last of them lies behind the farther neighbour, which it must not cover
 
 
 def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[str]]:
@@ -101,14 +102,15 @@ def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between
         near, far = near[one], far[one]
         aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
         zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])
-        parted = 1 + np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
-        count = np.clip(np.ceil(parted / TOGETHER).astype(int) - 1, 1, MOST_BETWEEN)
-        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count + 1)[:, None]
-        row, number = np.nonzero(share < 0.999)
+        parted = np.maximum(SIDE * camera.focal, zoom) * (disparity[near] - disparity[far])
+        count = np.clip(np.ceil(parted / TOGETHER).astype(int), 1, MOST_BETWEEN)
+        # the last one as far as the farther one, which from there is one pixel on, however far they part
+        share = np.arange(1, MOST_BETWEEN + 1, dtype=np.float32) / np.float32(count)[:, None]
+        row, number = np.nonzero(share < 1.001)
         share = share[row, number]
         near, far = near[row], far[row]
         indices.append(near)
-        disparities.append(disparity[near] + share * (disparity[far] - disparity[near]))
+        disparities.append((disparity[near] + share * (disparity[far] - disparity[near])) * (1 - BENEATH * share))
         colors.append(color[near] + share[:, None] * (color[far] - color[near]))
     index = np.concatenate(indices)
     places = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + lean[index]

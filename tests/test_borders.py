@@ -1,10 +1,11 @@
 """What goes on beyond the photo's border: surfaces, and thin things that cross it."""
 
+import cv2
 import numpy as np
 import pytest
 
-from cinema_core.borders import continue_outward, follow_thin
-from cinema_core.camera import Camera
+from cinema_core.borders import MARGIN, border_reach, continue_outward, find_shown, follow_thin
+from cinema_core.camera import PATHS, UP_DOWN, Camera, camera_path
 from cinema_core.layers import split_layers
 
 WIDTH, HEIGHT, PAD = 160, 120, (20, 16)
@@ -63,3 +64,40 @@ def test_a_thin_thing_beyond_the_border_has_its_own_colour_and_what_is_around_it
     assert near.sum() > 20
     assert (layers.color[near][:, 0] > 0.8).all()
     assert np.median(layers.color[outside & ~near], 0)[1] > 0.6
+
+
+def in_frame(camera: Camera, disparity: np.ndarray, pad: tuple[int, int], more: float = 1.0) -> np.ndarray:
+    """(Hc, Wc) bool: pixels of the canvas whose centre is in the frame from some pose of the presets, `more` times as far."""
+    row, column = np.indices(disparity.shape)
+    places = camera.unproject(np.stack([column, row], -1) + 0.5 - np.array(pad), 1 / disparity)
+    seen = np.zeros(disparity.shape, bool)
+    for path in PATHS:
+        for pose in camera_path(path):
+            place = camera.project(places - more * pose[:3, 3])
+            seen |= ((place >= 0) & (place < (camera.width, camera.height))).all(-1)
+    return seen
+
+
+@pytest.mark.parametrize("level", [0.3, 1.0])
+def test_of_the_canvas_corners_only_what_a_preset_shows_is_kept_and_all_of_that(level):
+    camera = Camera(WIDTH * 2, HEIGHT * 2, WIDTH * 2.0)
+    pad = border_reach(np.full((HEIGHT, WIDTH), np.float32(level)), camera)
+    disparity = np.full((camera.height + 2 * pad[1], camera.width + 2 * pad[0]), np.float32(level))
+    shown = find_shown(disparity, camera, pad)
+    assert shown[in_frame(camera, disparity, pad)].all()
+    corner = np.ones_like(shown)
+    corner[pad[1] : -pad[1]] = corner[:, pad[0] : -pad[0]] = False
+    near = cv2.dilate(in_frame(camera, disparity, pad, MARGIN).astype(np.uint8), np.ones((11, 11), np.uint8)) > 0
+    assert not (shown & corner & ~near).any()
+
+
+def test_behind_what_stands_beyond_the_border_nothing_goes_on_that_does_not_move_into_view():
+    """The post moves into view from far beyond the frame; the wall behind it only from close to it."""
+    disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
+    disparity[:, 60:100] = NEAR
+    camera = Camera(WIDTH, HEIGHT, float(WIDTH))
+    layers = split_layers(np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(np.float32), 1 / disparity, camera)
+    row = np.concatenate([np.divmod(band.index, layers.shown.shape[1])[0] for band in layers.bands])
+    beyond = np.maximum(layers.pad[1] - row, row - (layers.pad[1] + HEIGHT - 1))
+    assert np.count_nonzero(beyond == 1) and beyond.max() <= MARGIN * UP_DOWN * WIDTH * FAR + 4
+    assert layers.shown[layers.pad[1] - 10, layers.pad[0] + 80]

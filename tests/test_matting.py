@@ -99,17 +99,17 @@ def test_texture_on_its_own_side_is_not_mixed():
 def test_through_gaps_too_small_for_a_clear_pixel_the_far_side_is_known_from_around():
     """A lattice whose gaps are four px wide: no pixel that is seen through them can be taken to be clear."""
     large = np.zeros((HEIGHT * 8, WIDTH * 8), np.uint8)
-    large[400:800, 800:1800] = 1
-    for row in range(434, 760, 64):
+    large[400:690, 800:1800] = 1
+    for row in range(434, 650, 64):
         for column in range(834, 1760, 64):
             large[row : row + 28, column : column + 28] = 0
     alpha = cv2.resize(large.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     color = srgb(alpha[..., None] * linear(BARK) + (1 - alpha[..., None]) * linear(SKY)).astype(np.float32)
     disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
     rim = unmix(color, disparity, find_cuts(disparity, np.ones(disparity.shape, bool)))
-    inside = np.s_[58:92, 112:210]
+    inside = np.s_[56:80, 112:210]
     kept, color, gaps = rim.without_near(color)[inside], color[inside], disparity[inside] == FAR
-    assert gaps.sum() > 400 and np.abs(color[gaps] - SKY).max(1).mean() > 0.05
+    assert gaps.sum() > 300 and np.abs(color[gaps] - SKY).max(1).mean() > 0.05
     assert np.abs(kept[gaps] - SKY).max(1).mean() < 0.02
 
 
