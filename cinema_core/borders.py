@@ -211,11 +211,15 @@ def find_shown(
     beyond_x = np.maximum(np.maximum(pad[0] - column, column - (width - 1 - pad[0])), 0)[None]
     beyond_y = np.maximum(np.maximum(pad[1] - row, row - (height - 1 - pad[1])), 0)[:, None]
     across, down = _shifts(camera, reach)
-    shown = beyond_x <= across(disparity, np.abs(column + 0.5 - width / 2)[None]) + SLACK
-    shown &= beyond_y <= down(disparity, np.abs(row + 0.5 - height / 2)[:, None]) + SLACK
+    shown, inside = np.ones((height, width), bool), photo_window(camera, pad)
+    whole = slice(None)
+    for rows, columns in ((slice(0, pad[1]), whole), (slice(height - pad[1], height), whole),
+                          (inside[0], slice(0, pad[0])), (inside[0], slice(width - pad[0], width))):  # fmt: skip
+        near, right, below = disparity[rows, columns], beyond_x[:, columns], beyond_y[rows]
+        seen = right <= across(near, np.abs(column[columns] + 0.5 - width / 2)[None]) + SLACK
+        shown[rows, columns] = seen & (below <= down(near, np.abs(row[rows] + 0.5 - height / 2)[:, None]) + SLACK)
     corner = np.flatnonzero(shown & (beyond_x > 0) & (beyond_y > 0))  # no path moves fully sideways and fully down at once
     shown.ravel()[corner] = comes_into_view(corner, disparity.ravel()[corner], shown.shape, camera, reach)
-    shown[photo_window(camera, pad)] = True
     # what lies around a thin near thing moves less: it is shown too, or nothing would tell where the thing ends
     beside = np.zeros(shown.shape, np.uint8)
     beside.ravel()[thin] = shown.ravel()[thin]

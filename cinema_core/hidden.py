@@ -85,12 +85,12 @@ def _colors(
     shape = canvas.disparity.shape
     index, hidden = (np.concatenate([getattr(part, name) for part in tier]) for name in ("index", "disparity"))
     window = around(index, shape, int(CONTEXT * max(shape)))
-    hole = np.zeros(shape, bool)
-    hole.ravel()[index] = True
     guide = canvas.disparity[window].copy()
     row, column = np.divmod(index, shape[1])
-    guide[row - window[0].start, column - window[1].start] = hidden
-    hole = hole[window]
+    place = (row - window[0].start) * guide.shape[1] + column - window[1].start
+    guide.ravel()[place] = hidden
+    hole = np.zeros(guide.shape, bool)
+    hole.ravel()[place] = True
     source = canvas.shown[window] & ~hole & ~mixed[window]
     if not source.any():
         source = canvas.shown[window] & ~hole
@@ -100,8 +100,10 @@ def _colors(
     else:
         # the root tells far surfaces apart: the sky from a lake before it
         filled = inpaint_hole(color[window], hole, source, np.sqrt(guide), seed, ordered=True)
-    found = np.sort(index)  # a pixel is in one part of a tier alone
-    colors = [filled[np.searchsorted(found, part.index)] for part in tier]
+    order = np.empty(hole.size, np.int32)
+    order[hole.ravel()] = np.arange(len(index))  # a pixel is in one part of a tier alone
+    ends = np.cumsum([len(part.index) for part in tier])[:-1]
+    colors = np.split(filled[order[place]], ends)
     if fill is not None:
         return colors
     colors = [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]

@@ -28,7 +28,7 @@ from .errors import CinemaError
 from .interrupts import shielded
 from .photo import read_photo, write_png
 from .product import Product
-from .report import measure, measure_hints
+from .report import every_pixel, measure, measure_hints
 from .request import Request
 from .splatting import Splatter
 from .stages import Motion, Stages
@@ -337,8 +337,9 @@ def _measure(stages: Stages, report: dict, clock: Clock) -> dict:
         region = cv2.imdecode(np.fromfile(job / storage.REGION, np.uint8), cv2.IMREAD_GRAYSCALE) > 127
         camera = Camera(report["width"], report["height"], report["focal"])
         splatter = Splatter(
-            storage.read_points(job), camera, report["point_size"], choose_device(stages.options.device)
-        )
+            storage.read_points(job), camera, report["point_size"], choose_device(stages.options.device),
+            every_pixel(camera.width, camera.height),
+        )  # fmt: skip
         return report["quality"] | measure(photo.color, region, splatter, report["frames"])
 
 

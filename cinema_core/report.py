@@ -18,6 +18,7 @@ SEAM_PHASES = (
     0.5,
     0.64,
 )  # whether a loop runs through 1 cycle or 5: some near the middle, some near the quarters
+LOOKED_AT = 1 << 21  # px, about, of a photo of more than twice as many; they are rendered as in the whole picture
 WHOLE = 0.95  # of the motion; where it is feathered to less, its speed is not the hints'
 
 
@@ -56,13 +57,19 @@ def measure_hints(pixels: np.ndarray, velocities: np.ndarray, motion: np.ndarray
     return {name: _rounded(value) for name, value in quality.items()}
 
 
+def every_pixel(width: int, height: int) -> int:
+    """Every how manieth pixel of a photo across and down is looked at: of millions of them a part tells as much."""
+    share = width * height / LOOKED_AT
+    return int(np.ceil(share**0.5)) if share > 2 else 1
+
+
 def measure(photo: np.ndarray, region: np.ndarray, splatter: Splatter, frames: int) -> dict:
-    """Measure what a build looks like; seconds.
+    """Measure what a build looks like; seconds. Figures are of the pixels that the splatter renders.
 
     Args:
         photo: (H, W, 3) float32, sRGB.
         region: (H, W) bool, what moves.
-        splatter: Renders the points.
+        splatter: Renders the points, or every few pixels of them.
         frames: Length of the loop.
 
     Returns:
@@ -71,6 +78,7 @@ def measure(photo: np.ndarray, region: np.ndarray, splatter: Splatter, frames: i
         and the most over the loop in the moving region, share of the photo's: far apart, the loop breathes), holes
         (share of uncovered pixels of each camera path's worst looked-at pose). None where there is nothing to measure.
     """
+    flowing, photo, region = region, splatter.rendered(photo), splatter.rendered(region)
     first, _ = splatter.render(0.0, np.eye(4))
     quality = {
         "fidelity_db": _psnr(first, photo),
@@ -78,7 +86,7 @@ def measure(photo: np.ndarray, region: np.ndarray, splatter: Splatter, frames: i
         "holes": _holes(splatter),
     }
     if region.any():
-        quality["seam"], pictures = _seam(splatter.around(region), region, frames)
+        quality["seam"], pictures = _seam(splatter.around(flowing), region, frames)
         detail = _contrast(first, region)
         if detail > 1 / 255:
             contrasts = [_contrast(picture, region) / detail for picture in pictures]

@@ -7,6 +7,7 @@ to what Blender shows of the same points; previews and the quality report stand 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -38,11 +39,12 @@ class Cloud:
         self.camera, self.device = camera, device
         self.points = {name: torch.from_numpy(np.ascontiguousarray(a)).to(device) for name, a in points.items()}
         self.radius = point_size / (2 * camera.focal)
+        self._cycles = torch.unique(self.points["moving_cycles"]).tolist()
 
     def alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
         """For each number of cycles, the phase of its points and which of them are shown."""
         found = []
-        for cycles in torch.unique(self.points["moving_cycles"]).tolist():
+        for cycles in self._cycles:
             own = phase * cycles % 1.0
             alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
             found.append((own, torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()))
@@ -50,24 +52,42 @@ class Cloud:
 
     def place(self, alive: list[tuple[float, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Position and radius in scene units of the still points and, after them, of the moving ones alive."""
+        positions, radii = zip(*self._parts(alive))
+        return torch.cat(positions), torch.cat(radii)
+
+    def _parts(self, alive: list[tuple[float, torch.Tensor]]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """`place`, of some points at a time: of millions all at once would take gigabytes, and the time to get them."""
+        still, spread = self.points["still_position"], self.points["still_spread"]
+        for position, own in zip(still.split(AT_ONCE), spread.split(AT_ONCE)):
+            yield position, own * position[:, 2] * self.radius
         keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
-        positions, spreads = [self.points["still_position"]], [self.points["still_spread"]]
-        for own, rows in alive:
-            key = min(int(own * keys), keys - 1)
-            part = own * keys - key
-            positions.append(self.points["moving_position"][rows] + steps[key, rows] * (1 - part) + steps[key + 1, rows] * part)
-            spreads.append(self.points["moving_spread"][rows])
-        position = torch.cat(positions)
-        return position, torch.cat(spreads) * position[:, 2] * self.radius
+        for phase, every in alive:
+            key = min(int(phase * keys), keys - 1)
+            part = phase * keys - key
+            for rows in every.split(AT_ONCE):
+                position = self.points["moving_position"][rows] + steps[key][rows] * (1 - part) + steps[key + 1][rows] * part
+                yield position, self.points["moving_spread"][rows] * position[:, 2] * self.radius
 
 
 class Splatter(Cloud):
-    """Renders the points of a job, in a picture of the photo camera's size and focal length; arguments as of `Cloud`."""
+    """Renders the points of a job, in a picture of the photo camera's size and focal length.
 
-    def __init__(self, points: dict[str, np.ndarray], camera: Camera, point_size: float, device: str = "cpu") -> None:
+    Args:
+        points, camera, point_size, device: As of `Cloud`.
+        every: Renders only every so manieth pixel across and down, each as it is in the whole picture.
+    """
+
+    def __init__(self, points: dict[str, np.ndarray], camera: Camera, point_size: float, device: str = "cpu", every: int = 1) -> None:
         super().__init__(points, camera, point_size, device)
-        self.still = _linear(self.points["still_color"])
-        self.ends = [_linear(self.points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1")]
+        self.every, self.first = every, every // 2
+        self.height, self.width = (len(range(self.first, side, every)) for side in (camera.height, camera.width))
+        self.colors = [self.points["still_color"], *(self.points[f"moving_{name}"] for name in ("color0", "color1", "mean0", "mean1"))]
+        if every == 1:  # else few of them are seen
+            self.colors = [_linear(color) for color in self.colors]
+
+    def rendered(self, picture: np.ndarray) -> np.ndarray:
+        """Of a picture (H, W, ...) of the photo's size the pixels that are rendered."""
+        return picture[self.first :: self.every, self.first :: self.every]
 
     def render(self, phase: float, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One frame.
@@ -80,23 +100,19 @@ class Splatter(Cloud):
             (H, W, 3) float32 sRGB, and (H, W) bool: some point covers the pixel.
         """
         alive = self.alive(phase)
-        position, radius = self.place(alive)
-        color = torch.cat([self.still, *(self._mixed(own, rows) for own, rows in alive)])
-        discs = self._project(position, SPLAT * radius, pose)
-        part = torch.nonzero(self.points["still_spread"] < 1).flatten()  # points that cover a share of their pixel only
-        small = torch.zeros(len(position), dtype=torch.bool, device=self.device)
-        small[part] = True
-        small = small[discs.point]
-        picture, covered, nearest = self._splat(discs.chosen(~small), color)
+        discs = self._project(alive, SPLAT, pose)
+        color = self._colors(alive, discs.point)
+        small = self._small(discs.point)
+        whole, part = torch.nonzero(~small).flatten(), torch.nonzero(small).flatten()
+        picture, covered, nearest = self._splat(discs.chosen(whole), color[whole])
         if len(part):
-            self._lay_over(picture, nearest, discs.chosen(small), color)
+            self._lay_over(picture, nearest, discs.chosen(part), color[part])
         return _srgb(picture).cpu().numpy(), covered.cpu().numpy()
 
     def uncovered(self, phase: float, pose: np.ndarray) -> float:
         """Share of the picture's pixels whose centre no point covers, at the points' own size."""
-        position, radius = self.place(self.alive(phase))
-        covered = torch.zeros(self.camera.height * self.camera.width, dtype=torch.bool, device=self.device)
-        for pixel, _, _ in self._fragments(self._project(position, radius, pose)):
+        covered = torch.zeros(self.height * self.width, dtype=torch.bool, device=self.device)
+        for pixel, _, _ in self._fragments(self._project(self.alive(phase), 1.0, pose)):
             covered[pixel] = True
         return float(1 - covered.float().mean())
 
@@ -114,20 +130,24 @@ class Splatter(Cloud):
         keep &= (self.points["still_spread"] <= 2).cpu()
         part = copy.copy(self)
         part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
-        part.still = self.still[keep.to(self.device)]
+        part.colors = [self.colors[0][keep.to(self.device)], *self.colors[1:]]
         return part
 
-    def _mixed(self, phase: float, rows: torch.Tensor) -> torch.Tensor:
-        """(R, 3) linear colour of moving points: local means mixed plainly, detail so that its variance stays."""
-        color0, color1, mean0, mean1 = (end[rows] for end in self.ends)
-        weight = ((1 - phase) ** 2 + phase**2) ** 0.5
-        detail = ((1 - phase) * (color0 - mean0) + phase * (color1 - mean1)) / weight
-        return ((1 - phase) * mean0 + phase * mean1 + detail).clamp(min=0)
+    def _colors(self, alive: list[tuple[float, torch.Tensor]], point: torch.Tensor) -> torch.Tensor:
+        """(D, 3) linear colour of points (D,), ascending in the order of `place`."""
+        ends = torch.tensor(np.cumsum([len(self.colors[0]), *(len(rows) for _, rows in alive)]), device=self.device)
+        border = [0, *torch.searchsorted(point, ends).tolist()]
+        light = (lambda color: color) if self.every == 1 else _linear
+        parts = [light(self.colors[0][point[: border[1]]])]
+        for (phase, rows), begin, first, last in zip(alive, ends.tolist(), border[1:], border[2:]):
+            rows = rows[point[first:last] - begin]
+            parts.append(_mixed(phase, *(light(end[rows]) for end in self.colors[1:])))
+        return torch.cat(parts)
 
     def _lay_over(self, picture: torch.Tensor, nearest: torch.Tensor, discs: "_Discs", color: torch.Tensor) -> None:
-        """Put points that cover a share of their pixel over a linear picture (H, W, 3), before what is farther only."""
+        """Put points of colours (D, 3) that cover a share of their pixel over a linear picture (H, W, 3), before what is farther only."""
         spread = self.points["still_spread"][discs.point]
-        foot = discs.size / (spread * (SPLAT * self.radius * self.camera.focal))  # px of the picture for one of the photo
+        foot = discs.size / (spread * (SPLAT * self.radius * self.camera.focal))  # for one px of the photo
         share = covered_share(spread).clamp(0, 1)
         total = torch.zeros(len(nearest), 5, device=self.device)
         closest = torch.zeros(len(nearest), device=self.device)
@@ -135,7 +155,7 @@ class Splatter(Cloud):
             seen = torch.nonzero(discs.depth[rows] < nearest[pixel] * (1 - CONE)).flatten()
             pixel, rows, close = pixel[seen], rows[seen], 1 - away[seen] / foot[rows[seen]] ** 2
             closest.scatter_reduce_(0, pixel, close, "amax")
-            values = torch.cat([color[discs.point[rows]], share[rows, None], torch.ones_like(close)[:, None]], 1)
+            values = torch.cat([color[rows], share[rows, None], torch.ones_like(close)[:, None]], 1)
             total.index_add_(0, pixel, values * (close**16)[:, None])
         there = torch.nonzero(total[:, 4] > 0).flatten()
         mean = total[there, :4] / total[there, 4:]
@@ -144,48 +164,64 @@ class Splatter(Cloud):
         flat[there] += cover * (mean[:, :3] - flat[there])
 
     def _splat(self, discs: "_Discs", color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Linear picture (H, W, 3), coverage (H, W) and nearest depth (H * W): a pixel's nearest discs blended by weight."""
-        pixels = self.camera.height * self.camera.width
+        """Linear picture (H, W, 3), coverage (H, W) and nearest depth (H * W) of discs of colours (D, 3): a pixel's nearest discs blended by weight."""
+        pixels, cone = self.height * self.width, CONE * self.every**2
         nearest = torch.full((pixels,), float("inf"), device=self.device)
         for pixel, away, rows in self._fragments(discs):
-            nearest.scatter_reduce_(0, pixel, discs.depth[rows] * (1 + CONE * away), "amin")
+            nearest.scatter_reduce_(0, pixel, discs.depth[rows] * (1 + cone * away), "amin")
         total = torch.zeros(pixels, 3, device=self.device)
         weights = torch.zeros(pixels, device=self.device)
         for pixel, away, rows in self._fragments(discs):
-            front = torch.nonzero(discs.depth[rows] * (1 + CONE * away) <= nearest[pixel] * (1 + SOFT)).flatten()
+            front = torch.nonzero(discs.depth[rows] * (1 + cone * away) <= nearest[pixel] * (1 + SOFT)).flatten()
             pixel, away, rows = pixel[front], away[front], rows[front]
             share = (1 - away / discs.size[rows] ** 2).clamp(min=1e-2) ** 4
             weights.index_add_(0, pixel, share)
-            total.index_add_(0, pixel, color[discs.point[rows]] * share[:, None])
+            total.index_add_(0, pixel, color[rows] * share[:, None])
         picture = total / weights.clamp(min=1e-12)[:, None]
-        shape = (self.camera.height, self.camera.width)
+        shape = (self.height, self.width)
         return picture.view(*shape, 3), (weights > 0).view(shape), nearest
 
-    def _project(self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray) -> "_Discs":
-        """The discs that a camera sees of the points."""
+    def _small(self, point: torch.Tensor) -> torch.Tensor:
+        """(D,) bool: points that cover a share of their pixel only; still ones alone do."""
+        spread = self.points["still_spread"]
+        return (point < len(spread)) & (spread[point.clamp(max=max(len(spread) - 1, 0))] < 1) if len(spread) else point < 0
+
+    def _project(self, alive: list[tuple[float, torch.Tensor]], factor: float, pose: np.ndarray) -> "_Discs":
+        """The discs that a camera sees of the points, in the order of `place`, with that factor on their radii."""
         rotation = torch.tensor(pose[:3, :3], dtype=torch.float32, device=self.device)
-        local = (position - torch.tensor(pose[:3, 3], dtype=torch.float32, device=self.device)) @ rotation
-        limit = torch.tensor([self.camera.width, self.camera.height], device=self.device)
-        depth = local[:, 2].clamp(min=NEAREST)
-        place = local[:, :2] * (self.camera.focal / depth)[:, None] + limit / 2
-        size = radius * self.camera.focal / depth
-        margin = size[:, None]
-        seen = (local[:, 2] > NEAREST) & (place > -margin).all(1) & (place < limit + margin).all(1)
-        point = torch.nonzero(seen).flatten()
-        return _Discs(point, place[point], depth[point], size[point].clamp(max=WIDEST))
+        centre = torch.tensor(pose[:3, 3], dtype=torch.float32, device=self.device)
+        limit = torch.tensor([self.width, self.height], device=self.device)
+        focal, size = self.camera.focal / self.every, (self.camera.width, self.camera.height)
+        middle = torch.tensor([(side / 2 - 0.5 - self.first) / self.every + 0.5 for side in size], device=self.device)
+        found, begin = [], 0
+        for position, radius in self._parts(alive):
+            local = (position - centre) @ rotation
+            depth = local[:, 2].clamp(min=NEAREST)
+            place = local[:, :2] * (focal / depth)[:, None] + middle
+            size = factor * radius * focal / depth
+            margin = size[:, None]
+            seen = (local[:, 2] > NEAREST) & (place > -margin).all(1) & (place < limit + margin).all(1)
+            if self.every > 1:  # most lie between the pixels that are rendered; a small one may show a whole pixel wide
+                near = (place - place.floor() - 0.5).abs().amax(1) < size
+                seen &= near | self._small(torch.arange(begin, begin + len(position), device=self.device))
+            point = torch.nonzero(seen).flatten()
+            found.append((point + begin, place[point], depth[point], size[point].clamp(max=WIDEST / self.every)))
+            begin += len(position)
+        return _Discs(*(torch.cat(parts) for parts in zip(*found)))
 
     def _fragments(self, discs: "_Discs"):
-        """For every offset within reach: pixels that discs cover, squared px from their centres, and which discs."""
-        height, width = self.camera.height, self.camera.width
-        for low, high in ((0, 1), (1, 2), (2, 4), (4, 6), (6, WIDEST)):
+        """For every offset within reach: pixels that discs cover, squared distance from their centres, and which discs."""
+        height, width = self.height, self.width
+        for low, high in ((0, 0.5), (0.5, 1), (1, 2), (2, 4), (4, 6), (6, WIDEST)):
+            steps = range(1 - high, high + 1) if high >= 1 else (0,)  # of the smallest only the nearest pixel is within reach
             for rows in torch.nonzero((discs.size > low) & (discs.size <= high)).flatten().split(AT_ONCE):
                 across, down = (discs.place[rows] - 0.5).T.contiguous()
-                area, left, top = discs.size[rows] ** 2, across.floor(), down.floor()
+                area, left, top = discs.size[rows] ** 2, *(at.floor() if high >= 1 else at.round() for at in (across, down))
                 across, down, left, top = across - left, down - top, left.long(), top.long()
-                for below in range(1 - high, high + 1):
+                for below in steps:
                     row, aside = top + below, (down - below) ** 2
                     inside = (row >= 0) & (row < height)
-                    for right in range(1 - high, high + 1):
+                    for right in steps:
                         away, column = (across - right) ** 2 + aside, left + right
                         kept = torch.nonzero((away < area) & inside & (column >= 0) & (column < width)).flatten()
                         yield row[kept] * width + column[kept], away[kept], rows[kept]
@@ -207,6 +243,13 @@ class _Discs:
     def of_size(self, size: torch.Tensor) -> "_Discs":
         """The discs with other radii, px."""
         return _Discs(self.point, self.place, self.depth, size)
+
+
+def _mixed(phase: float, color0: torch.Tensor, color1: torch.Tensor, mean0: torch.Tensor, mean1: torch.Tensor) -> torch.Tensor:
+    """(R, 3) linear colour of moving points: local means mixed plainly, detail so that its variance stays."""
+    weight = ((1 - phase) ** 2 + phase**2) ** 0.5
+    detail = ((1 - phase) * (color0 - mean0) + phase * (color1 - mean1)) / weight
+    return ((1 - phase) * mean0 + phase * mean1 + detail).clamp(min=0)
 
 
 def _linear(color: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from cinema_core.grid import sample
 from cinema_core.layers import Layers, split_layers
 from cinema_core.moving import join_points, moving_points
 from cinema_core.splatting import Splatter
+from cinema_core.report import every_pixel, measure
 from cinema_core.still import still_points
 from cinema_core.surface import Surface, find_surface
 from cinema_core.trajectories import find_ways, follow
@@ -401,6 +402,31 @@ CAMERA = Camera(40, 40, 40.0)
 
 def drawn(table: dict[str, np.ndarray], phase: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     return Splatter(table, CAMERA, POINT_SIZE).render(phase, STILL)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_every_few_pixels_are_as_in_the_whole_picture(scene, every):
+    pose = camera_path("side", 2)[-1]
+    picture, covered = scene.splatter.render(0.3, pose)
+    part = Splatter(scene.arrays, scene.camera, POINT_SIZE, every=every)
+    seen, there = part.render(0.3, pose)
+    assert seen.shape == part.rendered(picture).shape and np.array_equal(there, part.rendered(covered))
+    assert np.abs(seen - part.rendered(picture)).max() < 1e-4
+    assert part.uncovered(0.3, pose) == pytest.approx(scene.splatter.uncovered(0.3, pose), abs=1e-3)
+
+
+def test_figures_of_a_part_of_the_pixels_are_about_those_of_all(scene):
+    parts = [Splatter(scene.arrays, scene.camera, POINT_SIZE, every=every) for every in (1, 2)]
+    whole, part = (measure(scene.photo, scene.region, splatter, FRAMES) for splatter in parts)
+    for name, most in {"seam": 0.05, "contrast": 0.05, "contrast_max": 0.05}.items():
+        assert part[name] == pytest.approx(whole[name], abs=most), name
+    assert part["holes"] == pytest.approx(whole["holes"], abs=5e-4)
+
+
+def test_of_a_large_photo_a_bounded_part_is_measured():
+    assert every_pixel(1920, 1080) == every_pixel(2048, 2048) == 1
+    for width, height in ((3840, 2160), (6016, 4012), (16384, 12000)):
+        assert 0.4e6 < width * height / every_pixel(width, height) ** 2 < 2.2e6
 
 
 def test_the_nearer_point_hides_the_farther():
