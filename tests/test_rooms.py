@@ -36,7 +36,8 @@ STAGE_MAY_IMPORT = {
     "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
     "layers": {"behind", "borders", "cuts", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
-    "hidden": {"behind", "cuts", "inpaint"},
+    "hidden": {"behind", "cuts", "inpaint", "softening"},
+    "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
