@@ -181,12 +181,19 @@ def _run(rising: np.ndarray) -> np.ndarray:
 
 
 def _slope_beyond(profile: np.ndarray, up: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """(C,) per px: the median rise of profiles outside their ramps; a slope goes on there, an edge does not."""
+    """(C,) per px: the median rise of profiles outside their ramps, on the steeper side.
+
+    A slope goes on there, an edge does not; below the horizon the sea slopes on one side only.
+    """
     rise = np.diff(profile, axis=1)
     place, middle = np.arange(rise.shape[1]), rise.shape[1] // 2
-    inside = (place >= (middle - down)[:, None]) & (place < (middle + up)[:, None])
-    ordered = np.sort(np.where(inside, np.inf, rise), 1)
-    return np.take_along_axis(ordered, (rise.shape[1] - up - down)[:, None] // 2, 1)[:, 0]
+    steepest = np.zeros(len(rise), np.float32)
+    for beyond in (place < (middle - down)[:, None], place >= (middle + up)[:, None]):
+        count = beyond.sum(1)
+        ordered = np.sort(np.where(beyond, rise, np.inf), 1)
+        median = np.take_along_axis(ordered, (count // 2)[:, None], 1)[:, 0]
+        steepest = np.maximum(steepest, np.where(count > 0, median, 0))
+    return steepest
 
 
 def _off_the_photo(color: np.ndarray, places: np.ndarray, along: np.ndarray) -> bool:

@@ -143,3 +143,18 @@ def test_the_same_each_time_and_quick():
     first = clean_depth(soft, color)
     assert time.process_time() - start < 2
     assert np.array_equal(first, clean_depth(soft, color))
+
+
+def test_below_the_horizon_the_sea_stays_a_slope():
+    """The step from the sky and the slope after it are no ramp of one edge; a rock's soft edge is one."""
+    height, width, horizon = 360, 720, 133
+    row, column = np.mgrid[:height, :width].astype(np.float32)
+    sea = 0.018 + 0.002 * (row - horizon) + 0.002 * np.sin(column / 40)
+    rock = np.hypot(row - 260, column - 500) < 60
+    share = cv2.GaussianBlur(rock.astype(np.float32), (0, 0), 2.5)
+    disparity = np.where(row < horizon, np.float32(0.01), sea + share * (0.95 - sea)).astype(np.float32)
+    color = np.where((row < horizon)[..., None], np.float32((0.7, 0.6, 0.5)), np.float32((0.2, 0.4, 0.5)))
+    color[rock] = (0.1, 0.08, 0.05)
+    cleaned = clean_depth(disparity, color)
+    assert np.abs(cleaned - np.where(rock, 0.95, sea))[240:280, 420:580].mean() < 0.03
+    assert np.abs(cleaned - disparity)[horizon + 1 : 190].max() < 0.005
