@@ -20,6 +20,7 @@ from .behind import Behind, Canvas
 from .borders import border_reach, comes_into_view, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
+from .fringes import without_fringes
 from .hidden import Band, Fill, find_bands
 from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
@@ -103,7 +104,7 @@ def split_layers(
 
     colors, (canvas, tiers) = side_by_side(lambda step: step(), (beyond, behind))
     rim = unmix(colors, disparity, canvas.cuts)
-    colors = rim.without_near(colors)
+    colors = without_fringes(rim.without_near(colors), disparity, canvas.cuts)
     bands = find_bands(canvas, colors, tiers, seed, fill)
     bands = [replace(band, color=rim.show_far(band.index, band.disparity, band.color)) for band in bands]
     bands = [_in_view(band, shown.shape, camera, reach) for band in bands]

@@ -35,7 +35,7 @@ STAGE_MAY_IMPORT = {
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
-    "layers": {"behind", "borders", "cuts", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
+    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
