@@ -12,6 +12,7 @@ COLOR_SHARE, COLOR_WORD = 0.5, 3.5  # of the log odds that a pixel's colour spea
 DEVIATION = 0.02  # sRGB; that a surface's colour has at least
 ALIKE = 0.5  # log odds, on average, up to which an island in the sky looks like it
 NEITHER = 0.01  # likelihood of a colour that is neither side's: it tells nothing
+SPECK = 1 / 2000  # of the photo; of a sky that colour alone makes
 LIKELY = 0.6  # probability above which colours count
 KNOWN = 0.72  # probability above which something must be around, for colours to count at all
 GATHERED = 400  # px; colours are gathered in a small photo
@@ -36,6 +37,7 @@ def settle_sky(chance: np.ndarray, color: np.ndarray) -> np.ndarray:
     odds = np.log(firm / (1 - firm)) + by_color
     solid = _parts_with(odds < 0, chance < 1 - FIRM)
     sky = _parts_with(~solid, odds > np.log(FIRM / (1 - FIRM)))
+    sky &= ~_specks(sky, chance)
     return sky | _afloat(sky, by_color)
 
 
@@ -73,6 +75,15 @@ def _parts_with(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
     count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     keep = np.bincount(parts[core & mask], minlength=count) > 0
     return keep[parts]
+
+
+def _specks(sky: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """(H, W) bool: small parts of the sky that only their colour made it: foam may be as bright."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(sky.astype(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] < SPECK * sky.size
+    small[np.unique(parts[chance > 0.5])] = False
+    small[0] = False  # what is no sky
+    return small[parts]
 
 
 def _afloat(sky: np.ndarray, by_color: np.ndarray) -> np.ndarray:

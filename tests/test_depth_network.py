@@ -131,6 +131,7 @@ def test_what_the_network_is_nowhere_sure_of_belongs_to_what_is_around(place, do
 @pytest.mark.parametrize(("place", "told", "like", "is_sky"), [
     (np.s_[120:160, 300:302], 0.85, (0.2, 0.25, 0.1), False),  # a pole that the network blurs into the sky
     (np.s_[164:180, 300:340], 0.35, (0.4, 0.6, 0.9), True),  # the sky through an arch
+    (np.s_[164:170, 300:306], 0.35, (0.4, 0.6, 0.9), False),  # a fleck of foam as bright as the sky
     (np.s_[20:60, 160:280], 0.02, (0.41, 0.59, 0.9), True),  # a ghost in the middle of the sky
 ])
 def test_colours_around_tell_what_the_network_does_not(place, told, like, is_sky):
