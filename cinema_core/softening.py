@@ -14,7 +14,7 @@ from .grid import sample
 
 WORK_SIDE = 640  # px; a larger canvas is looked at in cells
 FINE = 2.0  # cells; what is finer is texture
-WIDE = 8.0  # cells; deviation of the window in which a fill that leaves hardly anything out is wide
+WIDE = 4.0  # cells; deviation of the window in which a fill that leaves hardly anything out is wide
 NARROW_SHARE = 0.4  # of its texture that a fill keeps where it is narrow
 
 
