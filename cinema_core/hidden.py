@@ -23,6 +23,8 @@ from .softening import soften
 
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
+DARK = 0.02  # sRGB; tones are compared as if so much lighter, or black had any
+MOST_GAIN = 2.5
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -124,8 +126,10 @@ def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray)
     seen, count = _seen_beside(canvas, color, edge, max(1, round(close / 4)))
     tone = _means(seen, count, cell.ravel())
     share = np.exp(-np.square(part.distance / close))
-    off = tone - _means(filled * share[:, None], share, cell.ravel()[at])
-    return np.clip(filled + share[:, None] * off[cell.ravel()[at]], 0, 1).astype(np.float32)
+    # by a factor: what is added to leaves in the shade is a veil
+    gain = (tone + DARK) / (_means(filled * share[:, None], share, cell.ravel()[at]) + DARK)
+    gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN)[cell.ravel()[at]]
+    return np.clip(filled * (1 + share[:, None] * (gain - 1)), 0, 1).astype(np.float32)
 
 
 def _seen_beside(canvas: Canvas, color: np.ndarray, edge: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,8 @@ WORK_SIDE = 640  # px; a larger canvas is looked at in cells
 FINE = 2.0  # cells; what is finer is texture
 WIDE = 4.0  # cells; deviation of the window in which a fill that leaves hardly anything out is wide
 NARROW_SHARE = 0.4  # of its texture that a fill keeps where it is narrow
+MILD, HARSH = 0.25, 0.6  # deviation over mean from which and above which a fill keeps its texture: the mean of leaves in
+# the shade is a veil, neither leaf nor shade
 
 
 def soften(shape: tuple[int, int], index: np.ndarray, color: np.ndarray) -> np.ndarray:
@@ -43,6 +45,15 @@ def soften(shape: tuple[int, int], index: np.ndarray, color: np.ndarray) -> np.n
     smooth = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
     share = cv2.GaussianBlur(sums[..., 3], (0, 0), WIDE)
     places = np.stack([(column + 0.5) / factor - left, (row + 0.5) / factor - top], 1)
-    base, wide = sample(smooth, places), sample(share, places)
+    base, wide, rough = sample(smooth, places), sample(share, places), sample(_contrast(sums), places)
     kept = NARROW_SHARE + (1 - NARROW_SHARE) * np.clip(2 * wide - 1, 0, 1)  # a straight border leaves out a half
+    kept = np.maximum(kept, np.clip((rough - MILD) / (HARSH - MILD), 0, 1))
     return (base + kept[:, None] * (color - base)).astype(np.float32)
+
+
+def _contrast(sums: np.ndarray) -> np.ndarray:
+    """(h, w) float32: deviation of the brightness around each cell over its mean; sums (h, w, 4) of colour and count."""
+    own = sums[..., :3].mean(-1) / np.maximum(sums[..., 3], 1e-6)
+    mean, square, count = cv2.split(cv2.GaussianBlur(np.dstack([own, own**2, np.ones_like(own)]) * sums[..., 3:], (0, 0), 2 * FINE))
+    mean, square = mean / np.maximum(count, 1e-6), square / np.maximum(count, 1e-6)
+    return np.sqrt(np.maximum(square - mean**2, 0)) / np.maximum(mean, 1e-3)

@@ -40,6 +40,14 @@ def test_a_wide_fill_keeps_its_texture_inside():
     assert np.abs((soft - color).reshape(120, 120, 3)[inside]).max() < 1e-3
 
 
+def test_leaves_in_the_shade_keep_their_texture():
+    """Their mean would be a veil."""
+    index, color = fill(5)
+    leaves = np.where(np.random.default_rng(2).random(len(index)) < 0.2, np.float32(0.5), np.float32(0.02))
+    leaves = np.repeat(leaves[:, None], 3, 1)
+    assert np.abs(soften(SHAPE, index, leaves) - leaves).mean() < 0.02
+
+
 def test_a_larger_canvas_is_softened_alike():
     small, large = fill(5), fill(20, (800, 1280), grain=4)
     kept = [roughness(soften(shape, *part), width, grain) / roughness(part[1], width, grain)
