@@ -96,8 +96,6 @@ def behind_closest(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, layer: 
     """
     shape, camera = canvas.disparity.shape, canvas.camera
     width = shape[1]
-    shape, camera = canvas.disparity.shape, canvas.camera
-    width = shape[1]
     own = canvas.label.ravel()[edge] == layer
     edge, planes = edge[own], planes[own].T
     near = canvas.cuts.ravel()[edge]

@@ -24,7 +24,7 @@ from .softening import soften
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
 DARK = 0.02  # sRGB; tones are compared as if so much lighter, or black had any
-MOST_GAIN = 2.5
+MOST_GAIN = 2.5  # by which a tone is joined; more makes sparks of single leaves
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
