@@ -15,6 +15,7 @@ from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
 from training.losses import depth_loss
 from training.ordinal import Pair, is_wrong, read_pairs
+from training.photographs import POINT, SKY_POINT, Judged, cut_photograph, read_distances
 from training.scenes.exr import read_exr
 from training.sources import HERE
 from training.views import list_views, read_view
@@ -105,6 +106,54 @@ def test_nothing_that_judges_is_trained_on():
     skies = {line.split()[0] for line in (HERE / "skies.txt").read_text().splitlines()}
     judged = {pair.photo for pair in read_pairs()}
     assert skies <= allowed and not judged & allowed and len(judged) >= 30
+    assert set(read_distances()) <= allowed and len(read_distances()) >= 100
+
+
+def points(*entries: tuple[int, int, float]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Target and label of a photograph with points: column, row, metres (infinite for sky)."""
+    target, label = torch.zeros(1, HEIGHT, WIDTH), torch.full((1, HEIGHT, WIDTH), 2, dtype=torch.uint8)
+    for column, row, metres in entries:
+        target[0, row, column] = 0 if np.isinf(metres) else -np.log2(metres)
+        label[0, row, column] = SKY_POINT if np.isinf(metres) else POINT
+    return target, label
+
+
+def test_points_of_a_photograph_ask_for_their_order_and_leave_the_ratio_room():
+    target, label = points((5, 5, 10.0), (50, 5, 40.0), (20, 20, 10.5), (30, 2, np.inf))
+    prediction = torch.full((1, 2, HEIGHT, WIDTH), -12.0)
+    prediction[0, 1, 2, 30] = 12
+    prediction[0, 0] = 3.0  # anything, anywhere but at the points
+
+    def order(first: float, second: float, alike: float) -> float:
+        for (column, row), value in zip(((5, 5), (50, 5), (20, 20)), (first, second, alike), strict=True):
+            prediction[0, 0, row, column] = value
+        return depth_loss(prediction, target, label)[1]["order"]
+
+    assert order(0, -1.1, 0) == order(0, -4.0, 0) == 0  # two octaves were judged
+    assert order(0, -1.1, 0.1) == 0  # which of the two at ten metres is nearer is not asked
+    assert order(0, 1, 0) > order(0, 0, 0) > 0 and order(0, -7, 0) > 0
+
+
+def test_points_of_a_photograph_ask_for_their_sky():
+    target, label = points((5, 20, 10.0), (30, 2, np.inf))
+    prediction = torch.zeros(1, 2, HEIGHT, WIDTH)
+    prediction[0, 1] = -12
+    wrong = depth_loss(prediction, target, label)[1]["points"]
+    prediction[0, 1, 2, 30] = 12
+    assert depth_loss(prediction, target, label)[1]["points"] < 1e-4 and wrong > 1
+
+
+def test_a_window_of_a_photograph_keeps_its_points_in_place():
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[30:34, 100:104] = 255  # the nearest point; the others are on black
+    place = np.array([(0.51, 0.32), (0.3, 0.5), (0.4, 0.6), (0.6, 0.5), (0.7, 0.6), (0.55, 0.7), (0.01, 0.01), (0.5, 0.25)])
+    distance = np.array([1.0, 2, 3, 4, 5, 6, 7, np.inf])
+    cut = cut_photograph(Judged(image, place, distance), (80, 48), (0.2, 0.2, 0.6, 0.6))
+    color, target, label = cut
+    row, column = np.argwhere((label == POINT) & (target == 0))[0]
+    assert color.shape == (48, 80, 3) and color[row, column].min() > 0.9
+    assert (label == POINT).sum() == 6 and (label == SKY_POINT).sum() == 1  # one is outside
+    assert cut_photograph(Judged(image, place, distance), (80, 48), (0.0, 0.0, 0.3, 0.3)) is None
 
 
 def test_thin_things_are_shown_more_often_than_they_were_rendered(tmp_path):

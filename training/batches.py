@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
+from .photographs import cut_photograph, judged_photographs
 from .views import list_views, load_view, read_view
 from .weather import add_weather
 
@@ -19,6 +20,7 @@ SPAN = 6.0  # octaves about the median that the target keeps apart
 # How often a view that came up is taken, by its class: what is thin is the hardest, and few pixels of a view are of it.
 TAKEN = {"thin": 1.0, "figures": 0.6, "framed": 0.5}
 TAKEN_ELSE = 0.4
+PHOTOGRAPHS = 0.3  # of the samples, see `photographs`
 
 
 def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, plain: bool = False) -> tuple | None:
@@ -34,7 +36,7 @@ def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, pla
         (3, H, W) uint8 sRGB, (H, W) float32 log2 of inverse depth over its median, (H, W) uint8: 0 solid, 1 sky,
         2 not to be asked for; or None where hardly anything is solid.
     """
-    sample = load_view(path, size, (0, 0, 1, 1) if plain else _window(path, size, rng))
+    sample = load_view(path, size, (0, 0, 1, 1) if plain else _window(read_view(path)[1].shape, size, rng))
     if np.isfinite(sample.depth).mean() < LEAST_SOLID:
         return None
     color, depth, seen = add_weather(rng, sample)
@@ -50,9 +52,21 @@ def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, pla
     return np.ascontiguousarray(image.transpose(2, 0, 1)), target.astype(np.float32), label.astype(np.uint8)
 
 
-def _window(path: Path, size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """A window of nearly the shape of `size`, 65 to 100 % of what fits, as shares of the view."""
-    height, width = read_view(path)[1].shape
+def make_photograph_sample(size: tuple[int, int], rng: np.random.Generator) -> tuple | None:
+    """A window of a photograph, as `make_sample`: the target is log2 of inverse distance at its points, by label."""
+    photographs = judged_photographs()
+    judged = photographs[rng.integers(len(photographs))]
+    parts = cut_photograph(judged, size, _window(judged.image.shape[:2], size, rng))
+    if parts is None:
+        return None
+    if rng.random() < 0.5:
+        parts = tuple(part[:, ::-1] for part in parts)
+    return np.ascontiguousarray(photograph(parts[0], rng).transpose(2, 0, 1)), *map(np.ascontiguousarray, parts[1:])
+
+
+def _window(shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """A window of nearly the shape of `size`, 65 to 100 % of what fits into a picture (height, width), as shares of it."""
+    height, width = shape
     shape = size[0] / size[1] * np.exp(rng.uniform(-0.2, 0.2))
     scale = rng.uniform(0.65, 1)
     across = min(width, height * shape) * scale
@@ -131,7 +145,8 @@ class Batches(IterableDataset):
         size = self.sizes[rng.integers(len(self.sizes))]
         samples = []
         while len(samples) < self.count:
-            sample = make_sample(choose_view(views, rng), size, rng)
+            photograph_next = rng.random() < PHOTOGRAPHS
+            sample = make_photograph_sample(size, rng) if photograph_next else make_sample(choose_view(views, rng), size, rng)
             if sample is not None:
                 samples.append(sample)
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True))

@@ -308,6 +308,37 @@ def _figures(scene: Scene) -> None:
     _open_country(scene)
 
 
+def _indoors(scene: Scene) -> None:
+    """Within a room, a hall or a tunnel, by the light of lamps and of what is open."""
+    rng = scene.rng
+    kind = str(rng.choice(["room", "hall", "tunnel"], p=[0.45, 0.3, 0.25]))
+    floor = scene.land.height_at(0, 0) + 0.3
+    turn = rng.normal() * 0.35
+    scene.put(kind, (rng.normal() * 0.4, 0, floor), 1.0, turn)
+    reach, wide = {"room": (12, 2.5), "hall": (60, 12), "tunnel": (20, 0.8)}[kind]
+    count = {"room": 18, "hall": 60, "tunnel": 3}[kind]
+    for _ in range(scene.number(0, count)):
+        away, aside = log_uniform(rng, 2, reach), rng.uniform(-wide, wide)
+        size = log_uniform(rng, 0.8, 4 if kind == "hall" else 1.3)
+        what = str(rng.choice(["furniture", "person", "lattice", "fence"], p=[0.8, 0.1, 0.06, 0.04]))
+        size = size * {"person": 1.6, "lattice": 2}.get(what, 1)
+        x, y = away * np.sin(-turn) + aside * np.cos(turn), away * np.cos(turn) + aside * np.sin(turn)
+        scene.put(what, (x, y, floor), min(size, 1.9) if what == "person" else size)
+    high = {"room": 2.1, "hall": 4.5, "tunnel": 1.2}[kind]
+    places = [(rng.normal() * wide / 3, away, floor + high) for away in (0.5, reach / 4, reach / 1.5)]
+    scene.stage.set_lamps(places, log_uniform(rng, 30, 300) * np.array([1, 3, 9]) * (reach / 15) ** 2)
+
+
+def _jumble(scene: Scene) -> None:
+    """Loose solids anywhere in the view: what covers what, whatever it is and wherever it is in the picture."""
+    rng = scene.rng
+    nearest = log_uniform(rng, 1.2, 8)
+    for _ in range(scene.number(12, 140)):
+        away, bearing = log_uniform(rng, nearest, nearest * 40), rng.uniform(-0.7, 0.7)
+        place = (away * np.sin(bearing), away * np.cos(bearing), scene.land.eye + rng.uniform(-0.4, 0.5) * away)
+        scene.put("piece", place, away * log_uniform(rng, 0.04, 0.6))
+
+
 @dataclass(frozen=True)
 class Class:
     """A class of scenes: its share of all, how it is arranged, and the land it is set in ("" for any)."""
@@ -331,6 +362,8 @@ CLASSES = {
     "building": Class(0.05, _building, "flat hills street", ""),
     "city": Class(0.03, _city, "flat hills", "street grey grass", 0.2),
     "figures": Class(0.06, _figures, "flat hills coast surf dunes", ""),
+    "indoors": Class(0.08, _indoors, "flat", "street grey pebble", 0.0),
+    "jumble": Class(0.06, _jumble),
 }
 
 
@@ -342,8 +375,9 @@ def arrange_scene(stage: Stage, pool: Pool, rng: np.random.Generator, images: li
     shares = np.array([KINDS.get(kind, 0.1) for kind in kinds])
     kind = str(rng.choice(kinds, p=shares / shares.sum()))
     palette = str(rng.choice(kind_class.palettes.split() or [name for name in PALETTES if name != "street"]))
-    low = rng.random() < (0.95 if name in ("forest", "waterfall", "street", "surf", "thin", "figures", "framed") else 0.6)
-    eye = log_uniform(rng, 1.2, 4 if name in ("forest", "street") else 12) if low else log_uniform(rng, 10, 250)
+    low = rng.random() < (0.95 if name in ("forest", "waterfall", "street", "surf", "thin", "figures", "framed",
+                                  "indoors") else 0.6)
+    eye = log_uniform(rng, 1.2, {"forest": 4, "street": 4, "indoors": 2}.get(name, 12)) if low else log_uniform(rng, 10, 250)
     usual = {"coast": 0.95, "stacks": 0.95, "dunes": 0.12, "mesa": 0.12}.get(kind, 0.38)
     land = make_land(rng, kind, palette, usual if kind_class.water is None else kind_class.water, eye)
     scene = Scene(stage, pool, rng, land)

@@ -20,8 +20,8 @@ import numpy as np
 SCENES, VIEWS = 20, 3
 
 
-def render_block(block: int, out: Path) -> int:
-    """Render what is missing of a block; returns the number of views on disk."""
+def render_block(block: int, out: Path, only: tuple[str, ...] = ()) -> int:
+    """Render what is missing of a block, of all classes or of some only; returns the number of views on disk."""
     from .arrange import CLASSES  # bpy is loaded in the worker only
     from .patches import load_patches
     from .shapes import Pool
@@ -32,7 +32,7 @@ def render_block(block: int, out: Path) -> int:
         rng = np.random.default_rng((block, 0))
         stage = Stage()
         pool, images = Pool(stage, rng), load_patches(rng)
-        shares = np.array([kind.share for kind in CLASSES.values()])
+        shares = np.array([kind.share * (not only or name in only) for name, kind in CLASSES.items()])
         names = rng.choice(list(CLASSES), size=SCENES, p=shares / shares.sum())
         for index, name in enumerate(names):
             if not (out / f"{block:05d}_{index:02d}.done").exists():
@@ -89,7 +89,7 @@ def _save(path: Path, image: np.ndarray, depth: np.ndarray, about: dict) -> None
     Path(f"{path}.json").write_text(json.dumps(about))
 
 
-def _job(arguments: tuple[int, Path]) -> tuple[int, int]:
+def _job(arguments: tuple[int, Path, tuple[str, ...]]) -> tuple[int, int]:
     return arguments[0], render_block(*arguments)
 
 
@@ -99,9 +99,10 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first block")
     parser.add_argument("--blocks", type=int, default=200, help=f"each of up to {SCENES * VIEWS} views")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=[], metavar="CLASS", help="classes of scenes; else all")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(block, chosen.out) for block in range(chosen.first, chosen.first + chosen.blocks)]
+    jobs = [(block, chosen.out, tuple(chosen.only)) for block in range(chosen.first, chosen.first + chosen.blocks)]
     start, views = time.monotonic(), 0
     context = multiprocessing.get_context("spawn")  # a block is a fresh Blender: nothing piles up
     with context.Pool(chosen.processes, maxtasksperchild=1) as pool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 import numpy as np
 
-from . import built, figures, plants, rocks
+from . import built, figures, indoors, plants, rocks
 from .materials import Materials, Surface
 from .shape import Shape
 from .stage import Stage
@@ -27,6 +27,8 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Shape], int, str]] = {
     "pier": (built.pier, 4, WOOD), "viaduct": (built.viaduct, 4, WALL), "pole": (built.pole, 2, WOOD),
     "wires": (built.wires, 2, WOOD), "person": (figures.person, 6, FIGURE), "animal": (figures.animal, 4, FIGURE),
     "boat": (figures.boat, 5, FIGURE), "car": (figures.car, 2, FIGURE), "bird": (figures.bird, 3, FIGURE),
+    "room": (indoors.room, 5, WALL), "hall": (indoors.hall, 3, WALL), "tunnel": (indoors.tunnel, 4, WALL),
+    "furniture": (indoors.furniture, 12, FIGURE), "piece": (indoors.piece, 14, FIGURE),
 }
 
 

@@ -21,6 +21,7 @@ LONG, SHORT = 384, 216  # px of a render
 SAMPLES = 4  # and the denoiser; more costs time without a gain at this size
 CURTAINS, CURTAIN_ROWS, CURTAIN_COLUMNS = 4, 14, 400
 FAR = 5e4  # m; what is beyond is sky
+LAMPS = 3  # within rooms
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Stage:
         self.camera = self._link("Camera", camera)
         self.scene.camera = self.camera
         self.sun = self._link("Sun", bpy.data.lights.new("Sun", "SUN"))
+        self._lamps = [self._link("Lamp", bpy.data.lights.new("Lamp", "POINT")) for _ in range(LAMPS)]
         world = bpy.data.worlds.new("World")
         world.use_nodes = True
         # The automatic importance map of the sky costs nearly a second per frame.
@@ -131,6 +133,8 @@ class Stage:
         for curtain in self._curtains:
             curtain.hide_render = True
         self.sea.hide_render = True
+        for lamp in self._lamps:
+            lamp.hide_render = True
 
     @property
     def placed(self) -> int:
@@ -178,6 +182,11 @@ class Stage:
         item.data.materials[0] = surface.material
         item.data.update()
         item.hide_render = False
+
+    def set_lamps(self, places: Sequence[tuple[float, float, float]], watts: Sequence[float]) -> None:
+        """Light what is within walls: up to LAMPS lamps, until the next `clear`."""
+        for lamp, place, power in zip(self._lamps, places, watts, strict=False):
+            lamp.location, lamp.data.energy, lamp.data.shadow_soft_size, lamp.hide_render = place, power, 0.3, False
 
     def set_light(self, light: Light) -> None:
         self.sun.rotation_euler = (np.pi / 2 - light.elevation, 0, light.azimuth)

@@ -1,0 +1,84 @@
+"""Photographs as training samples: points whose distance was judged by eye, of which the order is asked for.
+
+Renders teach how far things are, photographs what things look like. distances.txt has them; none of its photographs
+judges the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .sources import photo_folder, training_photos
+
+DISTANCES = Path(__file__).with_name("distances.txt")
+IGNORED, POINT, SKY_POINT = 2, 3, 4  # labels of a sample's pixels, beside those of renders
+LEAST = 6  # points within a window that are worth a sample
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A photograph and its points.
+
+    Attributes:
+        image: (H, W, 3) uint8 sRGB.
+        place: (N, 2) float64, x and y as shares of the width and height.
+        distance: (N,) float64, metres as guessed, infinite for sky.
+    """
+
+    image: np.ndarray
+    place: np.ndarray
+    distance: np.ndarray
+
+
+@cache
+def judged_photographs() -> tuple[Judged, ...]:
+    """All photographs of distances.txt, decoded."""
+    allowed = {path.stem for path in training_photos()}
+    photographs = []
+    for name, entries in read_distances().items():
+        assert name in allowed, f"{name} may not be used in training"
+        values = np.array(entries)
+        image = cv2.imread(str(photo_folder() / f"{name}.jpg"))[..., ::-1]
+        photographs.append(Judged(image, values[:, :2] / 100, values[:, 2]))
+    return tuple(photographs)
+
+
+def read_distances(path: Path = DISTANCES) -> dict[str, list[tuple[float, float, float]]]:
+    """Photograph's name to points: x and y in percent, metres (infinite where it is sky)."""
+    photographs = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        name, entries = line.split(":")
+        words = [entry.split() for entry in entries.split(",")]
+        photographs[name] = [(float(x), float(y), np.inf if d == "s" else float(d)) for x, y, d in words]
+    return photographs
+
+
+def cut_photograph(photograph: Judged, size: tuple[int, int], window: tuple[float, float, float, float]) -> tuple | None:
+    """A window (left, top, width, height as shares) of a photograph at `size` (width, height).
+
+    Returns:
+        (H, W, 3) float32 sRGB, (H, W) float32 log2 of inverse distance where there are points, (H, W) uint8 label:
+        POINT, SKY_POINT, else IGNORED; or None where too few points are left.
+    """
+    height, width = photograph.image.shape[:2]
+    left, top = round(window[0] * width), round(window[1] * height)
+    right, bottom = min(width, left + round(window[2] * width)), min(height, top + round(window[3] * height))
+    share = (photograph.place * (width, height) - (left, top)) / (right - left, bottom - top)
+    inside = ((share >= 0) & (share < 1)).all(1)
+    if (inside & np.isfinite(photograph.distance)).sum() < LEAST:
+        return None
+    column, row = (share[inside] * size).astype(int).T
+    image = cv2.resize(photograph.image[top:bottom, left:right].astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
+    target = np.zeros(image.shape[:2], np.float32)
+    label = np.full(image.shape[:2], IGNORED, np.uint8)
+    distance = photograph.distance[inside]
+    target[row, column] = np.where(np.isfinite(distance), -np.log2(distance), 0)
+    label[row, column] = np.where(np.isfinite(distance), POINT, SKY_POINT)
+    return image, target, label
