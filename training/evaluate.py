@@ -19,7 +19,7 @@ from cinema_core.sky import settle_sky
 
 from .batches import make_sample
 from .ordinal import is_wrong, read_pairs, summarise
-from .sources import photo_folder
+from .sources import photo_file
 from .views import list_views
 
 EDGE = 0.3  # octaves between neighbours that make an edge of depth
@@ -117,7 +117,7 @@ def judge_order(predictor: Predictor) -> str:
     """Wrong pairs on real photographs; what is sky is farthest."""
     pairs, results = read_pairs(), []
     for photo in dict.fromkeys(pair.photo for pair in pairs):
-        image = cv2.imread(str(photo_folder() / f"{photo}.jpg"))[..., ::-1].astype(np.float32) / 255
+        image = cv2.imread(str(photo_file(photo)))[..., ::-1].astype(np.float32) / 255
         inverse, sky = predictor(image)
         nearness = np.where(sky > 0.5, inverse.min() - 1 - sky, inverse)
         results += [(pair, is_wrong(pair, nearness)) for pair in pairs if pair.photo == photo]

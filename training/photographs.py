@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .sources import photo_folder, training_photos
+from .sources import WORKPLACES, photo_file, training_photos
 
 DISTANCES = Path(__file__).with_name("distances.txt")
 IGNORED, POINT, SKY_POINT = 2, 3, 4  # labels of a sample's pixels, beside those of renders
@@ -38,12 +38,12 @@ class Judged:
 @cache
 def judged_photographs() -> tuple[Judged, ...]:
     """All photographs of distances.txt, decoded."""
-    allowed = {path.stem for path in training_photos()}
+    allowed = {path.stem for path in training_photos()} | set(WORKPLACES)
     photographs = []
     for name, entries in read_distances().items():
         assert name in allowed, f"{name} may not be used in training"
         values = np.array(entries)
-        image = cv2.imread(str(photo_folder() / f"{name}.jpg"))[..., ::-1]
+        image = cv2.imread(str(photo_file(name)))[..., ::-1]
         photographs.append(Judged(image, values[:, :2] / 100, values[:, 2]))
     return tuple(photographs)
 

