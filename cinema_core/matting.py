@@ -34,6 +34,7 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
 AT_ONCE = 1 << 14  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
+CELL = 2  # a cell in which one pixel looks for all is as wide as a mixed edge at most, divided by so much
 ROWS = 256  # that are looked through for cuts at a time
 
 
@@ -120,23 +121,56 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
 
+    seen, of = _looked_from(index, high, low, near.shape, max(1, wide // CELL))
+    sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
+
     def rim_of(part: slice) -> Rim:
         own, first = index[part], front[part]
-        place = around.place(own)
-        sides = _sides(around, place, high[part], low[part])
-        mixed = around.light[:, place]
-        alpha = _shares(mixed, sides, first, around.distance.ravel()[own])
-        near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
+        beside = sides.chosen(of[part])
+        mixed = around.light[:, around.place(own)]
+        alpha = _shares(mixed, beside, first, around.distance.ravel()[own])
+        near_light, far_light = _explain(mixed, beside.near, beside.far, alpha)
         error = mixed - alpha * near_light - (1 - alpha) * far_light
-        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (sides.owner >= 0)
+        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (beside.owner >= 0)
         own, first, alpha, behind = own[rim], first[rim], alpha[rim], low[part][rim]
-        inward = sides.toward[:, rim] * (INWARD * (1 - alpha))
-        owner = np.where(first, own, around.pixel(sides.owner[rim]))
+        inward = beside.toward[:, rim] * (INWARD * (1 - alpha))
+        owner = np.where(first, own, around.pixel(beside.owner[rim]))
         shown = (to_srgb(light[:, rim]).astype(np.float32).T for light in (near_light, far_light))
         return Rim(own, first, *shown, behind, alpha, owner, inward.T)
 
-    pieces = side_by_side(rim_of, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(index)), AT_ONCE)])
+    pieces = side_by_side(rim_of, _parts(len(index)))
     return Rim(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Rim.__dataclass_fields__))
+
+
+def _parts(count: int) -> list[slice]:
+    """So many rows, at most `AT_ONCE` at a time; at least one part."""
+    return [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, count), AT_ONCE)]
+
+
+def _looked_from(index: np.ndarray, high: np.ndarray, low: np.ndarray, shape: tuple[int, int], cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels from which it is looked at the two sides, and for each pixel whose sides are its own.
+
+    In a large picture neighbours that lie between the same two surfaces see the same: one of each cell looks for all.
+
+    Args:
+        index: (P,) int64, flat canvas indices.
+        high, low: (P,) float32, disparities of the two surfaces.
+        shape: Of the canvas.
+        cell: px.
+
+    Returns:
+        (S,) int64 rows of `index`, ascending, and (P,) int64 row of those for each pixel.
+    """
+    own = np.arange(len(index))
+    across = -(-shape[1] // cell)
+    place = index // shape[1] // cell * across + index % shape[1] // cell
+    first = np.empty(-(-shape[0] // cell) * across, np.int64)
+    first[place[::-1]] = own[::-1]
+    first = first[place]
+    alike = (np.abs(high - high[first]) < CUT / 2) & (np.abs(low - low[first]) < CUT / 2)
+    first = np.where(alike, first, own)
+    looks = first == own
+    return np.flatnonzero(looks), (np.cumsum(looks) - 1)[first]
 
 
 def no_rim() -> Rim:
@@ -239,6 +273,16 @@ class _Sides:
     toward: np.ndarray
     owner: np.ndarray
 
+    def chosen(self, rows: np.ndarray) -> _Sides:
+        """What is beside these rows, (R,) int64."""
+        return _Sides(*(np.take(getattr(self, name), rows, -1) for name in self.__dataclass_fields__))
+
+
+def _sides_of(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
+    """`_sides` of any number of pixels."""
+    pieces = side_by_side(lambda part: _sides(around, place[part], high[part], low[part]), _parts(len(place)))
+    return _Sides(*(np.concatenate([getattr(piece, name) for piece in pieces], -1) for name in _Sides.__dataclass_fields__))
+
 
 def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
     """What is seen on the two sides of each pixel, from clear pixels around it where there are any.
@@ -293,11 +337,12 @@ def _far_through_gaps(
         there += np.clip(column + round(ring * np.cos(turn)), 0, width - 1)
         there = around.place(there)
         far = np.abs((around.disparity[there] - low) * scale) < ALIKE
-        trust = (far & ~around.mixed[there]) / np.float32(ring)
-        seen = to_linear(around.color.reshape(-1, 3)[around.pixel(there)].T)
-        weight += trust
-        total += trust * seen
-        square += trust * np.square(seen)
+        clear = np.flatnonzero(far & ~around.mixed[there])
+        seen = to_linear(around.color.reshape(-1, 3)[around.pixel(there[clear])].T)
+        trust = 1 / np.float32(ring)
+        weight[clear] += trust
+        total[:, clear] += trust * seen
+        square[:, clear] += trust * np.square(seen)
     return weight, total, square
 
 
