@@ -33,9 +33,9 @@ def remove_specks(disparity: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32.
     """
-    median = cv2.medianBlur(np.pad(disparity, 1, mode="edge"), 3)[1:-1, 1:-1]
-    row, column = np.nonzero(np.abs(disparity - median) > CUT)
+    median = cv2.medianBlur(disparity, 3)
     height, width = disparity.shape
+    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median) > CUT), width)
     own, alike = disparity[row, column], np.zeros(len(row), int)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):

@@ -73,11 +73,9 @@ class Rim:
         """The rim without those near pixels that nothing is continued under, of (B,) int64: they show what they have."""
         return self.chosen(~self.front | np.isin(self.index, index))
 
-    def without_near(self, color: np.ndarray) -> np.ndarray:
-        """A picture (Hc, Wc, 3) float32 whose mixed pixels that the depth map gives to the far surface show it alone."""
-        color = color.copy()
+    def take_near_out(self, color: np.ndarray) -> None:
+        """Let mixed pixels that the depth map gives to the far surface show it alone: changes a picture (Hc, Wc, 3) float32."""
         color.reshape(-1, 3)[self.index[~self.front]] = self.far_color[~self.front]
-        return color
 
     def show_far(self, index: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
         """Colours (B, 3) of what lies so far behind pixels; where it shows in mixed ones beside the near surface, as there."""
