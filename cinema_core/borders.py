@@ -247,9 +247,11 @@ def comes_into_view(
     """
     row, column = np.divmod(index, shape[1])
     right, down = (np.float32(place + 0.5 - side / 2) for place, side in ((column, shape[1]), (row, shape[0])))
-    seen = np.zeros(len(index), bool)
+    seen = (np.abs(right) <= camera.width / 2) & (np.abs(down) <= camera.height / 2)  # one of the moves sideways leads inward
+    beyond = np.flatnonzero(~seen)
+    right, down, disparity = right[beyond], down[beyond], disparity[beyond]
     for across, along, ahead in (reach * MARGIN * CENTRES).astype(np.float32):
         size = 1 - ahead * disparity
         inside = np.abs(right - across * camera.focal * disparity) <= (camera.width / 2 + SLACK) * size
-        seen |= inside & (np.abs(down - along * camera.focal * disparity) <= (camera.height / 2 + SLACK) * size)
+        seen[beyond] |= inside & (np.abs(down - along * camera.focal * disparity) <= (camera.height / 2 + SLACK) * size)
     return seen

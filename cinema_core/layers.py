@@ -106,8 +106,12 @@ def split_layers(
     rim.take_near_out(colors)
     take_fringes_out(colors, disparity, canvas.cuts)
     bands = find_bands(canvas, colors, tiers, seed, fill)
-    bands = [replace(band, color=rim.show_far(band.index, band.disparity, band.color)) for band in bands]
-    bands = [_in_view(band, shown.shape, camera, reach) for band in bands]
+
+    def finished(band: Band) -> Band:
+        band = _in_view(band, shown.shape, camera, reach)
+        return replace(band, color=rim.show_far(band.index, band.disparity, band.color))
+
+    bands = side_by_side(finished, bands)
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .cuts import CUT
-from .grid import nearest_labels
+from .grid import nearest_labels, one_of_each_cell
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
@@ -119,7 +119,8 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
 
-    seen, of = _looked_from(index, high, low, near.shape, max(1, wide // CELL))
+    # in a large picture neighbours that lie between the same two surfaces see the same
+    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2)
     sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
 
     def rim_of(part: slice) -> Rim:
@@ -143,32 +144,6 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
 def _parts(count: int) -> list[slice]:
     """So many rows, at most `AT_ONCE` at a time; at least one part."""
     return [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, count), AT_ONCE)]
-
-
-def _looked_from(index: np.ndarray, high: np.ndarray, low: np.ndarray, shape: tuple[int, int], cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels from which it is looked at the two sides, and for each pixel whose sides are its own.
-
-    In a large picture neighbours that lie between the same two surfaces see the same: one of each cell looks for all.
-
-    Args:
-        index: (P,) int64, flat canvas indices.
-        high, low: (P,) float32, disparities of the two surfaces.
-        shape: Of the canvas.
-        cell: px.
-
-    Returns:
-        (S,) int64 rows of `index`, ascending, and (P,) int64 row of those for each pixel.
-    """
-    own = np.arange(len(index))
-    across = -(-shape[1] // cell)
-    place = index // shape[1] // cell * across + index % shape[1] // cell
-    first = np.empty(-(-shape[0] // cell) * across, np.int64)
-    first[place[::-1]] = own[::-1]
-    first = first[place]
-    alike = (np.abs(high - high[first]) < CUT / 2) & (np.abs(low - low[first]) < CUT / 2)
-    first = np.where(alike, first, own)
-    looks = first == own
-    return np.flatnonzero(looks), (np.cumsum(looks) - 1)[first]
 
 
 def no_rim() -> Rim:
