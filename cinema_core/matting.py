@@ -34,6 +34,7 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
 AT_ONCE = 1 << 14  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
+BESIDE = 1.5  # px from an edge; what is closer looks for itself
 CELL = 2  # a cell in which one pixel looks for all is as wide as a mixed edge at most, divided by so much
 ROWS = 256  # that are looked through for cuts at a time
 
@@ -119,8 +120,10 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
 
-    # in a large picture neighbours that lie between the same two surfaces see the same
-    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2)
+    # in a large picture neighbours that lie between the same two surfaces see the same; but right beside an edge, where
+    # most is mixed, each looks for itself: a hair's width away a thing may not be seen any more
+    beside = around.distance.ravel()[index] < BESIDE
+    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2, beside)
     sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
 
     def rim_of(part: slice) -> Rim:
