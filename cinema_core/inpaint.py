@@ -27,6 +27,7 @@ COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
 ITERATIONS = 3  # and one more on the coarsest level
+MANY = 4  # px to a cell, from which the finest level needs one less: its offsets move whole cells of the picture
 # Cost of a source an eighth of the picture away from the mirror image, across the rim and along it: what is near is
 # likely to go on. Behind something, what stands beside its edge goes on, not what looks alike elsewhere.
 FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
@@ -70,9 +71,10 @@ def inpaint_hole(
     generator = torch.Generator().manual_seed(seed)
     search = None
     with _one_thread():
-        for level in _pyramid(color, hole, source, guide, factor, ordered):
+        levels = _pyramid(color, hole, source, guide, factor, ordered)
+        for number, level in enumerate(levels):
             search = _Search(level, generator, ordered, search)
-            search.run()
+            search.run(ITERATIONS + (number == 0) - (number == len(levels) - 1 and factor >= MANY))
         return _copy(color, hole, source, guide if ordered else None, search, factor)
 
 
@@ -169,12 +171,11 @@ class _Search:
         self.beside = {offset: self._beside(*offset) for offset in {*_CROSS, *_SQUARE}}
         self.mirror = self._mirror()
         self.match = self.mirror.clone() if coarser is None else self._finer(coarser)
-        self.iterations = ITERATIONS + (coarser is None)
 
-    def run(self) -> None:
+    def run(self, iterations: int) -> None:
         """Find the best match of every target, and its colour."""
         basis, self.cost = None, torch.zeros(len(self.target))
-        for _ in range(self.iterations):
+        for _ in range(iterations):
             self._vote()
             basis = self._basis() if basis is None else basis
             self.patches = self._describe(basis)

@@ -46,11 +46,16 @@ def soften(shape: tuple[int, int], index: np.ndarray, color: np.ndarray) -> np.n
     wide = cv2.GaussianBlur(sums[..., 3], (0, 0), WIDE)
     kept = NARROW_SHARE + (1 - NARROW_SHARE) * np.clip(2 * wide - 1, 0, 1)  # a straight border leaves out a half
     kept = np.maximum(kept, np.clip((_contrast(sums) - MILD) / (HARSH - MILD), 0, 1))
+    finer = cv2.dilate((kept < 1).astype(np.uint8), np.ones((3, 3), np.uint8)).ravel() > 0  # elsewhere all is kept
+    rows = np.flatnonzero(finer[cell])
+    row, column, own = row[rows], column[rows], color[rows]
     right, down = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in shape[::-1])
     places = np.stack([right[column] - left, down[row] - top], 1)
     found = sample(np.dstack([smooth, kept]).astype(np.float32, copy=False), places)
     base, kept = found[:, :3], found[:, 3:]
-    return base + kept * (color - base)
+    softened = color.copy()
+    softened[rows] = base + kept * (own - base)
+    return softened
 
 
 def _contrast(sums: np.ndarray) -> np.ndarray:
