@@ -22,7 +22,7 @@ LEAST = 0.5  # of the reach sideways that a band has in any direction
 MOST_CHANGE = 0.25  # disparity; how much a slope may change it within a band
 GROUND = 0.1  # disparity per longer side; what slopes by more towards the viewer lies, and meets the sky at a horizon
 EDGE = 4  # px around the canvas, in which ways end that lead over its border
-ROWS = 128  # that are looked through at a time: what is asked of each pixel stays in the processor's cache
+ROWS = 64  # that are looked through at a time: what is asked of each pixel stays in the processor's cache
 INEXACT = 1.05  # of a distance on the canvas, by which OpenCV's may be wrong
 
 
@@ -99,51 +99,61 @@ def behind_closest(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, layer: 
     own = canvas.label.ravel()[edge] == layer
     edge, planes = edge[own], planes[own].T
     near = canvas.cuts.ravel()[edge]
-    most = _reach(near, planes[0], from_middle(edge, shape), None, camera, reach)
+    reveals = _Reveals(near, planes[0], from_middle(edge, shape), camera, reach)
+    most, middle = reveals.most(), (planes[0] + near) / 2
     window = around(edge, shape, int(most.max()) + 2)
     top, left = window[0].start, window[1].start
     edge_row, edge_column = np.divmod(edge, width)
-    number = np.full((window[0].stop - top, window[1].stop - left), -1, np.int32)
-    number[edge_row - top, edge_column - left] = np.arange(len(edge))
-    distances, labels, of_label = nearest_labels(number >= 0)
+    known = np.zeros((window[0].stop - top, window[1].stop - left), bool)
+    known[edge_row - top, edge_column - left] = True
+    distances, labels, of_label = nearest_labels(known)
     of_label[labels[edge_row - top, edge_column - left]] = np.arange(len(edge))
+    most_of_label = np.float32(INEXACT) * most[of_label]
     farthest = max(planes[0].min() - MOST_CHANGE, canvas.farthest) - 1e-6  # it can be nowhere, so that what is behind is hidden by nothing
-    del number
+    del known
 
     def in_rows(begin: int) -> tuple[np.ndarray, ...]:
         part = slice(begin, begin + ROWS), slice(None)
         distance, before = distances[part], canvas.disparity[window][part]
         there = np.flatnonzero((distance <= most.max()) & (distance > 0) & (before > farthest + 2 * BEHIND) & canvas.shown[window][part])
-        distance, closest = distance.ravel()[there], of_label[labels[part].ravel()[there]]
-        near_enough = distance <= INEXACT * most[closest]  # few edges reach as far as the farthest
-        there, distance, closest = there[near_enough], distance[near_enough], closest[near_enough]
+        distance, label = distance.ravel()[there], labels[part].ravel()[there]
+        near_enough = np.flatnonzero(distance <= most_of_label[label])  # few edges reach as far as the farthest
+        there, distance, closest = there[near_enough], distance[near_enough], of_label[label[near_enough]]
         row, column = np.divmod(there, distances.shape[1])
         row, column = row + begin + top, column + left
         right, down = column - edge_column[closest], row - edge_row[closest]
+        index = row * width + column
         disparity = continued(canvas, planes[:, closest], right, down)
-        hidden = np.flatnonzero(disparity < canvas.disparity[row, column] - 2 * BEHIND)
-        row, column, right, down, closest, distance, disparity = (
-            values[hidden] for values in (row, column, right, down, closest, distance, disparity)
-        )
-        source, plane = edge[closest], planes[:, closest]
-        toward = np.stack([right, down]) / np.maximum(distance, 1)
-        hidden = distance <= _reach(near[closest], plane[0], from_middle(source, shape), toward, camera, reach)
+        hidden = np.flatnonzero(disparity < np.take(canvas.disparity, index) - 2 * BEHIND)
+        index, right, down, closest, distance, disparity = (values[hidden] for values in (index, right, down, closest, distance, disparity))
+        toward = np.stack([right, down]).astype(np.float32) / np.maximum(distance, 1)
         # the way from the edge leads into what hides: else this is the visible side, a little nearer by its slope
-        start = np.stack([edge_column[closest], edge_row[closest]])
-        first = [np.rint(start + step * toward).astype(int) for step in (1.5, 2.5)]
-        beyond = [canvas.disparity[np.clip(p[1], 0, shape[0] - 1), np.clip(p[0], 0, width - 1)] for p in first]
-        hidden &= np.maximum(*beyond) > (plane[0] + near[closest]) / 2
-        found = row * width + column, source, disparity, distance, is_ground(plane.T, shape)
+        source = edge[closest]
+        hidden = (distance <= reveals.toward(closest, toward)) & (_first(canvas, source, toward) > middle[closest])
+        found = index, source, disparity, distance, ground[closest]
         return tuple(values[hidden] for values in found)
 
+    ground = is_ground(planes.T, shape)
     pieces = [in_rows(begin) for begin in range(0, len(distances), ROWS)]
     return Behind(layer, *(np.concatenate(arrays) for arrays in zip(*pieces)))
+
+
+def _first(canvas: Canvas, source: np.ndarray, toward: np.ndarray) -> np.ndarray:
+    """(N,) the nearest disparity within the first px of ways, (2, N) unit vectors, from (N,) flat indices."""
+    height, width = canvas.disparity.shape
+    row, column = np.divmod(source, width)
+    found = []
+    for step in (1.5, 2.5):
+        right, down = np.rint(np.float32(step) * toward).astype(np.int64)
+        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
+        found.append(np.take(canvas.disparity, there))
+    return np.maximum(*found)
 
 
 def continued(canvas: Canvas, plane: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
     """(N,) float32 disparity of surfaces, (3, N) planes, so many px from their edge."""
     change = np.clip(plane[1] * right + plane[2] * down, -MOST_CHANGE, MOST_CHANGE)
-    return np.maximum(plane[0] + change, canvas.farthest).astype(np.float32)
+    return np.maximum(plane[0] + change, canvas.farthest).astype(np.float32, copy=False)
 
 
 def is_ground(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -166,37 +176,36 @@ def from_middle(index: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.stack([column + 0.5 - shape[1] / 2, row + 0.5 - shape[0] / 2])
 
 
-def _reach(
-    near: np.ndarray,
-    far: np.ndarray,
-    from_middle: np.ndarray,
-    toward: np.ndarray | None,
-    camera: Camera,
-    reach: float,
-) -> np.ndarray:
-    """px of the far surface that the presets can reveal behind an edge.
+class _Reveals:
+    """How much of the far surface the presets can reveal behind edges, px.
 
     Args:
-        near, far: (N,) disparity on either side of the edge.
-        from_middle: (2, N) px, where the edge is.
-        toward: (2, N) unit vectors from the edge under what hides; None asks for the most in any direction.
+        near, far: (N,) disparity on either side of each edge.
+        from_middle: (2, N) px, where it is.
         camera: The photo's camera.
         reach: Factor on the result.
     """
-    sideways = (near - far) * camera.focal
 
-    def opens(step: float) -> np.ndarray:
-        """Of the distance from the middle, when the camera moves ahead by so much."""
-        return np.maximum(0, 1 / (1 - step * near) - 1 / (1 - step * np.maximum(far, 0)))
+    def __init__(self, near: np.ndarray, far: np.ndarray, from_middle: np.ndarray, camera: Camera, reach: float) -> None:
+        def opened(step: float) -> np.ndarray:
+            """Of the distance from the middle, when the camera moves ahead by so much."""
+            return np.maximum(0, 1 / (1 - step * near) - 1 / (1 - step * np.maximum(far, 0)))
 
-    radius = np.sqrt(np.square(from_middle).sum(0))
-    if toward is None:
-        most = np.maximum(max(SIDE, UP_DOWN) * sideways, radius * np.maximum(opens(ZOOM_IN), CIRCLE[2] * (near - far)))
-        most = np.maximum(most, CIRCLE[0] * sideways + CIRCLE[2] * (near - far) * radius)
-    else:
-        outward = (toward * from_middle).sum(0)
-        most = np.maximum(SIDE * sideways * np.abs(toward[0]), UP_DOWN * sideways * np.abs(toward[1]))
-        most = np.maximum(most, LEAST * SIDE * sideways)
-        most = np.maximum(most, opens(ZOOM_IN) * outward)
-        most = np.maximum(most, CIRCLE[0] * sideways * np.abs(toward).max(0) + CIRCLE[2] * (near - far) * np.abs(outward))
-    return reach * MARGIN * most + 2
+        jump, self.factor = near - far, np.float32(reach * MARGIN)
+        self.sideways, self.opens, self.back = (v.astype(np.float32) for v in (jump * camera.focal, opened(ZOOM_IN), CIRCLE[2] * jump))
+        self.from_middle = from_middle.astype(np.float32)
+
+    def most(self) -> np.ndarray:
+        """(N,) float32 in any direction."""
+        radius = np.sqrt(np.square(self.from_middle).sum(0))
+        most = np.maximum(max(SIDE, UP_DOWN) * self.sideways, radius * np.maximum(self.opens, self.back))
+        return self.factor * np.maximum(most, CIRCLE[0] * self.sideways + self.back * radius) + 2
+
+    def toward(self, rows: np.ndarray, toward: np.ndarray) -> np.ndarray:
+        """(R,) float32 of some edges, (R,) int64, in the direction of (2, R) float32 unit vectors, under what hides."""
+        sideways, right, down = self.sideways[rows], *np.abs(toward)
+        outward = toward[0] * self.from_middle[0][rows] + toward[1] * self.from_middle[1][rows]
+        most = np.maximum(np.maximum(SIDE * right, UP_DOWN * down), LEAST * SIDE) * sideways
+        most = np.maximum(most, self.opens[rows] * outward)
+        most = np.maximum(most, CIRCLE[0] * sideways * np.maximum(right, down) + self.back[rows] * np.abs(outward))
+        return self.factor * most + 2

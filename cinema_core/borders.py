@@ -81,11 +81,12 @@ def continue_outward(disparity: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
         ramp = slope * np.arange(1, amount + 1, dtype=np.float32)[:, None]
         return np.minimum(last + np.clip(ramp, -MOST * last, MOST * last), nearest)
 
-    for axis, amount in ((0, pad[1]), (1, pad[0])):
-        turned = np.ascontiguousarray(np.moveaxis(disparity, axis, 0))
-        before, after = extend(turned[::-1], amount)[::-1], extend(turned, amount)
-        disparity = np.moveaxis(np.concatenate([before, turned, after]), 0, axis)
-    return np.ascontiguousarray(disparity, np.float32)
+    inside = tuple(slice(amount, amount + side) for amount, side in zip(pad[::-1], disparity.shape))
+    canvas = np.empty([side + 2 * amount for amount, side in zip(pad[::-1], disparity.shape)], np.float32)
+    canvas[inside] = disparity
+    for whole, inner, amount in ((canvas[:, inside[1]], disparity, pad[1]), (canvas.T, canvas[:, inside[1]].T, pad[0])):
+        whole[:amount], whole[len(whole) - amount :] = extend(inner[::-1], amount)[::-1], extend(inner, amount)
+    return canvas
 
 
 def _odd(size: float) -> int:
@@ -112,16 +113,18 @@ def follow_thin(disparity: np.ndarray, pad: tuple[int, int]) -> tuple[np.ndarray
         (T,) int64 each: flat canvas indices of pixels beyond the border, from far to near, and what they are a copy of.
     """
     height, width = disparity.shape
-    table = np.arange((height + 2 * pad[1]) * (width + 2 * pad[0])).reshape(height + 2 * pad[1], width + 2 * pad[0])
+    across, down = width + 2 * pad[0], height + 2 * pad[1]
     wide, inward = _odd(THIN * max(disparity.shape)), max(3 * LEAST, round(ALONG * max(disparity.shape)))
     found = [np.zeros((2, 0), np.int64)]
-    for axis, amount, beside in ((0, pad[1], pad[0]), (1, pad[0], pad[1])):
+    for axis, amount, beside, row, column in ((0, pad[1], pad[0], across, 1), (1, pad[0], pad[1], 1, across)):
         for way in (1, -1):
             values = np.moveaxis(disparity, axis, 0)[::way]
-            place = np.moveaxis(table, axis, 0)[::way]
-            found.append(_mirrored(values, place, amount, beside, wide, inward))
+            along, outward = _mirrored(values, amount, beside, (across, down)[axis], wide, inward)
+            if way < 0:
+                outward = (down, across)[axis] - 1 - outward
+            found.append(along * column + outward * row)
     target, source = np.concatenate(found, 1)
-    inside = disparity.ravel()[_inside(source, table.shape[1], pad, width)]
+    inside = disparity.ravel()[_inside(source, across, pad, width)]
     order = np.argsort(inside, kind="stable")
     return target[order], source[order]
 
@@ -132,8 +135,11 @@ def _inside(index: np.ndarray, across: int, pad: tuple[int, int], width: int) ->
     return (row - pad[1]) * width + column - pad[0]
 
 
-def _mirrored(values: np.ndarray, place: np.ndarray, amount: int, beside: int, wide: int, inward: int) -> np.ndarray:
-    """(2, T) target and source of what crosses the first row of `values`; `place` has `amount` more rows before it."""
+def _mirrored(values: np.ndarray, amount: int, beside: int, across: int, wide: int, inward: int) -> np.ndarray:
+    """(2, 2, T) column and row, of target and source, of what crosses the first row of `values`.
+
+    On a canvas that is `across` wide, with `amount` more rows before that and `beside` more columns.
+    """
     line = values[0]
     rows = min(len(values), amount)
     thin = line > median_filter(line, wide, mode="nearest") + STANDS_OFF
@@ -143,13 +149,13 @@ def _mirrored(values: np.ndarray, place: np.ndarray, amount: int, beside: int, w
     kept = thin[(start + end - 1) // 2] & (end - start <= wide // 2)
     first, last = start[kept], end[kept]
     if not len(first) or rows <= LEAST:
-        return np.zeros((2, 0), np.int64)
+        return np.zeros((2, 2, 0), np.int64)
     starts, length = _follow(values[: max(rows, inward)], first, last)
     told = np.minimum(length, inward)
     middle = (starts + (last - first)[None] / 2).astype(np.float64)
     lean = (middle[told - 1, np.arange(len(first))] - middle[0]) / np.maximum(told - 1, 1)
     followed = (length >= LEAST) & (np.abs(lean) <= STEEP)
-    pairs = [np.zeros((2, 0), np.int64)]
+    pairs = [np.zeros((2, 2, 0), np.int64)]
     for out in range(1, rows + 1):
         some = np.flatnonzero(followed & (length >= out))
         if not len(some):
@@ -158,9 +164,10 @@ def _mirrored(values: np.ndarray, place: np.ndarray, amount: int, beside: int, w
         offset = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         to = np.repeat(np.rint(first[some] - lean[some] * out).astype(int), sizes) + offset + beside
         from_ = np.clip(np.repeat(starts[out - 1, some], sizes) + offset, 0, len(line) - 1) + beside
-        fits = (to >= 0) & (to < place.shape[1])
-        pairs.append(np.stack([place[amount - out, to[fits]], place[amount + out - 1, from_[fits]]]))
-    return np.concatenate(pairs, 1)
+        fits = (to >= 0) & (to < across)
+        columns = np.stack([to[fits], from_[fits]])
+        pairs.append(np.stack([columns, np.broadcast_to([[amount - out], [amount + out - 1]], columns.shape)]))
+    return np.concatenate(pairs, 2)
 
 
 def _follow(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -240,9 +247,11 @@ def comes_into_view(
     """
     row, column = np.divmod(index, shape[1])
     right, down = (np.float32(place + 0.5 - side / 2) for place, side in ((column, shape[1]), (row, shape[0])))
-    seen = np.zeros(len(index), bool)
+    seen = (np.abs(right) <= camera.width / 2) & (np.abs(down) <= camera.height / 2)  # one of the moves sideways leads inward
+    beyond = np.flatnonzero(~seen)
+    right, down, disparity = right[beyond], down[beyond], disparity[beyond]
     for across, along, ahead in (reach * MARGIN * CENTRES).astype(np.float32):
         size = 1 - ahead * disparity
         inside = np.abs(right - across * camera.focal * disparity) <= (camera.width / 2 + SLACK) * size
-        seen |= inside & (np.abs(down - along * camera.focal * disparity) <= (camera.height / 2 + SLACK) * size)
+        seen[beyond] |= inside & (np.abs(down - along * camera.focal * disparity) <= (camera.height / 2 + SLACK) * size)
     return seen

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .grid import one_of_each_cell
 from .parallel import side_by_side
 
 CUT = 0.02  # disparity; opens by 2 px at 1280 px at the presets' amplitude, what is less the points' size covers
@@ -20,6 +21,7 @@ SHORTEST = 1 / 100  # of the longer side; px of a cut's length, shorter ones are
 FEWEST = 12  # px of a cut at any size
 AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface is looked at
 SAMPLES = 48
+CELL = 1 / 1400  # of the longer side; edges so close together have one plane
 AT_ONCE = 1 << 12  # pixels that planes are fitted at together
 STEEPEST = 4.0  # disparity per longer side that a surface may slope by
 
@@ -33,9 +35,9 @@ def remove_specks(disparity: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32.
     """
-    median = cv2.medianBlur(np.pad(disparity, 1, mode="edge"), 3)[1:-1, 1:-1]
-    row, column = np.nonzero(np.abs(disparity - median) > CUT)
+    median = cv2.medianBlur(disparity, 3)
     height, width = disparity.shape
+    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median) > CUT), width)
     own, alike = disparity[row, column], np.zeros(len(row), int)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
@@ -98,7 +100,7 @@ def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """How the surface at the far side of a cut goes on: a plane in the scene is linear in disparity.
 
     Fitted to what lies around each pixel and agrees with it; what is nearer is another surface. Where little agrees, the
-    surface goes on at its own distance.
+    surface goes on at its own distance. In a large picture neighbours have one plane.
 
     Args:
         disparity: (Hc, Wc) float32.
@@ -114,13 +116,19 @@ def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
     design = np.stack([np.ones(SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
     most = STEEPEST * radius[-1] / longest
 
+    rows, of = one_of_each_cell(edge, disparity.shape, max(1, round(CELL * longest)), (disparity.ravel()[edge],), CUT / 4)
+    fitted_at = edge[rows]
+
     def fitted(part: slice) -> np.ndarray:
-        plane = _agreed(disparity, edge[part], right, down, design, most)
+        plane = _agreed(disparity, fitted_at[part], right, down, design, most)
         plane[:, 1:] = np.clip(plane[:, 1:], -most, most) / radius[-1]
         return plane.astype(np.float32)
 
-    parts = side_by_side(fitted, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(edge)), AT_ONCE)])
-    return np.concatenate(parts)
+    parts = side_by_side(fitted, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(rows)), AT_ONCE)])
+    plane, from_it = np.concatenate(parts)[of], np.divmod(edge, disparity.shape[1])
+    down, right = (own - fitted for own, fitted in zip(from_it, np.divmod(fitted_at[of], disparity.shape[1])))
+    plane[:, 0] += (plane[:, 1] * right + plane[:, 2] * down).astype(np.float32)
+    return plane
 
 
 def _agreed(disparity: np.ndarray, edge: np.ndarray, right: np.ndarray, down: np.ndarray, design: np.ndarray, most: float) -> np.ndarray:

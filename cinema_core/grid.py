@@ -33,6 +33,36 @@ def nearest_index(mask: np.ndarray) -> np.ndarray:
     return index[labels]
 
 
+def one_of_each_cell(
+    index: np.ndarray, shape: tuple[int, int], cell: int, values: tuple[np.ndarray, ...], alike: float, alone: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of pixels beside one another that are alike one that stands for all.
+
+    Args:
+        index: (P,) int64, flat indices, ascending.
+        shape: (H, W) of what they are indices of.
+        cell: px; pixels of one cell of cell x cell are beside one another. With 1 each stands for itself.
+        values: (P,) each, by which pixels are alike.
+        alike: Difference of each from which pixels are not.
+        alone: (P,) bool, pixels each of which stands for itself, and sooner for others than these do; none without.
+
+    Returns:
+        (S,) int64, rows of those that stand for others, ascending, and (P,) int64, which of the S stands for each.
+    """
+    own, across = np.arange(len(index)), -(-shape[1] // cell)
+    place = index // shape[1] // cell * across + index % shape[1] // cell
+    first = np.empty(-(-shape[0] // cell) * across, np.int64)
+    alone = np.zeros(len(index), bool) if alone is None else alone
+    for chosen in (~alone, alone):  # what is written last stays
+        rows = np.flatnonzero(chosen)[::-1]
+        first[place[rows]] = rows
+    first = first[place]
+    same = np.logical_and.reduce([np.abs(value - value[first]) < alike for value in values])
+    first = np.where(same & ~alone, first, own)
+    stands = first == own
+    return np.flatnonzero(stands), (np.cumsum(stands) - 1)[first]
+
+
 def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Give every pixel outside the mask the value of the nearest one inside.
 

@@ -23,6 +23,7 @@ from .softening import soften
 
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
+FADED = 4.0  # times as far nothing is left of it
 DARK = 0.02  # sRGB; tones are compared as if so much lighter, or black had any
 MOST_GAIN = 2.5  # by which a tone is joined; more makes sparks of single leaves
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
@@ -118,18 +119,34 @@ def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray)
     Of two surfaces that are as near, such as a rock and the foam before it, depth alone does not tell which is meant.
     """
     close = JOINED * max(canvas.disparity.shape)
-    edge, at = np.unique(part.source, return_inverse=True)
+    near = np.flatnonzero(part.distance < FADED * close)
+    edge, at = _distinct(part.source[near])
     row, column = np.divmod(edge, canvas.disparity.shape[1])
-    surface = canvas.disparity.ravel()[edge] // (2 * CUT)
-    cells = np.stack([row // close, column // close, surface], 1).astype(np.int32)
-    _, cell = np.unique(cells, axis=0, return_inverse=True)
+    surface = (canvas.disparity.ravel()[edge] // (2 * CUT)).astype(np.int64)
+    place = row // close * (canvas.disparity.shape[1] // close + 1) + column // close
+    _, cell = np.unique(place * (surface.max(initial=0) + 1) + surface, return_inverse=True)
     seen, count = _seen_beside(canvas, color, edge, max(1, round(close / 4)))
-    tone = _means(seen, count, cell.ravel())
-    share = np.exp(-np.square(part.distance / close))
+    tone, cells = _means(seen, count, cell), cell[at]
+    own, share = filled[near], np.exp(-np.square(part.distance[near] / close)).astype(np.float32)
     # by a factor: what is added to leaves in the shade is a veil
-    gain = (tone + DARK) / (_means(filled * share[:, None], share, cell.ravel()[at]) + DARK)
-    gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN)[cell.ravel()[at]]
-    return np.clip(filled * (1 + share[:, None] * (gain - 1)), 0, 1).astype(np.float32)
+    gain = (tone + DARK) / (_means(own * share[:, None], share, cells) + DARK)
+    gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32)[cells]
+    joined = filled.copy()
+    joined[near] = np.clip(own * (1 + share[:, None] * (gain - 1)), 0, 1)
+    return joined
+
+
+def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As np.unique with its inverse, of (N,) int64 with many equal ones of a bounded range: without sorting them."""
+    if not len(values):
+        return values, values
+    first = values.min()
+    there = np.zeros(int(values.max() - first) + 1, bool)
+    there[values - first] = True
+    distinct = np.flatnonzero(there)
+    number = np.empty(len(there), np.int32)
+    number[distinct] = np.arange(len(distinct), dtype=np.int32)
+    return distinct + first, number[values - first]
 
 
 def _seen_beside(canvas: Canvas, color: np.ndarray, edge: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,7 @@ COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
 ITERATIONS = 3  # and one more on the coarsest level
+MANY = 4  # px to a cell, from which the finest level needs one less: its offsets move whole cells of the picture
 # Cost of a source an eighth of the picture away from the mirror image, across the rim and along it: what is near is
 # likely to go on. Behind something, what stands beside its edge goes on, not what looks alike elsewhere.
 FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
@@ -70,9 +71,10 @@ def inpaint_hole(
     generator = torch.Generator().manual_seed(seed)
     search = None
     with _one_thread():
-        for level in _pyramid(color, hole, source, guide, factor, ordered):
+        levels = _pyramid(color, hole, source, guide, factor, ordered)
+        for number, level in enumerate(levels):
             search = _Search(level, generator, ordered, search)
-            search.run()
+            search.run(ITERATIONS + (number == 0) - (number == len(levels) - 1 and factor >= MANY))
         return _copy(color, hole, source, guide if ordered else None, search, factor)
 
 
@@ -162,18 +164,18 @@ class _Search:
         self.center = torch.from_numpy(inner).flatten() if inner.any() else self.source
         self.target = torch.nonzero(self.hole).flatten()
         self.place = torch.stack([self.target // self.width, self.target % self.width])  # (2, T) row and column
+        self.limit = self.guide[self.target] + NEARER
         self.last = torch.tensor([[self.height - 1], [self.width - 1]])
         self.slot = torch.full((self.height * self.width,), -1, dtype=torch.long)
         self.slot[self.target] = torch.arange(len(self.target))
         self.beside = {offset: self._beside(*offset) for offset in {*_CROSS, *_SQUARE}}
         self.mirror = self._mirror()
         self.match = self.mirror.clone() if coarser is None else self._finer(coarser)
-        self.iterations = ITERATIONS + (coarser is None)
 
-    def run(self) -> None:
+    def run(self, iterations: int) -> None:
         """Find the best match of every target, and its colour."""
         basis, self.cost = None, torch.zeros(len(self.target))
-        for _ in range(self.iterations):
+        for _ in range(iterations):
             self._vote()
             basis = self._basis() if basis is None else basis
             self.patches = self._describe(basis)
@@ -250,19 +252,28 @@ class _Search:
 
     def _cost(self, match: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
         """Of these matches (2, R) for these targets."""
-        index = self._flat(match)
+        return self._unlike(match, rows).add_(self._misplaced(match, rows))
+
+    def _unlike(self, match: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+        """The part of the cost that the patches make."""
+        return torch.sub(self.aim[rows], self.patches[self._flat(match)]).square_().sum(1)
+
+    def _misplaced(self, match: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+        """The part of the cost that the places make."""
         away = (match - self.mirror[:, rows]).float() / (max(self.height, self.width) / 8)
         across, along = ORDERED_AWAY if self.ordered else FAR_AWAY
-        cost = torch.sub(self.aim[rows], self.patches[index]).square_().sum(1)
-        cost += (across - along) * (away * self.across[:, rows]).sum(0).square_() + along * away.square_().sum(0)
+        cost = (across - along) * (away * self.across[:, rows]).sum(0).square_() + along * away.square_().sum(0)
         if self.ordered:
-            cost += 10.0 * (self.guide[index] > self.guide[self.target[rows]] + NEARER)
+            cost += 10.0 * (self.guide[self._flat(match)] > self.limit[rows])
         return cost
 
     def _try(self, match: torch.Tensor, rows: torch.Tensor) -> None:
         fits = torch.nonzero(self._fits(match)).flatten()
         match, rows = match[:, fits], rows[fits]
-        cost = self._cost(match, rows)
+        cost = self._misplaced(match, rows)
+        hopeful = torch.nonzero(cost < self.cost[rows]).flatten()  # most are not: to compare their patches takes longest
+        match, rows = match[:, hopeful], rows[hopeful]
+        cost = self._unlike(match, rows).add_(cost[hopeful])
         better = torch.nonzero(cost < self.cost[rows]).flatten()
         rows = rows[better]
         self.match[:, rows] = match[:, better]
@@ -309,11 +320,12 @@ def _copy(
     for begin in range(0, len(where), CHUNK):
         filled[begin : begin + CHUNK] = copier.copied(where[begin : begin + CHUNK])
     tone = _tone(filled, where, hole, search, factor)
+    down, right = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in hole.shape)
     for begin in range(0, len(where), CHUNK):
         part = slice(begin, begin + CHUNK)
         row, column = np.divmod(where[part], hole.shape[1])
-        spots = np.stack([(column + 0.5) / factor, (row + 0.5) / factor], 1)
-        filled[part] = np.clip(filled[part] + sample(tone, spots), 0, 1)
+        toned = filled[part] + sample(tone, np.stack([right[column], down[row]], 1))
+        np.clip(toned, 0, 1, out=filled[part])
     return filled
 
 
@@ -348,27 +360,43 @@ class _Copier:
         top, left = self.rows.first[row], self.columns.first[column]
         alike = self.alike[top, left]
         found = np.empty((len(place), 3), np.float32)
-        parts = [np.flatnonzero(alike), np.flatnonzero(~alike)]
-        for part, corners in zip(parts, (((0, 0),), ((0, 0), (0, 1), (1, 0), (1, 1)))):
-            found[part] = self._mixed(place[part], row[part], column[part], corners)
+        for part, copy in ((np.flatnonzero(alike), self._single), (np.flatnonzero(~alike), self._mixed)):
+            found[part] = copy(place[part], row[part], column[part])
         return found
 
-    def _mixed(self, place: np.ndarray, row: np.ndarray, column: np.ndarray, corners: tuple[tuple[int, int], ...]) -> np.ndarray:
-        """(P, 3) float32 from some of the four cells."""
+    def _single(self, place: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """(P, 3) float32 where the four cells lead to the same."""
+        limit = self.guide[place] + np.float32(NEARER)
+        index, may = self._led_to(place, row, column, limit, 0, 0)
+        return self._or_plain(np.take(self.pixels, index, 0), ~may, row, column)
+
+    def _mixed(self, place: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """(P, 3) float32 from the four cells."""
         total, weight = np.zeros((3, len(place)), np.float32), np.zeros(len(place), np.float32)
         limit = self.guide[place] + np.float32(NEARER)
-        for down, right in corners:
-            cell = self.rows.cell[down][row] * self.columns.count + self.columns.cell[right][column]
-            index, across = place + self.steps[cell], column + self.right[cell]
-            inside = (index >= 0) & (index < self.size) & (across >= 0) & (across < self.width)
-            index = np.where(inside, index, 0)
-            inside &= self.nearness[index] <= limit
-            share = 1 if len(corners) == 1 else np.square(self.rows.share[down][row] * self.columns.share[right][column])
-            share = share * inside.astype(np.float32)  # sharper than linear: two textures mixed evenly are a blur
+        for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            index, may = self._led_to(place, row, column, limit, down, right)
+            share = np.square(self.rows.share[down][row] * self.columns.share[right][column])
+            share *= may  # sharper than linear: two textures mixed evenly are a blur
             total += np.take(self.pixels, index, 0).T * share
             weight += share
         found = (total / np.maximum(weight, np.float32(1e-3))).T
-        none = np.flatnonzero(weight <= 1e-3)
+        return self._or_plain(found, weight <= 1e-3, row, column)
+
+    def _led_to(
+        self, place: np.ndarray, row: np.ndarray, column: np.ndarray, limit: np.ndarray, down: int, right: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(P,) flat index that one of the four cells leads to, and (P,) bool, it may be copied."""
+        cell = self.rows.cell[down][row] * self.columns.count + self.columns.cell[right][column]
+        index, across = place + np.take(self.steps, cell), column + np.take(self.right, cell)
+        inside = (index >= 0) & (index < self.size) & (across >= 0) & (across < self.width)
+        index = np.where(inside, index, 0)
+        inside &= np.take(self.nearness, index) <= limit
+        return index, inside
+
+    def _or_plain(self, found: np.ndarray, none: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Colours (P, 3), but those of the small picture where there is none, (P,) bool: changes them."""
+        none = np.flatnonzero(none)
         found[none] = self.plain[self.rows.own[row[none]] * self.columns.count + self.columns.own[column[none]]]
         return found
 
@@ -405,8 +433,9 @@ def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Sear
     source = search.source.view(search.height, search.width).numpy()
     step = _stride(factor)
     empty = hole[::step, ::step]
-    row, column = np.divmod(where, hole.shape[1])
-    looked_at = (row % step == 0) & (column % step == 0)
+    looked_at = np.zeros(hole.shape, bool)
+    looked_at[::step, ::step] = True
+    looked_at = np.take(looked_at, where)
     copied = np.zeros((*empty.shape, 3), np.float32)
     copied[empty] = filled[looked_at]
     share = pool(empty.astype(np.float32), factor // step)

@@ -20,7 +20,7 @@ from .behind import Behind, Canvas
 from .borders import border_reach, comes_into_view, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
-from .fringes import without_fringes
+from .fringes import take_fringes_out
 from .hidden import Band, Fill, find_bands
 from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
@@ -89,8 +89,7 @@ def split_layers(
     """
     disparity = remove_specks((1 / depth).astype(np.float32))
     pad = border_reach(disparity, camera, reach)
-    thin = follow_thin(disparity, pad)
-    disparity = continue_outward(disparity, pad)
+    thin, disparity = side_by_side(lambda step: step(disparity, pad), (follow_thin, continue_outward))
     disparity.ravel()[thin[0]] = disparity.ravel()[thin[1]]
     window = photo_window(camera, pad)
     shown = find_shown(disparity, camera, pad, reach, thin[0])
@@ -104,10 +103,15 @@ def split_layers(
 
     colors, (canvas, tiers) = side_by_side(lambda step: step(), (beyond, behind))
     rim = unmix(colors, disparity, canvas.cuts)
-    colors = without_fringes(rim.without_near(colors), disparity, canvas.cuts)
+    rim.take_near_out(colors)
+    take_fringes_out(colors, disparity, canvas.cuts)
     bands = find_bands(canvas, colors, tiers, seed, fill)
-    bands = [replace(band, color=rim.show_far(band.index, band.disparity, band.color)) for band in bands]
-    bands = [_in_view(band, shown.shape, camera, reach) for band in bands]
+
+    def finished(band: Band) -> Band:
+        band = _in_view(band, shown.shape, camera, reach)
+        return replace(band, color=rim.show_far(band.index, band.disparity, band.color))
+
+    bands = side_by_side(finished, bands)
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)
 

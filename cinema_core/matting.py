@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .cuts import CUT
-from .grid import nearest_labels
+from .grid import nearest_labels, one_of_each_cell
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
@@ -34,6 +34,8 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
 AT_ONCE = 1 << 14  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
+BESIDE = 1.5  # px from an edge; what is closer looks for itself
+CELL = 2  # a cell in which one pixel looks for all is as wide as a mixed edge at most, divided by so much
 ROWS = 256  # that are looked through for cuts at a time
 
 
@@ -72,11 +74,9 @@ class Rim:
         """The rim without those near pixels that nothing is continued under, of (B,) int64: they show what they have."""
         return self.chosen(~self.front | np.isin(self.index, index))
 
-    def without_near(self, color: np.ndarray) -> np.ndarray:
-        """A picture (Hc, Wc, 3) float32 whose mixed pixels that the depth map gives to the far surface show it alone."""
-        color = color.copy()
+    def take_near_out(self, color: np.ndarray) -> None:
+        """Let mixed pixels that the depth map gives to the far surface show it alone: changes a picture (Hc, Wc, 3) float32."""
         color.reshape(-1, 3)[self.index[~self.front]] = self.far_color[~self.front]
-        return color
 
     def show_far(self, index: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
         """Colours (B, 3) of what lies so far behind pixels; where it shows in mixed ones beside the near surface, as there."""
@@ -120,23 +120,33 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
 
+    # in a large picture neighbours that lie between the same two surfaces see the same; but right beside an edge, where
+    # most is mixed, each looks for itself: a hair's width away a thing may not be seen any more
+    beside = around.distance.ravel()[index] < BESIDE
+    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2, beside)
+    sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
+
     def rim_of(part: slice) -> Rim:
         own, first = index[part], front[part]
-        place = around.place(own)
-        sides = _sides(around, place, high[part], low[part])
-        mixed = around.light[:, place]
-        alpha = _shares(mixed, sides, first, around.distance.ravel()[own])
-        near_light, far_light = _explain(mixed, sides.near, sides.far, alpha)
+        beside = sides.chosen(of[part])
+        mixed = around.light[:, around.place(own)]
+        alpha = _shares(mixed, beside, first, around.distance.ravel()[own])
+        near_light, far_light = _explain(mixed, beside.near, beside.far, alpha)
         error = mixed - alpha * near_light - (1 - alpha) * far_light
-        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (sides.owner >= 0)
+        rim = (alpha > MIXED[0]) & (alpha < MIXED[1]) & (np.abs(error).max(0) < 3e-4) & (beside.owner >= 0)
         own, first, alpha, behind = own[rim], first[rim], alpha[rim], low[part][rim]
-        inward = sides.toward[:, rim] * (INWARD * (1 - alpha))
-        owner = np.where(first, own, around.pixel(sides.owner[rim]))
+        inward = beside.toward[:, rim] * (INWARD * (1 - alpha))
+        owner = np.where(first, own, around.pixel(beside.owner[rim]))
         shown = (to_srgb(light[:, rim]).astype(np.float32).T for light in (near_light, far_light))
         return Rim(own, first, *shown, behind, alpha, owner, inward.T)
 
-    pieces = side_by_side(rim_of, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(index)), AT_ONCE)])
+    pieces = side_by_side(rim_of, _parts(len(index)))
     return Rim(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Rim.__dataclass_fields__))
+
+
+def _parts(count: int) -> list[slice]:
+    """So many rows, at most `AT_ONCE` at a time; at least one part."""
+    return [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, count), AT_ONCE)]
 
 
 def no_rim() -> Rim:
@@ -239,6 +249,16 @@ class _Sides:
     toward: np.ndarray
     owner: np.ndarray
 
+    def chosen(self, rows: np.ndarray) -> _Sides:
+        """What is beside these rows, (R,) int64."""
+        return _Sides(*(np.take(getattr(self, name), rows, -1) for name in self.__dataclass_fields__))
+
+
+def _sides_of(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
+    """`_sides` of any number of pixels."""
+    pieces = side_by_side(lambda part: _sides(around, place[part], high[part], low[part]), _parts(len(place)))
+    return _Sides(*(np.concatenate([getattr(piece, name) for piece in pieces], -1) for name in _Sides.__dataclass_fields__))
+
 
 def _sides(around: _Around, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> _Sides:
     """What is seen on the two sides of each pixel, from clear pixels around it where there are any.
@@ -293,11 +313,12 @@ def _far_through_gaps(
         there += np.clip(column + round(ring * np.cos(turn)), 0, width - 1)
         there = around.place(there)
         far = np.abs((around.disparity[there] - low) * scale) < ALIKE
-        trust = (far & ~around.mixed[there]) / np.float32(ring)
-        seen = to_linear(around.color.reshape(-1, 3)[around.pixel(there)].T)
-        weight += trust
-        total += trust * seen
-        square += trust * np.square(seen)
+        clear = np.flatnonzero(far & ~around.mixed[there])
+        seen = to_linear(around.color.reshape(-1, 3)[around.pixel(there[clear])].T)
+        trust = 1 / np.float32(ring)
+        weight[clear] += trust
+        total[:, clear] += trust * seen
+        square[:, clear] += trust * np.square(seen)
     return weight, total, square
 
 

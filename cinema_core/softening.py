@@ -43,12 +43,19 @@ def soften(shape: tuple[int, int], index: np.ndarray, color: np.ndarray) -> np.n
     sums = (sums / factor**2).astype(np.float32).reshape(*size, 4)
     blurred = cv2.GaussianBlur(sums, (0, 0), FINE)
     smooth = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-6)
-    share = cv2.GaussianBlur(sums[..., 3], (0, 0), WIDE)
-    places = np.stack([(column + 0.5) / factor - left, (row + 0.5) / factor - top], 1)
-    base, wide, rough = sample(smooth, places), sample(share, places), sample(_contrast(sums), places)
+    wide = cv2.GaussianBlur(sums[..., 3], (0, 0), WIDE)
     kept = NARROW_SHARE + (1 - NARROW_SHARE) * np.clip(2 * wide - 1, 0, 1)  # a straight border leaves out a half
-    kept = np.maximum(kept, np.clip((rough - MILD) / (HARSH - MILD), 0, 1))
-    return (base + kept[:, None] * (color - base)).astype(np.float32)
+    kept = np.maximum(kept, np.clip((_contrast(sums) - MILD) / (HARSH - MILD), 0, 1))
+    finer = cv2.dilate((kept < 1).astype(np.uint8), np.ones((3, 3), np.uint8)).ravel() > 0  # elsewhere all is kept
+    rows = np.flatnonzero(finer[cell])
+    row, column, own = row[rows], column[rows], color[rows]
+    right, down = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in shape[::-1])
+    places = np.stack([right[column] - left, down[row] - top], 1)
+    found = sample(np.dstack([smooth, kept]).astype(np.float32, copy=False), places)
+    base, kept = found[:, :3], found[:, 3:]
+    softened = color.copy()
+    softened[rows] = base + kept * (own - base)
+    return softened
 
 
 def _contrast(sums: np.ndarray) -> np.ndarray:

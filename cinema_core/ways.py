@@ -66,13 +66,13 @@ class _Ways:
     Attributes:
         number: (W,) int64; of the edge its remainder by how many there are.
         place: (W,) int64, where each begins, see `Canvas.place`.
-        toward: (2, W) float64, px right and down for each step.
-        aside: (2, W) float64, px from where the steps lead: both borders of the pixel where ways are slanted, since lines
+        toward: (2, W) float32, px right and down for each step.
+        aside: (2, W) float32, px from where the steps lead: both borders of the pixel where ways are slanted, since lines
             miss pixels.
         plane: (3, W) float32 how the surface goes on.
         middle: (W,) float32 disparity; what is nearer hides it.
-        opens: (W,) float64 px, of a jump of disparity.
-        last: (W,) float64, the step that it ends after.
+        opens: (W,) float32 px, of a jump of disparity.
+        last: (W,) float32, the step that it ends after.
         entered: (W,) bool, something hides it already.
         alive: (W,) bool, it goes on.
     """
@@ -104,9 +104,10 @@ def _find_ways(canvas: Canvas, edges: _Edges, reach: float) -> _Ways:
         length = np.sqrt(np.square(way).sum(0))
         toward = way / np.maximum(length, 1e-6)
         opens, last = reach * MARGIN * length / np.maximum(near - far, 1e-6), reach * MARGIN * length + 2
+        toward, opens, last = (values.astype(np.float32) for values in (toward, opens, last))
         rows = np.flatnonzero(length > 0.5)
         for aside in (-0.5, 0.5) if way.all(0).any() else (0.0,):
-            beside = aside * np.stack([-toward[1], toward[0]])
+            beside = np.float32(aside) * np.stack([-toward[1], toward[0]])
             number = rows + len(parts) * len(near)
             kept = (values[..., rows] for values in (starts, toward, beside, edges.plane.T, (far + near) / 2, opens, last))
             parts.append((number, *kept))
@@ -131,16 +132,20 @@ def _follow(canvas: Canvas, ways: _Ways, known: np.ndarray) -> Iterator[tuple[np
         if count < STALE * len(ways.number):
             ways = ways.living()
         step += 1
-        right, down = np.rint(step * ways.toward + ways.aside)
-        place = (down * canvas.across + right).astype(np.int64)
+        moved = np.float32(step) * ways.toward
+        moved += ways.aside
+        right, down = np.rint(moved, out=moved)
+        place = down.astype(np.int64)
+        place *= canvas.across
         place += ways.place
+        place += right.astype(np.int64)
         disparity = continued(canvas, ways.plane, right, down)
         there = np.take(canvas.bordered, place, mode="clip")  # ways that have ended lead anywhere
         before = ways.alive & (there > ways.middle)
         ways.entered |= before
         # what hides here moves on by so much
         ends = ways.opens * np.maximum(there - disparity, 0)
-        ends += step + 1
+        ends += np.float32(step + 1)
         np.minimum(ways.last, ends, out=ways.last, where=ways.entered)
         new = np.flatnonzero(before & (disparity < there - 2 * BEHIND))
         held = known[place[new]]

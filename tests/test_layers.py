@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from pictures import landscape
 
+from cinema_core import cuts
 from cinema_core.behind import Canvas
 from cinema_core.camera import SIDE, UP_DOWN, Camera
-from cinema_core.cuts import CUT, find_cuts, remove_specks
+from cinema_core.cuts import CUT, far_planes, find_cuts, remove_specks
 from cinema_core.hidden import Band, find_bands
 from cinema_core.inpaint import inpaint_hole
 from cinema_core.layers import Layers, split_layers
@@ -135,6 +136,20 @@ def test_a_beach_goes_on_as_a_beach_behind_a_rock():
         assert rock[row[inside], column[inside]].mean() > 0.99
         assert np.abs(band.disparity[inside] - beach[row[inside], column[inside]]).max() < 0.03
     assert sum(hidden(layers, band).sum() for band in layers.bands) > 100
+
+
+def test_in_a_large_picture_edges_close_together_have_one_plane_that_is_true_at_each(monkeypatch):
+    row, column = np.mgrid[:160, :4200]
+    beach = (0.2 + (0.4 * row + 0.3 * column) / 4200).astype(np.float32)
+    disparity = np.where(np.abs(column - 2000 - row / 3) < 500, np.float32(0.95), beach)
+    edge = np.flatnonzero(find_cuts(disparity, np.ones(disparity.shape, bool)))
+    fitted, fit = [], cuts._agreed
+    monkeypatch.setattr(cuts, "_agreed", lambda disparity, edge, *rest: fitted.append(len(edge)) or fit(disparity, edge, *rest))
+    planes = far_planes(disparity, edge)
+    assert sum(fitted) < 0.6 * len(edge)
+    monkeypatch.setattr(cuts, "CELL", 0)
+    off = np.abs(planes - far_planes(disparity, edge)).max(0)
+    assert off[0] < 1e-4 and off[1:].max() * 4200 < 0.1, off
 
 
 def test_the_horizon_goes_on_behind_what_stands_before_it():

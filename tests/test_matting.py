@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cinema_core import matting
 from cinema_core.camera import SIDE, Camera
 from cinema_core.cuts import find_cuts
 from cinema_core.layers import Layers, split_layers
@@ -84,6 +85,28 @@ def test_the_owner_is_near_and_close(rim):
     assert (rim.owner[rim.front] == rim.index[rim.front]).all()
 
 
+def test_in_a_large_picture_one_of_each_cell_looks_for_its_neighbours(monkeypatch):
+    large = np.zeros((800, 16000), np.uint8)
+    for begin, end, wide in (((300, 0), (900, 800), 200), ((2000, 900), (9000, -100), 60), ((9000, 0), (10000, 800), 24),
+                             ((12802, 0), (12822, 800), 36), ((13402, 0), (13404, 800), 40), ((14002, 0), (14700, 800), 36)):  # fmt: skip
+        cv2.line(large, begin, end, 1, wide)  # 50 to 6 px; of the thinner ones no pixel is clear
+    alpha = cv2.resize(large.astype(np.float32), (4000, 200), interpolation=cv2.INTER_AREA)
+    color = srgb(alpha[..., None] * linear(BARK) + (1 - alpha[..., None]) * linear(SKY)).astype(np.float32)
+    disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
+    cuts = find_cuts(disparity, np.ones(disparity.shape, bool))
+    looking, sides = [], matting._sides
+    monkeypatch.setattr(matting, "_sides", lambda around, place, *rest: looking.append(len(place)) or sides(around, place, *rest))
+    found = unmix(color, disparity, cuts)
+    mixed = ((alpha > 0.15) & (alpha < 0.85)).sum()
+    assert len(found) > 0.6 * mixed and sum(looking) < 7 * (cuts > 0).sum()  # 5 px to either side may be mixed
+    assert np.abs(found.alpha - alpha.ravel()[found.index]).mean() < 0.06
+    assert np.abs(found.far_color - SKY).max(1).mean() < 0.03
+    assert (disparity.ravel()[found.owner] == np.float32(NEAR)).all()
+    found.take_near_out(color)
+    left = np.abs(color - SKY).max(-1)[(disparity == FAR) & (alpha > 0.15)]
+    assert len(left) > 1000 and (left > 0.1).mean() < 0.005  # a dotted line beside each branch, when the camera moves
+
+
 def test_texture_on_its_own_side_is_not_mixed():
     """Neither grain on both sides of a sharp edge, nor colours that are alike."""
     random = np.random.default_rng(0)
@@ -108,7 +131,9 @@ def test_through_gaps_too_small_for_a_clear_pixel_the_far_side_is_known_from_aro
     disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
     rim = unmix(color, disparity, find_cuts(disparity, np.ones(disparity.shape, bool)))
     inside = np.s_[56:80, 112:210]
-    kept, color, gaps = rim.without_near(color)[inside], color[inside], disparity[inside] == FAR
+    kept = color.copy()
+    rim.take_near_out(kept)
+    kept, color, gaps = kept[inside], color[inside], disparity[inside] == FAR
     assert gaps.sum() > 300 and np.abs(color[gaps] - SKY).max(1).mean() > 0.05
     assert np.abs(kept[gaps] - SKY).max(1).mean() < 0.02
 

@@ -63,7 +63,7 @@ STAGE_MAY_IMPORT = {
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers", "matting"},
     "product": {"cache", "storage", "layers", "photo"},
-    "serve": {"commands", "messages", "pipeline"},
+    "serve": {"allocator", "commands", "messages", "pipeline"},
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}
 
