@@ -35,10 +35,11 @@ STAGE_MAY_IMPORT = {
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
-    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
+    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "revealed", "tiers"},  # cuts and fills what they hide
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
+    "revealed": {"behind", "hidden"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
     "suggest": {"depth_network", "sky"},
