@@ -220,14 +220,7 @@ def find_shown(
         shown[rows, columns] = seen & (below <= down(near, np.abs(row[rows] + 0.5 - height / 2)[:, None]) + SLACK)
     corner = np.flatnonzero(shown & (beyond_x > 0) & (beyond_y > 0))  # no path moves fully sideways and fully down at once
     shown.ravel()[corner] = comes_into_view(corner, disparity.ravel()[corner], shown.shape, camera, reach)
-    return with_beside(shown, thin)
-
-
-def with_beside(shown: np.ndarray, thin: np.ndarray) -> np.ndarray:
-    """(Hc, Wc) bool: what is shown, and what lies around such of the `thin` things, flat indices of the canvas, as are.
-
-    What lies around a thin near thing moves less: it is shown too, or nothing would tell where the thing ends.
-    """
+    # what lies around a thin near thing moves less: it is shown too, or nothing would tell where the thing ends
     beside = np.zeros(shown.shape, np.uint8)
     beside.ravel()[thin] = shown.ravel()[thin]
     return shown | (cv2.dilate(beside, np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0)

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
 from .behind import Behind, Canvas
-from .borders import border_reach, continue_outward, find_shown, follow_thin, photo_window, with_beside
+from .borders import border_reach, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
 from .fringes import without_fringes
@@ -109,7 +109,6 @@ def split_layers(
     bands = find_bands(canvas, colors, tiers, seed, fill)
     bands = [replace(band, color=rim.show_far(band.index, band.disparity, band.color)) for band in bands]
     shown, bands = find_revealed(canvas, bands, rim.index[rim.front], window, reach)
-    shown = with_beside(shown, thin[0])
     rim = rim.chosen(shown.ravel()[rim.index])
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)

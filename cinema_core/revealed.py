@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 
 from .behind import BEHIND, Canvas
+from .borders import AROUND
 from .camera import PATHS, camera_path
+from .cuts import CUT
 from .hidden import Band
 from .parallel import side_by_side
 
@@ -21,10 +23,10 @@ MOST_CELLS = 1600  # along the longer side of the canvas; of larger ones each is
 BEYOND = 1  # cells around the frame that count as in it
 LESS = 3  # cells; a place is hidden where all so many around it are
 NEAREST = 0.01  # of a depth; what the camera comes closer to is hardly before it
-AT_ONCE = 1 << 15  # that are looked at at a time: what is asked of them stays in the processor's cache
+AT_ONCE = 1 << 17  # that are looked at at a time: their room is bounded
 # Of the paths the frames that are looked from: the ends, and enough between them for what shows through gaps on the way.
 STRAIGHT = [0, 12, 24, 35, 47, 59]
-FRAMES = {"up-down": STRAIGHT, "zoom-in": STRAIGHT[2:], "side": STRAIGHT, "circle": list(range(0, 90, 4))}
+FRAMES = {"up-down": STRAIGHT, "zoom-in": STRAIGHT[2:], "side": STRAIGHT, "circle": list(range(0, 90, 6))}
 CENTRES = np.concatenate([camera_path(name)[FRAMES[name], :3, 3] for name in PATHS])
 
 
@@ -53,6 +55,9 @@ def find_revealed(
     seen = np.split(cells.seen(groups, reach * MARGIN * CENTRES), ends)
     rows = [cells.rows(index, group, own) for (index, _), group, own in zip(parts, groups, seen)]
     shown.ravel()[border[rows[0]]] = True
+    # what lies around a nearer thing moves less, and may stay out of sight; but nothing else would tell where the thing ends
+    nearer = cv2.dilate(np.where(shown, canvas.disparity, np.float32(0)), np.ones((2 * AROUND + 1,) * 2, np.uint8))
+    shown |= canvas.shown & (nearer > canvas.disparity + CUT)
     left = [band.where(own) for band, own in zip(bands, rows[1:]) if own.any()]
     for band in left:
         shown.ravel()[band.source] = True  # it tells whether what goes on there moves
@@ -162,10 +167,18 @@ class _Sight:
         """(G,) float32 down and right, in cells' middles, of what is seen from (3,) scene units."""
         disparity = self.disparity[part]
         size = 1 / np.maximum(1 - centre[2] * disparity, np.float32(NEAREST)) if centre[2] else np.float32(1)
-        away = (self.down[part], centre[1]), (self.right[part], centre[0])
-        return [(along - self.focal * moved * disparity) * size + offset for (along, moved), offset in zip(away, self.offset)]
+        places = []
+        for along, moved, offset in zip((self.down[part], self.right[part]), (centre[1], centre[0]), self.offset):
+            place = disparity * (-self.focal * moved)
+            place += along
+            place *= size
+            place += offset
+            places.append(place)
+        return places
 
     def at(self, places: list[np.ndarray]) -> np.ndarray:
         """(G,) int32 flat index of places rounded down; what is outside lies on the margin."""
-        row, column = (np.clip(along, 0, side - 1).astype(np.int32) for along, side in zip(places, self.sides))
-        return row * np.int32(self.sides[1]) + column
+        row, column = (np.minimum(np.maximum(along, 0), side - 1).astype(np.int32) for along, side in zip(places, self.sides))
+        row *= np.int32(self.sides[1])
+        row += column
+        return row

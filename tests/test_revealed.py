@@ -7,6 +7,7 @@ import pytest
 from cinema_core import layers as layering
 from cinema_core import revealed
 from cinema_core.behind import Canvas
+from cinema_core.borders import AROUND
 from cinema_core.camera import SIDE, UP_DOWN, Camera, camera_path
 from cinema_core.cuts import find_cuts
 from cinema_core.hidden import Band
@@ -105,6 +106,14 @@ def test_of_the_border_what_is_passed_by_nearer_things_goes():
     assert row[PAD - 4 : PAD].all()
     assert row[PAD - 8 : PAD - 4].all()  # the gap opens by more than the wall's own move
     assert not row[: PAD - int(SIDE * WIDTH * FAR) - 8].any()
+
+
+def test_what_lies_around_a_near_thing_tells_where_it_ends():
+    """A post that goes on above the frame, as far as it is seen there; the wall beside it would not be."""
+    shown, _ = find_revealed(canvas((POST, NEAR)), [], NOTHING, WINDOW)
+    top = int(np.flatnonzero(shown[:, POST.start + PAD + 30])[0])
+    beside = shown[top + 1, POST.start + PAD - 30 : POST.start + PAD]
+    assert top < PAD - UP_DOWN * WIDTH * NEAR and beside[-AROUND:].all() and not beside[:-AROUND].any()
 
 
 def test_it_is_the_reach_that_tells_how_far_cameras_move():

@@ -39,7 +39,7 @@ STAGE_MAY_IMPORT = {
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
-    "revealed": {"behind", "hidden"},
+    "revealed": {"behind", "borders", "cuts", "hidden"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
     "suggest": {"depth_network", "sky"},
@@ -52,7 +52,8 @@ STAGE_MAY_IMPORT = {
     "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "still": {"bed", "layers", "lifting", "matting", "surface"},
+    "still": {"bed", "layers", "lifting", "matting", "merging", "surface"},
+    "merging": {"layers"},
     "bed": {"layers"},
     "moving": {"layers", "lifting", "surface", "trajectories"},
     "sway": {"layers", "surface", "lifting", "motion"},  # a field of amplitudes is solved for as one of velocities
@@ -63,7 +64,7 @@ STAGE_MAY_IMPORT = {
     "photo": {"exr_files"},
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers", "matting"},
-    "product": {"cache", "storage", "layers", "photo"},
+    "product": {"cache", "storage", "layers", "merging", "photo"},
     "serve": {"commands", "messages", "pipeline"},
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}
