@@ -49,6 +49,10 @@ class Band:
     color: np.ndarray
     disparity: np.ndarray
 
+    def where(self, rows: np.ndarray) -> Band:
+        """The band of these rows only, (B,) bool."""
+        return Band(self.layer, *(getattr(self, name)[rows] for name in ("index", "source", "color", "disparity")))
+
 
 def find_bands(
     canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], seed: int = 0, fill: Fill | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
 from .behind import Behind, Canvas
-from .borders import border_reach, comes_into_view, continue_outward, find_shown, follow_thin, photo_window
+from .borders import border_reach, continue_outward, find_shown, follow_thin, photo_window
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
 from .fringes import take_fringes_out
@@ -25,6 +25,7 @@ from .hidden import Band, Fill, find_bands
 from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
 from .parallel import side_by_side
+from .revealed import find_revealed
 from .tiers import find_tiers
 
 __all__ = ["CUT", "Band", "Layers", "find_cuts", "split_layers"]
@@ -106,20 +107,15 @@ def split_layers(
     rim.take_near_out(colors)
     take_fringes_out(colors, disparity, canvas.cuts)
     bands = find_bands(canvas, colors, tiers, seed, fill)
+    shown, bands = find_revealed(canvas, bands, rim.index[rim.front], window, reach)
 
     def finished(band: Band) -> Band:
-        band = _in_view(band, shown.shape, camera, reach)
         return replace(band, color=rim.show_far(band.index, band.disparity, band.color))
 
     bands = side_by_side(finished, bands)
+    rim = rim.chosen(shown.ravel()[rim.index])
     rim = rim.with_far_under(np.concatenate([np.zeros(0, np.int64), *(band.index for band in bands)]))
     return Layers(camera, pad, colors, disparity, shown, canvas.label, bands, rim)
-
-
-def _in_view(band: Band, shape: tuple[int, int], camera: Camera, reach: float) -> Band:
-    """The band without what lies behind things beyond the frame, and does not move into it as they do."""
-    seen = comes_into_view(band.index, band.disparity, shape, camera, reach)
-    return Band(band.layer, *(getattr(band, name)[seen] for name in ("index", "source", "color", "disparity")))
 
 
 def _continue_color(

@@ -16,6 +16,7 @@ from . import __version__, cache, storage
 from .cache import Shelf, mark_file, write_stages
 from .data import BuildOptions, MovingPoints, Photo, StillPoints
 from .layers import Layers
+from .merging import count_points
 from .photo import write_png
 
 POINT_SIZE = 1.4  # diameter of a point in its pixel's footprint; sqrt(2) is where a lattice of discs closes
@@ -116,6 +117,7 @@ def describe(photo: Photo, name: str, options: BuildOptions, layers: Layers, des
         layers: The layers.
         described: What else is known of the build.
     """
+    hidden, border = count_points(layers)
     return {
         "schema": storage.SCHEMA,
         "version": __version__,
@@ -128,6 +130,7 @@ def describe(photo: Photo, name: str, options: BuildOptions, layers: Layers, des
         "keys": options.keys,
         "point_size": POINT_SIZE,
         "options": asdict(options),
-        "hidden_points": sum(len(band.index) for band in layers.bands),
+        "hidden_points": hidden,
+        "border_points": border,
         **described,
     }

@@ -16,6 +16,7 @@ from .data import StillPoints
 from .layers import Band, Layers
 from .lifting import lean_of, lift
 from .matting import Rim, point_spread
+from .merging import SPREAD, border_squares, find_squares, lift_squares
 from .surface import Surface, local_mean
 
 # px: from when on neighbours on one surface that part at the presets' ends are given points in between, how close those
@@ -44,19 +45,24 @@ def still_points(layers: Layers, *surfaces: Surface) -> tuple[StillPoints, list[
     whole.ravel()[rim.index[rim.front]] = False
     beside = cv2.dilate((layers.shown & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     slopes = _between(layers, layers.shown & ~visible, beside)
+    squares = border_squares(layers, whole)
+    whole.ravel()[squares] = False
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
         parts = [lift(layers.camera, layers.pad, mask, layers.color, layers.disparity, beside)]
+        wide = [_lift_border(layers, squares[:, layers.label.ravel()[squares[0]] == layer])]
         for band in layers.bands:
             if band.layer == layer:
                 moves = np.logical_or.reduce([_flows(surface, band) for surface in surfaces])
-                parts.append(_lift_band(layers, band, ~moves))
+                single, merged = _lift_band(layers, band.where(~moves))
+                parts.append(single)
+                wide.append(merged)
         steep = layers.label.ravel()[slopes.index] == layer
         parts.append((slopes.position[steep], slopes.color[steep]))
-        spread = np.ones(sum(len(part[0]) for part in parts), np.float32)
+        spread = np.repeat(np.float32([1, SPREAD]), [sum(len(part[0]) for part in group) for group in (parts, wide)])
         own = rim.chosen(layers.label.ravel()[rim.owner] == layer)
-        parts.append((_rim_places(layers, own), own.color))
-        position, color = (np.concatenate(arrays) for arrays in zip(*parts))
+        rims = _rim_places(layers, own), own.color
+        position, color = (np.concatenate(arrays) for arrays in zip(*parts, *wide, rims))
         if len(position):
             pieces.append((position, color, np.concatenate([spread, point_spread(own.alpha)])))
             names.append(f"Layer {len(names) + 1}")
@@ -129,8 +135,18 @@ def _flows(surface: Surface, band: Band) -> np.ndarray:
     return surface.hidden.ravel()[band.index] & surface.visible.ravel()[band.source]
 
 
-def _lift_band(layers: Layers, band: Band, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position and colour of some pixels of a band."""
-    row, column = np.divmod(band.index[chosen], layers.shown.shape[1])
+def _lift_band(layers: Layers, band: Band) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Positions and colours of a band, of single pixels and of squares."""
+    squares = find_squares(layers, band.index, band.disparity, band.color)
+    single = np.ones(len(band.index), bool)
+    single[squares] = False
+    row, column = np.divmod(band.index[single], layers.shown.shape[1])
     pixels = np.stack([column, row], 1) + 0.5 - np.array(layers.pad)
-    return layers.camera.unproject(pixels, 1 / band.disparity[chosen]), band.color[chosen]
+    singles = layers.camera.unproject(pixels, 1 / band.disparity[single]), band.color[single]
+    return singles, lift_squares(layers, band.index, band.disparity, band.color, squares)
+
+
+def _lift_border(layers: Layers, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and colours of squares beyond the border, (4, S) flat canvas indices."""
+    index, rows = squares.ravel(), np.arange(squares.size).reshape(squares.shape)
+    return lift_squares(layers, index, layers.disparity.ravel()[index], layers.color.reshape(-1, 3)[index], rows)

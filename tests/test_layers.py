@@ -161,7 +161,7 @@ def test_the_horizon_goes_on_behind_what_stands_before_it():
     nearest = np.zeros(layers.shown.shape)
     for band in layers.bands:
         nearest.ravel()[band.index] = np.maximum(nearest.ravel()[band.index], band.disparity)
-    seen = nearest[layers.photo][10:110, POST.start : POST.start + 6]
+    seen = nearest[layers.photo][10:110, POST.start : POST.start + 3]
     assert (seen[:45] <= 0.02).all() and (seen[54:] > 0.03).all()
 
 

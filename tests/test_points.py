@@ -13,6 +13,7 @@ from cinema_core.camera import PATHS, Camera, camera_path
 from cinema_core.data import StillPoints
 from cinema_core.grid import sample
 from cinema_core.layers import Layers, split_layers
+from cinema_core.merging import SPREAD
 from cinema_core.moving import join_points, moving_points
 from cinema_core.splatting import Splatter
 from cinema_core.report import every_pixel, measure
@@ -110,7 +111,7 @@ def test_the_bed_is_behind_everything(scene):
     magenta["still_color"][bed] = (1, 0, 1)
     picture = Splatter(magenta, scene.camera, POINT_SIZE).render(0.0, STILL)[0]
     assert np.array_equal(picture, scene.splatter.render(0.0, STILL)[0])
-    assert bed.any() and (bed == (scene.still.spread > 1)).all()
+    assert bed.any() and (bed == (scene.still.spread > SPREAD)).all()
 
 
 def test_the_bed_is_fine_where_a_crack_would_show_something_else_and_only_there(scene):

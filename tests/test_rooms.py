@@ -35,10 +35,11 @@ STAGE_MAY_IMPORT = {
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "depth_network"},
     "depth_network": {"sky", "tensors"},
-    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "tiers"},  # cuts and fills what they hide
+    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "revealed", "tiers"},  # cuts and fills what they hide
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
+    "revealed": {"behind", "borders", "cuts", "hidden"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
     "suggest": {"depth_network", "sky"},
@@ -51,7 +52,8 @@ STAGE_MAY_IMPORT = {
     "depth_spread": {"depth_segments"},
     "surface": {"cuts", "layers"},
     "motion": {"banks"},  # where it may not flow
-    "still": {"bed", "layers", "lifting", "matting", "surface"},
+    "still": {"bed", "layers", "lifting", "matting", "merging", "surface"},
+    "merging": {"layers"},
     "bed": {"layers"},
     "moving": {"layers", "lifting", "surface", "trajectories"},
     "sway": {"layers", "surface", "lifting", "motion"},  # a field of amplitudes is solved for as one of velocities
@@ -62,7 +64,7 @@ STAGE_MAY_IMPORT = {
     "photo": {"exr_files"},
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers", "matting"},
-    "product": {"cache", "storage", "layers", "photo"},
+    "product": {"cache", "storage", "layers", "merging", "photo"},
     "serve": {"allocator", "commands", "messages", "pipeline"},
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}

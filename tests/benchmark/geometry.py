@@ -43,6 +43,7 @@ from cinema_core.camera import Camera, camera_path
 from cinema_core.clock import peak_memory
 from cinema_core.data import BuildOptions
 from cinema_core.layers import find_cuts
+from cinema_core.merging import count_points
 from cinema_core.request import Request
 from cinema_core.splatting import Splatter
 from cinema_core.stages import Stages
@@ -233,7 +234,7 @@ def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> 
         camera = Camera(width, width * 9 // 16, float(width))
         cuts = find_cuts(layers.disparity, layers.shown)[layers.photo] > 0
         pieces = _lasting_pieces(cuts, width)
-        hidden, border = sum(len(band.index) for band in layers.bands), int(layers.shown.sum()) - camera.width * camera.height
+        hidden, border = count_points(layers)
         print(f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}{hidden:>9}{border:>9}"
               f"{100 * (hidden + border) / (camera.width * camera.height):>15.1f}{seconds:>7.2f}{peak_memory():>7.2f}", flush=True)  # fmt: skip
 

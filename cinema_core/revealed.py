@@ -1,0 +1,184 @@
+"""Revealed: what of the hidden, and of what lies beyond the border, the camera presets bring to sight at all.
+
+Behind leaves most of what goes on is never seen: another leaf is before it wherever the camera stands. And what lies
+beyond the border may be passed by what is nearer there. So all that is shown and all that goes on behind it is looked at
+from places along the presets, in cells that keep how near the nearest thing in them is; what is nowhere as near needs no
+points. What is doubtful is seen: things hide a little less than they cover, and mixed pixels along edges hide nothing.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .behind import BEHIND, Canvas
+from .borders import AROUND
+from .camera import PATHS, camera_path
+from .cuts import CUT
+from .hidden import Band
+from .parallel import side_by_side
+
+MARGIN = 1.02  # of the presets' amplitude
+MOST_CELLS = 1600  # along the longer side of the canvas; of larger ones each is several px wide
+BEYOND = 1  # cells around the frame that count as in it
+LESS = 3  # cells; a place is hidden where all so many around it are
+NEAREST = 0.01  # of a depth; what the camera comes closer to is hardly before it
+AT_ONCE = 1 << 17  # that are looked at at a time: their room is bounded
+# Of the paths the frames that are looked from: the ends, and enough between them for what shows through gaps on the way.
+STRAIGHT = [0, 12, 24, 35, 47, 59]
+FRAMES = {"up-down": STRAIGHT, "zoom-in": STRAIGHT[2:], "side": STRAIGHT, "circle": list(range(0, 90, 6))}
+CENTRES = np.concatenate([camera_path(name)[FRAMES[name], :3, 3] for name in PATHS])
+
+
+def find_revealed(
+    canvas: Canvas, bands: list[Band], clear: np.ndarray, window: tuple[slice, slice], reach: float = 1.0
+) -> tuple[np.ndarray, list[Band]]:
+    """Leave out what no preset shows.
+
+    Args:
+        canvas: The canvas.
+        bands: What goes on behind its pixels.
+        clear: (C,) int64, flat canvas indices of pixels that hide nothing whole: mixed ones.
+        window: Rows and columns of the photo, all of which stays shown.
+        reach: Factor on how far the presets move.
+
+    Returns:
+        (Hc, Wc) bool, what of the canvas is shown, and what is left of the bands.
+    """
+    cells = _Cells(canvas, clear)
+    shown = np.zeros(canvas.shown.shape, bool)
+    shown[window] = True
+    border = np.flatnonzero(canvas.shown & ~shown)
+    parts = [(border, canvas.disparity.ravel()[border]), *((band.index, band.disparity) for band in bands)]
+    groups = [cells.of(*part) for part in parts]
+    ends = np.cumsum([len(group.cell) for group in groups])[:-1]
+    seen = np.split(cells.seen(groups, reach * MARGIN * CENTRES), ends)
+    rows = [cells.rows(index, group, own) for (index, _), group, own in zip(parts, groups, seen)]
+    shown.ravel()[border[rows[0]]] = True
+    # what lies around a nearer thing moves less, and may stay out of sight; but nothing else would tell where the thing ends
+    nearer = cv2.dilate(np.where(shown, canvas.disparity, np.float32(0)), np.ones((2 * AROUND + 1,) * 2, np.uint8))
+    shown |= canvas.shown & (nearer > canvas.disparity + CUT)
+    left = [band.where(own) for band, own in zip(bands, rows[1:]) if own.any()]
+    for band in left:
+        shown.ravel()[band.source] = True  # it tells whether what goes on there moves
+    return shown, left
+
+
+class _Group:
+    """Some of what may be seen, one of each cell: cell (G,) flat, disparity (G,), whole (G,) bool, it fills its cell."""
+
+    def __init__(self, cell: np.ndarray, disparity: np.ndarray, whole: np.ndarray) -> None:
+        self.cell, self.disparity, self.whole = cell, disparity, whole
+
+
+class _Cells:
+    """The canvas in cells.
+
+    Args:
+        canvas: The canvas.
+        clear: (C,) int64, pixels that hide nothing.
+
+    Attributes:
+        size: px of a cell.
+        shape: Rows and columns.
+        hiding: The cells that are shown whole, as far as the farthest pixel in them.
+    """
+
+    def __init__(self, canvas: Canvas, clear: np.ndarray) -> None:
+        self.camera, self.across = canvas.camera, canvas.shown.shape[1]
+        self.middle = np.float32(canvas.shown.shape) / 2
+        self.size = size = -(-max(canvas.shown.shape) // MOST_CELLS)
+        self.shape = tuple(-(-side // size) for side in canvas.shown.shape)
+        self.frame = tuple(-(-side // size) + 2 * BEYOND for side in (self.camera.height, self.camera.width))
+        farthest = np.where(canvas.shown, canvas.disparity, np.float32(-1))
+        farthest.ravel()[clear] = -1
+        if size > 1:
+            missing = ((0, cells * size - side) for cells, side in zip(self.shape, farthest.shape))
+            farthest = np.pad(farthest, tuple(missing), constant_values=-1)
+            farthest = farthest.reshape(self.shape[0], size, self.shape[1], size).min((1, 3))
+        cell = np.flatnonzero(farthest >= 0)
+        self.hiding = _Group(cell, farthest.ravel()[cell], np.ones(len(cell), bool))
+
+    def of(self, index: np.ndarray, disparity: np.ndarray) -> _Group:
+        """What is at (P,) flat canvas indices, in cells."""
+        if self.size == 1:
+            return _Group(index, disparity, np.ones(len(index), bool))
+        own = self._cell(index)
+        count = np.bincount(own, minlength=self.shape[0] * self.shape[1])
+        value = np.empty(len(count), np.float32)
+        value[own] = disparity
+        cell = np.flatnonzero(count)
+        return _Group(cell, value[cell], count[cell] == self.size**2)
+
+    def rows(self, index: np.ndarray, group: _Group, seen: np.ndarray) -> np.ndarray:
+        """(P,) bool: pixels of a group in and beside the cells (G,) bool of it that are seen."""
+        if self.size == 1:
+            return seen
+        mask = np.zeros(self.shape, np.uint8)
+        mask.ravel()[group.cell[seen]] = 1
+        return cv2.dilate(mask, np.ones((3, 3), np.uint8)).ravel()[self._cell(index)] > 0
+
+    def _cell(self, index: np.ndarray) -> np.ndarray:
+        row, column = np.divmod(index, self.across)
+        return row // self.size * self.shape[1] + column // self.size
+
+    def seen(self, groups: list[_Group], centres: np.ndarray) -> np.ndarray:
+        """(G,) bool: what of all groups is seen from any of (N, 3) camera centres, scene units.
+
+        The first group is of what is shown, the others lie behind that.
+        """
+        own = _Group(*(np.concatenate([getattr(group, name) for group in groups]) for name in ("cell", "disparity", "whole")))
+        before, behind = _Sight(self, self.hiding), _Sight(self, own)
+        hiding = np.where(own.whole, own.disparity, np.float32(-1))
+        hiding[: len(groups[0].cell)] = -1
+
+        def from_centre(centre: np.ndarray) -> np.ndarray:
+            nearest = np.zeros(before.sides[0] * before.sides[1], np.float32)  # with a margin that takes what is outside
+            for part in before.parts():
+                np.maximum.at(nearest, before.at(before.places(centre, part)), before.disparity[part])
+            place = np.empty(len(hiding), np.int32)
+            for part in behind.parts():
+                places = behind.places(centre, part)
+                np.maximum.at(nearest, behind.at(places), hiding[part])
+                place[part] = behind.at([along + np.float32(0.5) for along in places])
+            hidden = nearest.reshape(before.sides)
+            hidden = cv2.dilate(hidden, np.ones((2, 2), np.uint8), anchor=(1, 1))  # each reaches from cell to cell
+            hidden = cv2.erode(hidden, np.ones((LESS, LESS), np.uint8))
+            hidden[[0, -1]] = hidden[:, [0, -1]] = np.inf
+            return own.disparity >= hidden.ravel()[place] - BEHIND
+
+        return np.logical_or.reduce(side_by_side(from_centre, centres.astype(np.float32)))
+
+
+class _Sight:
+    """Where a camera sees a group, in cells from a corner beyond the frame; `sides` rows and columns from the opposite one."""
+
+    def __init__(self, cells: _Cells, group: _Group) -> None:
+        row, column = np.divmod(group.cell, cells.shape[1])
+        self.disparity, self.sides = group.disparity, tuple(along + 2 for along in cells.frame)
+        self.down, self.right = (np.float32(at + 0.5) - middle / cells.size for at, middle in zip((row, column), cells.middle))
+        self.focal = np.float32(cells.camera.focal / cells.size)
+        self.offset = [np.float32(side / cells.size / 2 + BEYOND + 0.5) for side in (cells.camera.height, cells.camera.width)]
+
+    def parts(self) -> list[slice]:
+        return [slice(begin, begin + AT_ONCE) for begin in range(0, len(self.disparity), AT_ONCE)]
+
+    def places(self, centre: np.ndarray, part: slice) -> list[np.ndarray]:
+        """(G,) float32 down and right, in cells' middles, of what is seen from (3,) scene units."""
+        disparity = self.disparity[part]
+        size = 1 / np.maximum(1 - centre[2] * disparity, np.float32(NEAREST)) if centre[2] else np.float32(1)
+        places = []
+        for along, moved, offset in zip((self.down[part], self.right[part]), (centre[1], centre[0]), self.offset):
+            place = disparity * (-self.focal * moved)
+            place += along
+            place *= size
+            place += offset
+            places.append(place)
+        return places
+
+    def at(self, places: list[np.ndarray]) -> np.ndarray:
+        """(G,) int32 flat index of places rounded down; what is outside lies on the margin."""
+        row, column = (np.minimum(np.maximum(along, 0), side - 1).astype(np.int32) for along, side in zip(places, self.sides))
+        row *= np.int32(self.sides[1])
+        row += column
+        return row
