@@ -22,6 +22,7 @@ FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the 
 FASTEST = 1 / 200  # of the longer side per frame: a stroke drawn right across the photo is not meant as a speed
 WIDEST_SWING = 0.04  # of the longer side, from one end to the other
 OUTLET_REACH = 0.01  # of the longer side; the region's border is open within it of an outlet stroke
+AT_FRAME = 0.01  # of the longer side; what is enclosed as far as this from the photo's edge reaches it
 SMALLEST = 1e-4  # share of the photo; a smaller region is hardly seen
 AREAS = ("region", "sway", "still")  # kinds that enclose something, the later one wins where outlines cross
 
@@ -224,14 +225,32 @@ def _areas(strokes: Sequence[Stroke], photo: Photo) -> dict[str, np.ndarray]:
     inner = _nested([stroke.points for stroke in outlines], shape)
     nested = set().union(*inner)
     for number, (stroke, within) in enumerate(zip(outlines, inner)):
-        area = fill(stroke.points, shape)
+        area = _enclosed(stroke.points, shape)
         for other in within if stroke.kind != "still" or number in nested else ():
             if outlines[other].kind != stroke.kind:
-                area &= ~fill(outlines[other].points, shape)
+                area &= ~_enclosed(outlines[other].points, shape)
         areas[stroke.kind] |= area
     areas["sway"] &= ~areas["still"]
     areas["region"] &= ~areas["still"] & ~areas["sway"]
     return areas
+
+
+def _enclosed(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: what an outline goes round."""
+    return _to_frame(fill(points, shape))
+
+
+def _to_frame(area: np.ndarray) -> np.ndarray:
+    """An area (H, W) bool that goes on to the photo's edge where it ends just before it: changes it.
+
+    Nobody draws along the very edge, and labelling tools end a pixel before it; the strip that is left out would be a
+    bank that the water slides along, and nothing would move beyond the border.
+    """
+    reach = max(1, round(AT_FRAME * max(area.shape)))
+    for inward in (area, area[::-1], area.T, area.T[::-1]):
+        strip = inward[: reach + 1]
+        strip[:] = np.logical_or.accumulate(strip[::-1], 0)[::-1]
+    return area
 
 
 def _encloses(stroke: Stroke) -> bool:
@@ -293,7 +312,7 @@ def _with_painted(region: np.ndarray, painted: np.ndarray | None) -> tuple[np.nd
         return region, None
     partly = ((painted > 0.05) & (painted < 0.95)).astype(np.uint8)
     if not cv2.erode(partly, np.ones((3, 3), np.uint8)).any():  # no more than a smooth outline
-        return region | (painted > 0.5), None
+        return _to_frame(region | (painted > 0.5)), None
     return region | (painted > 0.05), np.where(region, 1, painted).astype(np.float32)
 
 

@@ -46,6 +46,21 @@ def test_a_region_is_the_pixels_whose_centres_it_encloses(photo):
     assert region[20:60, 10:50].all() and region.sum() == 40 * 40
 
 
+def test_what_ends_just_before_the_photos_edge_reaches_it(photo):
+    """Labelling tools end a pixel before it; what was left out was a bank, and nothing moved beyond the border."""
+    region = read_hints([box(100, 60, WIDTH - 1, HEIGHT - 3), FLOW, line((200, 100), (240, 100))], photo).region
+    assert region[60:, 100:].all() and region.sum() == (HEIGHT - 60) * (WIDTH - 100)
+    region = read_hints([box(2, 3, 100, 100), FLOW], photo).region
+    assert region[:100, :100].all() and region.sum() == 100 * 100
+    shore = box(12, 12, 100, 100)  # that it ends so far from the edge is meant
+    assert read_hints([shore, FLOW], photo).region.sum() == 88 * 88
+
+
+def test_what_is_still_up_to_the_photos_edge_leaves_no_strip_of_water_there(photo):
+    region = read_hints([ALL, box(250, 50, WIDTH - 2, 150, "still"), FLOW], photo).region
+    assert not region[60:140, 260:].any() and region[20, WIDTH - 1]
+
+
 def test_islands_and_ponds_on_them(photo):
     lake, island, pond = box(10, 10, 310, 190), box(100, 50, 200, 150, "still"), box(130, 80, 170, 120)
     for strokes in ([lake, island, pond, FLOW], [pond, FLOW, island, lake]):  # the order says nothing
@@ -224,6 +239,12 @@ def test_a_painted_mask_is_a_region(photo, tmp_path):
     assert hints.soft is None and not hints.grown
     more = read_hints([FLOW, box(10, 10, 60, 60), box(100, 70, 150, 120, "still")], photo, painted=painted).region
     assert more[20, 20] and more[100, 200] and not more[100, 120]
+
+
+def test_a_painted_mask_reaches_the_photos_edge_too(photo):
+    painted = np.zeros((HEIGHT, WIDTH), np.float32)
+    painted[50:150, 200:-1] = 1
+    assert read_hints([], photo, painted=painted).region[50:150, 200:].all()
 
 
 def test_a_mask_alone_is_enough_and_told_of(photo):
