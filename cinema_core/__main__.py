@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import __version__, commands
-from .allocator import keep_memory
 from .camera import PATHS
 from .commands import Done, Failed, attempt
 from .data import MAP_KINDS, BuildOptions
@@ -34,7 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     # Torch's waiting threads spin by default: three builds at once on two cores took 91 s so, 9 s like this.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    keep_memory()
     messages: Messages = JsonMessages() if "--json" in argv or "serve" in argv[:1] else ConsoleMessages()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up as Ctrl-C does
     try:

@@ -40,7 +40,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import commands
-from .allocator import give_memory_back
 from .commands import Done, Failed, attempt
 from .data import BuildOptions
 from .errors import CinemaError
@@ -123,7 +122,6 @@ class Engine:
             with suppress(Cancelled):
                 answer = attempt(lambda: self._work(task))
             self._conclude(task, answer)
-            give_memory_back()
         return 0
 
     # In a thread of its own

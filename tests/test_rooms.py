@@ -65,7 +65,7 @@ STAGE_MAY_IMPORT = {
     # Around the stages: what is kept of them, what is written of them, and who asks for them.
     "cache": {"storage", "layers", "matting"},
     "product": {"cache", "storage", "layers", "merging", "photo"},
-    "serve": {"allocator", "commands", "messages", "pipeline"},
+    "serve": {"commands", "messages", "pipeline"},
 }
 FREE = {"pipeline", "stages", "commands", "__main__"}
 

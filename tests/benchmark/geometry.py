@@ -37,7 +37,6 @@ import numpy as np
 from geometry_baseline import mesh_views, slab_points, smooth_fill
 from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
-from cinema_core.allocator import keep_memory
 from cinema_core.cache import Memory, Shelf
 from cinema_core.camera import Camera, camera_path
 from cinema_core.clock import peak_memory
@@ -220,7 +219,6 @@ def filled(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> None:
     """Cuts, layers, points, time and memory of one scene's layering at growing sizes."""
-    keep_memory()  # as whoever builds does
     print(f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}{'of visible, %':>15}{'s':>7}{'GB':>7}")
     for width in sizes:
         with _quiet():
