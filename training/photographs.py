@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from .sources import WORKPLACES, photo_file, training_photos
+from .views import pixels_of
 
 DISTANCES = Path(__file__).with_name("distances.txt")
 IGNORED, POINT, SKY_POINT = 2, 3, 4  # labels of a sample's pixels, beside those of renders
@@ -68,14 +69,14 @@ def cut_photograph(photograph: Judged, size: tuple[int, int], window: tuple[floa
         POINT, SKY_POINT, else IGNORED; or None where too few points are left.
     """
     height, width = photograph.image.shape[:2]
-    left, top = round(window[0] * width), round(window[1] * height)
-    right, bottom = min(width, left + round(window[2] * width)), min(height, top + round(window[3] * height))
-    share = (photograph.place * (width, height) - (left, top)) / (right - left, bottom - top)
+    rows, columns = part = pixels_of(window, (height, width))
+    corner, opposite = np.array([columns.start, rows.start]), np.array([columns.stop, rows.stop])
+    share = (photograph.place * (width, height) - corner) / (opposite - corner)
     inside = ((share >= 0) & (share < 1)).all(1)
     if (inside & np.isfinite(photograph.distance)).sum() < LEAST:
         return None
     column, row = (share[inside] * size).astype(int).T
-    image = cv2.resize(photograph.image[top:bottom, left:right].astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(photograph.image[part].astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
     target = np.zeros(image.shape[:2], np.float32)
     label = np.full(image.shape[:2], IGNORED, np.uint8)
     distance = photograph.distance[inside]

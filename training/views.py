@@ -48,17 +48,24 @@ def read_view(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
     return cv2.imread(f"{path}.png", cv2.IMREAD_UNCHANGED), np.load(f"{path}.npy"), about
 
 
+def pixels_of(window: tuple[float, float, float, float], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a window (left, top, width, height as shares) of a picture (height, width)."""
+    height, width = shape
+    left, top = round(window[0] * width), round(window[1] * height)
+    return (slice(top, min(height, top + round(window[3] * height))),
+            slice(left, min(width, left + round(window[2] * width))))
+
+
 def load_view(path: Path, size: tuple[int, int], window: tuple[float, float, float, float]) -> Sample:
     """Cut a window (left, top, width, height as shares) from a view and resize it to `size` (width, height)."""
     image, depth, about = read_view(path)
     height, width = depth.shape
-    left, top = round(window[0] * width), round(window[1] * height)
-    right, bottom = min(width, left + round(window[2] * width)), min(height, top + round(window[3] * height))
-    image = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
+    part = pixels_of(window, depth.shape)
+    image = cv2.cvtColor(image[part], cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
     image[..., :3] *= image[..., 3:]
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    near = cv2.resize(depth[top:bottom, left:right].astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-    rows = np.linspace(top, bottom, size[1])[:, None] / height
+    near = cv2.resize(depth[part].astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+    rows = np.linspace(part[0].start, part[0].stop, size[1])[:, None] / height
     upright = (0.5 - rows) * 2 * np.tan(about["fov"] / 2) * height / width
     rise = np.cos(about["pitch"]) * upright + np.sin(about["pitch"])
     return Sample(image[..., :3], image[..., 3:], np.where(near >= 59000, np.inf, near),

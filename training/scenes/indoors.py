@@ -39,7 +39,8 @@ def _pierced_wall(builder: Builder, start: tuple, along: tuple, length: float, h
             builder.box(centre, np.abs(along) * (high - low) + thick * extra + (0, 0, top - bottom), slot)
 
     if rng.random() < 0.4:
-        return part(0, length, 0, height)
+        part(0, length, 0, height)
+        return
     gap, share = rng.uniform(1.2, 5), rng.uniform(0.25, 0.7)
     door = rng.random() < 0.3
     sill, head = 0.0 if door else rng.uniform(0.3, 1.1), min(height - 0.1, rng.uniform(1.9, 4))
@@ -53,7 +54,6 @@ def _pierced_wall(builder: Builder, start: tuple, along: tuple, length: float, h
         part(high, (index + 1) * each, sill, head)
         for edge in (low, high, (low + high) / 2)[:3 if rng.random() < 0.5 else 2]:
             part(edge - 0.03, edge + 0.03, sill, head, 1, 1.3)
-    return None
 
 
 def hall(rng: np.random.Generator) -> Shape:
