@@ -106,8 +106,9 @@ def split_layers(
     rim = unmix(colors, disparity, canvas.cuts)
     rim.take_near_out(colors)
     take_fringes_out(colors, disparity, canvas.cuts)
-    bands = find_bands(canvas, colors, tiers, seed, fill)
-    shown, bands = find_revealed(canvas, bands, rim.index[rim.front], window, reach)
+    hiding = np.concatenate([np.zeros(0, np.int64), *(part.index for tier in tiers for part in tier)])
+    shown, tiers = find_revealed(canvas, tiers, rim.index[rim.front], window, reach)
+    bands = find_bands(canvas, colors, tiers, hiding, seed, fill)
 
     def finished(band: Band) -> Band:
         return replace(band, color=rim.show_far(band.index, band.disparity, band.color))
