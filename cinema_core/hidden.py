@@ -115,8 +115,7 @@ def _colors(
     colors = np.split(filled[order[place]], ends)
     if fill is not None:
         return colors
-    colors = [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]
-    return [soften(shape, part.index, own) for part, own in zip(tier, colors)]
+    return side_by_side(lambda own: soften(shape, own[0].index, _joined(canvas, color, *own)), zip(tier, colors))
 
 
 def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:

@@ -104,10 +104,16 @@ def split_layers(
 
     colors, (canvas, tiers) = side_by_side(lambda step: step(), (beyond, behind))
     rim = unmix(colors, disparity, canvas.cuts)
-    rim.take_near_out(colors)
-    take_fringes_out(colors, disparity, canvas.cuts)
     hiding = np.concatenate([np.zeros(0, np.int64), *(part.index for tier in tiers for part in tier)])
-    shown, tiers = find_revealed(canvas, tiers, rim.index[rim.front], window, reach)
+
+    def far_alone() -> None:
+        rim.take_near_out(colors)
+        take_fringes_out(colors, disparity, canvas.cuts)
+
+    def revealed() -> tuple[np.ndarray, list[list[Behind]]]:
+        return find_revealed(canvas, tiers, rim.index[rim.front], window, reach)
+
+    _, (shown, tiers) = side_by_side(lambda step: step(), (far_alone, revealed))
     bands = find_bands(canvas, colors, tiers, hiding, seed, fill)
 
     def finished(band: Band) -> Band:

@@ -72,7 +72,9 @@ class Rim:
 
     def with_far_under(self, index: np.ndarray) -> Rim:
         """The rim without those near pixels that nothing is continued under, of (B,) int64: they show what they have."""
-        return self.chosen(~self.front | np.isin(self.index, index))
+        under = np.zeros(self.index.max(initial=-1) + 1, bool)  # sooner filled than many indices are sorted
+        under[index[index < len(under)]] = True
+        return self.chosen(~self.front | under[self.index])
 
     def take_near_out(self, color: np.ndarray) -> None:
         """Let mixed pixels that the depth map gives to the far surface show it alone: changes a picture (Hc, Wc, 3) float32."""

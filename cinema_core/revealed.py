@@ -96,7 +96,7 @@ class _Cells:
         if size > 1:
             missing = ((0, cells * size - side) for cells, side in zip(self.shape, farthest.shape))
             farthest = np.pad(farthest, tuple(missing), constant_values=-1)
-            farthest = farthest.reshape(self.shape[0], size, self.shape[1], size).min((1, 3))
+            farthest = farthest.reshape(self.shape[0], size, -1).min(1).reshape(self.shape[0], -1, size).min(2)
         cell = np.flatnonzero(farthest >= 0)
         self.hiding = _Group(cell, farthest.ravel()[cell], np.ones(len(cell), bool))
 
