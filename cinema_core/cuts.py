@@ -36,9 +36,9 @@ def remove_specks(disparity: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32.
     """
-    median = cv2.medianBlur(disparity, 3)
+    median = cv2.medianBlur(disparity, 3, np.empty_like(disparity))
     height, width = disparity.shape
-    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median) > CUT), width)
+    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median, np.empty_like(disparity)) > CUT), width)
     own, alike = disparity[row, column], np.zeros(len(row), int)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
@@ -101,7 +101,8 @@ def _steps(disparity: np.ndarray, shown: np.ndarray, axis: int, top: int) -> tup
 
 def _without_specks(near: np.ndarray) -> np.ndarray:
     """The cuts without specks: changes them."""
-    _, parts, stats, _ = cv2.connectedComponentsWithStats((near > 0).astype(np.uint8), connectivity=8)
+    parts = np.empty(near.shape, np.int32)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((near > 0).view(np.uint8), parts, connectivity=8)
     small = stats[:, cv2.CC_STAT_AREA] < max(FEWEST, SHORTEST * max(near.shape))
     cut = np.flatnonzero(near)
     near.ravel()[cut[small[parts.ravel()[cut]]]] = 0

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .cuts import CUT
-from .grid import nearest_labels, one_of_each_cell
+from .grid import nearest_labels, one_of_each_cell, with_margin
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
@@ -189,7 +189,7 @@ class _Around:
         for plane in (mixed, *light):
             self._repeat_border(plane)
         self.light, self.mixed, self.color = light.reshape(3, -1), mixed.ravel() > 0, color
-        self.disparity = cv2.copyMakeBorder(disparity, *(self.margin,) * 4, cv2.BORDER_REPLICATE).ravel()
+        self.disparity = with_margin(disparity, self.margin, self.margin, cv2.BORDER_REPLICATE).ravel()
 
     def _in_rows(self, top: int, cut: np.ndarray, color: np.ndarray, wide: int, light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of some rows from `top` the pixels that may be mixed, and the cut closest to each; writes distance and light."""
