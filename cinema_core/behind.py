@@ -15,7 +15,7 @@ import numpy as np
 from .borders import MARGIN
 from .camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
 from .cuts import CUT
-from .grid import nearest_labels
+from .grid import nearest_labels, with_margin
 
 BEHIND = CUT / 4  # disparity by which a band lies behind its occluder at least
 LEAST = 0.5  # of the reach sideways that a band has in any direction
@@ -57,7 +57,7 @@ class Canvas:
         return self._bordered(np.where(self.shown, np.float32(np.inf), np.float32(-np.inf)))
 
     def _bordered(self, values: np.ndarray) -> np.ndarray:
-        return cv2.copyMakeBorder(values, *(EDGE,) * 4, cv2.BORDER_CONSTANT, value=-np.inf).ravel()
+        return with_margin(values, EDGE, EDGE, cv2.BORDER_CONSTANT, -np.inf).ravel()
 
     def place(self, index: np.ndarray) -> np.ndarray:
         """Flat indices with the margin, of those of the canvas."""

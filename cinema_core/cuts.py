@@ -23,6 +23,7 @@ AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface 
 SAMPLES = 48
 CELL = 1 / 1400  # of the longer side; edges so close together have one plane
 AT_ONCE = 1 << 12  # pixels that planes are fitted at together
+ROWS = 64  # that are looked through at a time: what is asked of each pixel stays in the processor's cache
 STEEPEST = 4.0  # disparity per longer side that a surface may slope by
 
 
@@ -35,9 +36,9 @@ def remove_specks(disparity: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) float32.
     """
-    median = cv2.medianBlur(disparity, 3)
+    median = cv2.medianBlur(disparity, 3, np.empty_like(disparity))
     height, width = disparity.shape
-    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median) > CUT), width)
+    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median, np.empty_like(disparity)) > CUT), width)
     own, alike = disparity[row, column], np.zeros(len(row), int)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
@@ -67,8 +68,8 @@ def _jumps(disparity: np.ndarray, shown: np.ndarray, axis: int) -> np.ndarray:
     """`find_cuts` between neighbours along one axis."""
     near = np.zeros_like(disparity)
     reach = max(1, round(BESIDE * max(disparity.shape)))
-    values, seen, view = (np.moveaxis(array, axis, 0) for array in (disparity, shown, near))
-    before, across = np.nonzero((np.abs(np.diff(values, axis=0)) > CUT) & seen[1:] & seen[:-1])
+    values, view = (np.moveaxis(array, axis, 0) for array in (disparity, near))
+    before, across = (np.concatenate(found) for found in zip(*(_steps(disparity, shown, axis, top) for top in range(0, len(near), ROWS))))
     after, last = before + 1, len(values) - 1
     low, high = values[before, across], values[after, across]
     jump, way = np.abs(high - low), np.sign(high - low)
@@ -89,11 +90,23 @@ def _jumps(disparity: np.ndarray, shown: np.ndarray, axis: int) -> np.ndarray:
     return near
 
 
+def _steps(disparity: np.ndarray, shown: np.ndarray, axis: int, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of some rows from `top` where pixels and the next along an axis differ enough: places along that axis and across."""
+    rows = slice(top, top + ROWS + (axis == 0))
+    values, seen = disparity[rows], shown[rows]
+    steps = (np.abs(np.diff(values, axis=axis)) > CUT) & np.delete(seen, 0, axis) & np.delete(seen, -1, axis)
+    row, column = np.nonzero(steps)
+    return (row + top, column) if axis == 0 else (column, row + top)
+
+
 def _without_specks(near: np.ndarray) -> np.ndarray:
-    _, parts, stats, _ = cv2.connectedComponentsWithStats((near > 0).astype(np.uint8), connectivity=8)
+    """The cuts without specks: changes them."""
+    parts = np.empty(near.shape, np.int32)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((near > 0).view(np.uint8), parts, connectivity=8)
     small = stats[:, cv2.CC_STAT_AREA] < max(FEWEST, SHORTEST * max(near.shape))
-    small[0] = False
-    return np.where(small[parts], np.float32(0), near) if small.any() else near
+    cut = np.flatnonzero(near)
+    near.ravel()[cut[small[parts.ravel()[cut]]]] = 0
+    return near
 
 
 def far_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:

@@ -8,6 +8,16 @@ import numpy as np
 REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
 
 
+def with_margin(values: np.ndarray, right: int, down: int, kind: int, value: float = 0) -> np.ndarray:
+    """(H, W) or (H, W, C) with so many px more on each side, of OpenCV's kind of border.
+
+    Written into an array of numpy's: of a large one that is quicker, since it asks for large pages.
+    """
+    height, width = values.shape[:2]
+    room = np.empty((height + 2 * down, width + 2 * right, *values.shape[2:]), values.dtype)
+    return cv2.copyMakeBorder(values, down, down, right, right, kind, room, value)
+
+
 def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distance to the nearest True pixel, and which one that is, in one go.
 
@@ -18,8 +28,9 @@ def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
         (H, W) float32 px, a few hundredths of them inexact; (H, W) int32 label of the nearest True pixel; and (L + 1,)
         int64, the flat index of each label's pixel.
     """
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    distance, labels = np.empty(mask.shape, np.float32), np.empty(mask.shape, np.int32)
+    cv2.distanceTransformWithLabels(
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, distance, labels, labelType=cv2.DIST_LABEL_PIXEL
     )
     index = np.flatnonzero(mask)
     table = np.zeros(len(index) + 1, np.int64)

@@ -55,14 +55,15 @@ class Band:
 
 
 def find_bands(
-    canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], seed: int = 0, fill: Fill | None = None
+    canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], hiding: np.ndarray, seed: int = 0, fill: Fill | None = None
 ) -> list[Band]:
     """Give what goes on behind something its colours.
 
     Args:
         canvas: The canvas.
         color: (Hc, Wc, 3) float32, sRGB.
-        tiers: Of `tiers.find_tiers`.
+        tiers: Of `tiers.find_tiers`, or what of them is needed.
+        hiding: (P,) int64, flat canvas indices of what any surface goes on behind, needed or not: none of it is copied.
         seed: Seed of the inpainting.
         fill: (image, mask) -> image, fills in place of the exemplars.
 
@@ -70,9 +71,10 @@ def find_bands(
         The bands, near to far; of a layer whose surfaces lie behind one another several, so that none has a pixel twice.
     """
     wide = 2 * max(1, round(RIM * max(color.shape))) + 1
-    mixed = cv2.dilate((canvas.cuts > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
+    avoided = cv2.dilate((canvas.cuts > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
+    avoided.ravel()[hiding] = True
     # two of a model at once may be more than the memory holds
-    colors = (map if fill else side_by_side)(lambda tier: _colors(canvas, color, tier, mixed, seed, fill), tiers)
+    colors = (map if fill else side_by_side)(lambda tier: _colors(canvas, color, tier, avoided, seed, fill), tiers)
     pieces: dict[tuple[int, int], list[tuple]] = {}
     for number, (tier, own) in enumerate(zip(tiers, colors)):
         for part, seen in zip(tier, own):
@@ -86,7 +88,7 @@ def find_bands(
 
 
 def _colors(
-    canvas: Canvas, color: np.ndarray, tier: list[Behind], mixed: np.ndarray, seed: int, fill: Fill | None
+    canvas: Canvas, color: np.ndarray, tier: list[Behind], avoided: np.ndarray, seed: int, fill: Fill | None
 ) -> list[np.ndarray]:
     """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther."""
     shape = canvas.disparity.shape
@@ -98,7 +100,7 @@ def _colors(
     guide.ravel()[place] = hidden
     hole = np.zeros(guide.shape, bool)
     hole.ravel()[place] = True
-    source = canvas.shown[window] & ~hole & ~mixed[window]
+    source = canvas.shown[window] & ~hole & ~avoided[window]
     if not source.any():
         source = canvas.shown[window] & ~hole
     if fill is not None:
@@ -113,8 +115,7 @@ def _colors(
     colors = np.split(filled[order[place]], ends)
     if fill is not None:
         return colors
-    colors = [_joined(canvas, color, part, own) for part, own in zip(tier, colors)]
-    return [soften(shape, part.index, own) for part, own in zip(tier, colors)]
+    return side_by_side(lambda own: soften(shape, own[0].index, _joined(canvas, color, *own)), zip(tier, colors))
 
 
 def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:

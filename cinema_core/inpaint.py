@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from .grid import extend, masked_blur, nearest_index, pool, sample
+from .parallel import side_by_side
 
 WORK_SIDE = 640  # px; larger pictures copy with offsets found at about this size
 COARSEST_SIDE = 90  # px
@@ -317,15 +318,21 @@ def _copy(
     where = np.flatnonzero(hole)
     copier = _Copier(color, source, guide, search, factor)
     filled = np.empty((len(where), 3), np.float32)
-    for begin in range(0, len(where), CHUNK):
-        filled[begin : begin + CHUNK] = copier.copied(where[begin : begin + CHUNK])
+    parts = [slice(begin, begin + CHUNK) for begin in range(0, len(where), CHUNK)]
+
+    def copy(part: slice) -> None:
+        filled[part] = copier.copied(where[part])
+
+    side_by_side(copy, parts)
     tone = _tone(filled, where, hole, search, factor)
     down, right = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in hole.shape)
-    for begin in range(0, len(where), CHUNK):
-        part = slice(begin, begin + CHUNK)
+
+    def give_tone(part: slice) -> None:
         row, column = np.divmod(where[part], hole.shape[1])
         toned = filled[part] + sample(tone, np.stack([right[column], down[row]], 1))
         np.clip(toned, 0, 1, out=filled[part])
+
+    side_by_side(give_tone, parts)
     return filled
 
 

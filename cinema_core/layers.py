@@ -21,6 +21,7 @@ from .borders import border_reach, continue_outward, find_shown, follow_thin, ph
 from .camera import Camera
 from .cuts import CUT, find_cuts, remove_specks
 from .fringes import take_fringes_out
+from .grid import with_margin
 from .hidden import Band, Fill, find_bands
 from .inpaint import inpaint_hole
 from .matting import Rim, no_rim, unmix
@@ -88,7 +89,7 @@ def split_layers(
     Returns:
         The layers.
     """
-    disparity = remove_specks((1 / depth).astype(np.float32))
+    disparity = remove_specks((1 / depth).astype(np.float32, copy=False))
     pad = border_reach(disparity, camera, reach)
     thin, disparity = side_by_side(lambda step: step(disparity, pad), (follow_thin, continue_outward))
     disparity.ravel()[thin[0]] = disparity.ravel()[thin[1]]
@@ -104,10 +105,17 @@ def split_layers(
 
     colors, (canvas, tiers) = side_by_side(lambda step: step(), (beyond, behind))
     rim = unmix(colors, disparity, canvas.cuts)
-    rim.take_near_out(colors)
-    take_fringes_out(colors, disparity, canvas.cuts)
-    bands = find_bands(canvas, colors, tiers, seed, fill)
-    shown, bands = find_revealed(canvas, bands, rim.index[rim.front], window, reach)
+    hiding = np.concatenate([np.zeros(0, np.int64), *(part.index for tier in tiers for part in tier)])
+
+    def far_alone() -> None:
+        rim.take_near_out(colors)
+        take_fringes_out(colors, disparity, canvas.cuts)
+
+    def revealed() -> tuple[np.ndarray, list[list[Behind]]]:
+        return find_revealed(canvas, tiers, rim.index[rim.front], window, reach)
+
+    _, (shown, tiers) = side_by_side(lambda step: step(), (far_alone, revealed))
+    bands = find_bands(canvas, colors, tiers, hiding, seed, fill)
 
     def finished(band: Band) -> Band:
         return replace(band, color=rim.show_far(band.index, band.disparity, band.color))
@@ -130,8 +138,7 @@ def _continue_color(
     """(Hc, Wc, 3) float32, sRGB: the photo, and what may lie beyond its border; thin things as they are inside it."""
     beyond = shown.copy()
     beyond[window] = False
-    top, left = window[0].start, window[1].start
-    canvas = cv2.copyMakeBorder(np.asarray(color, np.float32), top, top, left, left, cv2.BORDER_REPLICATE)
+    canvas = with_margin(np.asarray(color, np.float32), window[1].start, window[0].start, cv2.BORDER_REPLICATE)
     if fill is not None:
         outside = np.ones_like(shown)
         outside[window] = False

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .cuts import CUT
-from .grid import nearest_labels, one_of_each_cell
+from .grid import nearest_labels, one_of_each_cell, with_margin
 from .parallel import side_by_side
 from .srgb import to_linear, to_srgb
 
@@ -72,7 +72,9 @@ class Rim:
 
     def with_far_under(self, index: np.ndarray) -> Rim:
         """The rim without those near pixels that nothing is continued under, of (B,) int64: they show what they have."""
-        return self.chosen(~self.front | np.isin(self.index, index))
+        under = np.zeros(self.index.max(initial=-1) + 1, bool)  # sooner filled than many indices are sorted
+        under[index[index < len(under)]] = True
+        return self.chosen(~self.front | under[self.index])
 
     def take_near_out(self, color: np.ndarray) -> None:
         """Let mixed pixels that the depth map gives to the far surface show it alone: changes a picture (Hc, Wc, 3) float32."""
@@ -187,7 +189,7 @@ class _Around:
         for plane in (mixed, *light):
             self._repeat_border(plane)
         self.light, self.mixed, self.color = light.reshape(3, -1), mixed.ravel() > 0, color
-        self.disparity = cv2.copyMakeBorder(disparity, *(self.margin,) * 4, cv2.BORDER_REPLICATE).ravel()
+        self.disparity = with_margin(disparity, self.margin, self.margin, cv2.BORDER_REPLICATE).ravel()
 
     def _in_rows(self, top: int, cut: np.ndarray, color: np.ndarray, wide: int, light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of some rows from `top` the pixels that may be mixed, and the cut closest to each; writes distance and light."""

@@ -11,11 +11,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .behind import BEHIND, Canvas
+from .behind import BEHIND, Behind, Canvas
 from .borders import AROUND
 from .camera import PATHS, camera_path
 from .cuts import CUT
-from .hidden import Band
 from .parallel import side_by_side
 
 MARGIN = 1.02  # of the presets' amplitude
@@ -31,36 +30,38 @@ CENTRES = np.concatenate([camera_path(name)[FRAMES[name], :3, 3] for name in PAT
 
 
 def find_revealed(
-    canvas: Canvas, bands: list[Band], clear: np.ndarray, window: tuple[slice, slice], reach: float = 1.0
-) -> tuple[np.ndarray, list[Band]]:
+    canvas: Canvas, tiers: list[list[Behind]], clear: np.ndarray, window: tuple[slice, slice], reach: float = 1.0
+) -> tuple[np.ndarray, list[list[Behind]]]:
     """Leave out what no preset shows.
 
     Args:
         canvas: The canvas.
-        bands: What goes on behind its pixels.
+        tiers: What goes on behind its pixels, of `tiers.find_tiers`.
         clear: (C,) int64, flat canvas indices of pixels that hide nothing whole: mixed ones.
         window: Rows and columns of the photo, all of which stays shown.
         reach: Factor on how far the presets move.
 
     Returns:
-        (Hc, Wc) bool, what of the canvas is shown, and what is left of the bands.
+        (Hc, Wc) bool, what of the canvas is shown, and what is left of the tiers.
     """
     cells = _Cells(canvas, clear)
     shown = np.zeros(canvas.shown.shape, bool)
     shown[window] = True
     border = np.flatnonzero(canvas.shown & ~shown)
-    parts = [(border, canvas.disparity.ravel()[border]), *((band.index, band.disparity) for band in bands)]
-    groups = [cells.of(*part) for part in parts]
+    places = [(border, canvas.disparity.ravel()[border]), *((part.index, part.disparity) for tier in tiers for part in tier)]
+    groups = side_by_side(lambda place: cells.of(*place), places)
     ends = np.cumsum([len(group.cell) for group in groups])[:-1]
     seen = np.split(cells.seen(groups, reach * MARGIN * CENTRES), ends)
-    rows = [cells.rows(index, group, own) for (index, _), group, own in zip(parts, groups, seen)]
-    shown.ravel()[border[rows[0]]] = True
+    first, *rows = side_by_side(lambda own: cells.rows(own[0][0], *own[1:]), zip(places, groups, seen))
+    shown.ravel()[border[first]] = True
     # what lies around a nearer thing moves less, and may stay out of sight; but nothing else would tell where the thing ends
     nearer = cv2.dilate(np.where(shown, canvas.disparity, np.float32(0)), np.ones((2 * AROUND + 1,) * 2, np.uint8))
     shown |= canvas.shown & (nearer > canvas.disparity + CUT)
-    left = [band.where(own) for band, own in zip(bands, rows[1:]) if own.any()]
-    for band in left:
-        shown.ravel()[band.source] = True  # it tells whether what goes on there moves
+    rows = iter(rows)
+    left = [[part.where(own) for part, own in zip(tier, rows) if own.any()] for tier in tiers]
+    left = [tier for tier in left if tier]
+    for part in (part for tier in left for part in tier):
+        shown.ravel()[part.source] = True  # it tells whether what goes on there moves
     return shown, left
 
 
@@ -95,7 +96,7 @@ class _Cells:
         if size > 1:
             missing = ((0, cells * size - side) for cells, side in zip(self.shape, farthest.shape))
             farthest = np.pad(farthest, tuple(missing), constant_values=-1)
-            farthest = farthest.reshape(self.shape[0], size, self.shape[1], size).min((1, 3))
+            farthest = farthest.reshape(self.shape[0], size, -1).min(1).reshape(self.shape[0], -1, size).min(2)
         cell = np.flatnonzero(farthest >= 0)
         self.hiding = _Group(cell, farthest.ravel()[cell], np.ones(len(cell), bool))
 

@@ -15,6 +15,7 @@ from .ways import behind_along_ways
 
 SKY = 0.02  # disparity; what is farther has no slope and goes on behind all
 TIERS = 3  # surfaces behind one another
+AT_ONCE = 1 << 18  # px of the canvas that are looked at together: what is asked of them stays in the processor's cache
 
 
 def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
@@ -41,26 +42,41 @@ def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
 
 
 def _in_tiers(parts: list[Behind]) -> list[list[Behind]]:
-    """What is seen first behind the occluder, and what lies behind that in turn.
+    """What is seen first behind the occluder, and what lies behind that in turn; of parts whose indices ascend."""
+    if not parts:
+        return []
+    ends = np.arange(0, max(part.index[-1] for part in parts) + AT_ONCE, AT_ONCE)
+    rows = [np.searchsorted(part.index, ends) for part in parts]
+
+    def tiers_of(strip: int) -> list[np.ndarray]:
+        pieces = [part.where(slice(*own[strip : strip + 2])) for part, own in zip(parts, rows)]
+        return np.split(_tier_of_each(pieces, ends[strip]), np.cumsum([len(piece.index) for piece in pieces])[:-1])
+
+    of_parts = [np.concatenate(strips) for strips in zip(*side_by_side(tiers_of, range(len(ends) - 1)))]
+    tiers = [[(part, own == tier) for part, own in zip(parts, of_parts)] for tier in range(TIERS)]
+    tiers = [[part.where(own) for part, own in tier if own.any()] for tier in tiers]
+    return [tier for tier in tiers if tier]
+
+
+def _tier_of_each(parts: list[Behind], first: int) -> np.ndarray:
+    """(P,) int8, the tier of each pixel of all parts, that all lie within `AT_ONCE` px from the first; -1 where it has none.
 
     First comes the surface whose edge is closest, but where ground and sky meet, their horizon goes on.
     """
-    if not parts:
-        return []
     index, disparity, distance, ground = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("index", "disparity", "distance", "ground")
     )
+    index -= first
     sky = disparity <= SKY
-    lying = np.full(int(index.max()) + 1, False)
+    lying, open_sky = np.zeros((2, AT_ONCE), bool)
     lying[index[ground & ~sky]] = True
-    open_sky = np.full(len(lying), False)
     open_sky[index[sky & ~ground]] = True
     rank = _ordered(distance)
     rank[sky & lying[index]] += 1 << 33  # ground that is nearer than the sky hides it, whichever edge is nearer
     rank[sky & ground & open_sky[index]] += 1 << 34  # and beyond the horizon there is no ground
-    ends, tiers = np.cumsum([0, *(len(part.index) for part in parts)]), []
-    order, left = np.argsort((index << 36) + rank, kind="stable"), np.ones(len(index), bool)  # by index, then by rank, then by part
-    top = np.full(int(index.max()) + 1, np.inf, np.float32)
+    tiers, left = np.full(len(index), -1, np.int8), np.ones(len(index), bool)
+    order = np.argsort((index << 36) + rank, kind="stable")  # by index, then by rank, then by part
+    top = np.full(AT_ONCE, np.inf, np.float32)
     for tier in range(TIERS):
         left &= disparity < top[index] - CUT  # what is hardly farther is no other surface
         rows = order[left[order]]
@@ -68,9 +84,7 @@ def _in_tiers(parts: list[Behind]) -> list[list[Behind]]:
             break
         rows = rows[np.concatenate([[True], index[rows][1:] != index[rows][:-1]])]
         top[index[rows]] = disparity[rows]
-        kept = np.zeros(len(index), bool)
-        kept[rows] = True
-        tiers.append([part.where(kept[a:b]) for part, a, b in zip(parts, ends, ends[1:]) if kept[a:b].any()])
+        tiers[rows] = tier
         if tier == 0:  # behind those the nearest surface first, so that none is passed over
             order = order[(left & (disparity < top[index] - CUT))[order]]
             order = order[np.argsort((index[order] << 36) + _ordered(-disparity[order]), kind="stable")]

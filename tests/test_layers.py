@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pictures import landscape
 
-from cinema_core import cuts
+from cinema_core import cuts, tiers
 from cinema_core.behind import Canvas
 from cinema_core.camera import SIDE, UP_DOWN, Camera
 from cinema_core.cuts import CUT, far_planes, find_cuts, remove_specks
@@ -182,12 +182,41 @@ def test_a_step_on_a_near_thing_does_not_end_what_goes_on_behind_it():
     shown = np.ones(disparity.shape, bool)
     one_layer, cuts = np.zeros(disparity.shape, np.int16), find_cuts(disparity, shown)
     canvas = Canvas(Camera(480, 240, 480.0), disparity, shown, one_layer, cuts)
-    bands = find_bands(canvas, noise(240, 480), find_tiers(canvas))
+    bands = find_bands(canvas, noise(240, 480), find_tiers(canvas), np.zeros(0, np.int64))
     wall = np.zeros(disparity.shape, bool)
     for band in bands:
         assert len(np.unique(band.index)) == len(band.index)
         wall.ravel()[band.index[band.disparity < 0.15]] = True
     assert wall[120 : 120 + int(UP_DOWN * 480 * 0.24), 40:440].all()
+
+
+def test_strips_are_not_seen(monkeypatch):
+    """Cuts and tiers are looked for in strips of the canvas; where one ends makes no difference."""
+    disparity = np.full((120, 200), 0.1, np.float32)
+    disparity[60:], disparity[20:, 80:120], disparity[40:44] = 0.3, 1.0, 0.6
+    shown = np.ones(disparity.shape, bool)
+    found = []
+    for rows, pixels in ((64, 1 << 18), (20, 901)):  # a strip ends at an edge
+        monkeypatch.setattr(cuts, "ROWS", rows)
+        monkeypatch.setattr(tiers, "AT_ONCE", pixels)
+        near = find_cuts(disparity, shown)
+        canvas = Canvas(Camera(200, 120, 200.0), disparity, shown, np.int16(disparity < 0.5), near)
+        found.append([near, *(getattr(part, name) for tier in find_tiers(canvas) for part in tier for name in ("index", "source", "disparity"))])
+    assert len(found[0]) == len(found[1]) > 6 and all(map(np.array_equal, *found))
+
+
+def test_what_hides_something_is_not_copied_even_where_that_needs_no_colour():
+    disparity = np.full((120, 200), 0.1, np.float32)
+    disparity[:, 80:120] = 1.0
+    color, aside = np.full((120, 200, 3), 0.3, np.float32), np.zeros(disparity.shape, bool)
+    color[:, 80:120], color[:, 56:76], aside[:, 56:76] = (0, 1, 0), (1, 0, 0), True
+    shown = np.ones(disparity.shape, bool)
+    canvas = Canvas(Camera(200, 120, 200.0), disparity, shown, np.int16(disparity < 0.5), find_cuts(disparity, shown))
+    red = []
+    for hiding in (np.zeros(0, np.int64), np.flatnonzero(aside)):
+        (band,) = find_bands(canvas, color, find_tiers(canvas), hiding)
+        red.append((band.color[:, 0] > 0.5).mean())
+    assert red[0] > 0.3 and red[1] < 0.05, red
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (200, 50), (40, 160)], ids=["small", "portrait", "panorama"])

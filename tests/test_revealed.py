@@ -6,11 +6,10 @@ import pytest
 
 from cinema_core import layers as layering
 from cinema_core import revealed
-from cinema_core.behind import Canvas
+from cinema_core.behind import Behind, Canvas
 from cinema_core.borders import AROUND
 from cinema_core.camera import SIDE, UP_DOWN, Camera, camera_path
 from cinema_core.cuts import find_cuts
-from cinema_core.hidden import Band
 from cinema_core.layers import split_layers
 from cinema_core.revealed import find_revealed
 from cinema_core.splatting import Splatter
@@ -34,19 +33,20 @@ def canvas(*cards: tuple[slice, float], far: float = FAR) -> Canvas:
     return Canvas(Camera(WIDTH, HEIGHT, float(WIDTH)), disparity, shown, np.zeros(disparity.shape, np.int16), find_cuts(disparity, shown))
 
 
-def behind(scene: Canvas, columns: slice, disparity: float) -> Band:
-    """A band over columns of the photo."""
+def behind(scene: Canvas, columns: slice, disparity: float) -> Behind:
+    """What goes on behind columns of the photo."""
     mask = np.zeros(scene.shown.shape, bool)
     mask[:, columns.start + PAD : columns.stop + PAD] = True
     index = np.flatnonzero(mask)
     edge = np.full(len(index), WINDOW[0].start * mask.shape[1] + PAD)
-    return Band(1, index, edge, np.zeros((len(index), 3), np.float32), np.full(len(index), disparity, np.float32))
+    distance, ground = np.ones(len(index), np.float32), np.zeros(len(index), bool)
+    return Behind(1, index, edge, np.full(len(index), disparity, np.float32), distance, ground)
 
 
-def columns_of(scene: Canvas, band: Band) -> np.ndarray:
+def columns_of(scene: Canvas, part: Behind) -> np.ndarray:
     """(W,) share of the photo's rows in which each column is left."""
     mask = np.zeros(scene.shown.shape, bool)
-    mask.ravel()[band.index] = True
+    mask.ravel()[part.index] = True
     return mask[WINDOW].mean(0)
 
 
@@ -54,8 +54,8 @@ def columns_of(scene: Canvas, band: Band) -> np.ndarray:
 def test_what_the_camera_looks_at_beside_a_post_stays_what_is_deep_behind_it_goes(cells, monkeypatch):
     monkeypatch.setattr(revealed, "MOST_CELLS", cells)
     scene = canvas((POST, NEAR))
-    _, (band,) = find_revealed(scene, [behind(scene, POST, FAR)], NOTHING, WINDOW)
-    left, size = columns_of(scene, band), -(-(WIDTH + 2 * PAD) // cells)
+    _, ((part,),) = find_revealed(scene, [[behind(scene, POST, FAR)]], NOTHING, WINDOW)
+    left, size = columns_of(scene, part), -(-(WIDTH + 2 * PAD) // cells)
     deep = int(OPENS + 2 + 3 * size)
     assert (left[POST][: int(OPENS)] == 1).all() and (left[POST][-int(OPENS) :] == 1).all()
     assert not left[POST][deep:-deep].any() and deep < 30
@@ -65,23 +65,23 @@ def test_nothing_is_seen_behind_what_hides_it_unseen_itself():
     """A surface that lies right behind the wall's own continuation, which nothing parts from the wall."""
     scene = canvas((POST, NEAR))
     wall, sky = behind(scene, POST, FAR), behind(scene, POST, 0.1)
-    _, bands = find_revealed(scene, [wall, sky], NOTHING, WINDOW)
-    assert [band.disparity[0] for band in bands] == [np.float32(FAR)]
-    _, bands = find_revealed(scene, [sky], NOTHING, WINDOW)
-    assert len(bands) == 1
+    _, tiers = find_revealed(scene, [[wall], [sky]], NOTHING, WINDOW)
+    assert [part.disparity[0] for tier in tiers for part in tier] == [np.float32(FAR)]
+    _, tiers = find_revealed(scene, [[sky]], NOTHING, WINDOW)
+    assert len(tiers) == 1
 
 
 def test_what_is_seen_through_a_gap_on_the_way_alone_stays():
     """A gap between two posts runs over what is behind them; from the path's ends its first and last place are seen."""
     scene = canvas((slice(60, 107), NEAR), (slice(118, 200), NEAR), far=0.1)
-    _, (left,) = find_revealed(scene, [behind(scene, slice(118, 200), 0.1)], NOTHING, WINDOW)
+    _, ((left,),) = find_revealed(scene, [[behind(scene, slice(118, 200), 0.1)]], NOTHING, WINDOW)
     assert (columns_of(scene, left)[118:140] == 1).all() and not columns_of(scene, left)[146:160].any()
 
 
 def test_mixed_pixels_hide_nothing():
     scene = canvas((POST, NEAR))
-    band, middle = behind(scene, POST, FAR), slice(165, 175)
-    left = [columns_of(scene, find_revealed(scene, [band], mixed, WINDOW)[1][0]) for mixed in (NOTHING, behind(scene, middle, FAR).index)]
+    part, middle = behind(scene, POST, FAR), slice(165, 175)
+    left = [columns_of(scene, find_revealed(scene, [[part]], mixed, WINDOW)[1][0][0]) for mixed in (NOTHING, behind(scene, middle, FAR).index)]
     assert not left[0][middle].any() and (left[1][middle] == 1).all()
 
 
@@ -118,7 +118,7 @@ def test_what_lies_around_a_near_thing_tells_where_it_ends():
 
 def test_it_is_the_reach_that_tells_how_far_cameras_move():
     scene = canvas((POST, NEAR))
-    counts = [len(find_revealed(scene, [behind(scene, POST, FAR)], NOTHING, WINDOW, reach)[1][0].index) for reach in (0.5, 1.0, 1.5)]
+    counts = [len(find_revealed(scene, [[behind(scene, POST, FAR)]], NOTHING, WINDOW, reach)[1][0][0].index) for reach in (0.5, 1.0, 1.5)]
     assert counts[0] < 0.7 * counts[1] and counts[1] < 0.8 * counts[2]
 
 
@@ -133,10 +133,11 @@ def leaves() -> tuple:
             cv2.ellipse(disparity, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, near, -1)
     color = np.clip(disparity[..., None] * (0.5, 1, 0.3) + 0.2 * rng.random((144, 256, 3)), 0, 1).astype(np.float32)
     arguments = color, 1 / disparity, Camera(256, 144, 256.0)
-    needed = split_layers(*arguments)
+    fill = {"fill": lambda image, hole: np.where(hole[..., None], 1 - image, image)}  # of each place the same, whatever else is filled
+    needed = split_layers(*arguments, **fill)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layering, "find_revealed", lambda canvas, bands, *_: (canvas.shown, bands))
-        return split_layers(*arguments), needed
+        patch.setattr(layering, "find_revealed", lambda canvas, tiers, *_: (canvas.shown, tiers))
+        return split_layers(*arguments, **fill), needed
 
 
 def test_the_presets_show_the_same_without_what_they_do_not_show(leaves):

@@ -39,7 +39,7 @@ STAGE_MAY_IMPORT = {
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
     "tiers": {"behind", "cuts", "ways"},
-    "revealed": {"behind", "borders", "cuts", "hidden"},
+    "revealed": {"behind", "borders", "cuts"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
     "suggest": {"depth_network", "sky"},
