@@ -69,7 +69,8 @@ def _jumps(disparity: np.ndarray, shown: np.ndarray, axis: int) -> np.ndarray:
     near = np.zeros_like(disparity)
     reach = max(1, round(BESIDE * max(disparity.shape)))
     values, view = (np.moveaxis(array, axis, 0) for array in (disparity, near))
-    before, across = (np.concatenate(found) for found in zip(*(_steps(disparity, shown, axis, top) for top in range(0, len(near), ROWS))))
+    found = [_steps(disparity, shown, axis, top) for top in range(0, len(near), ROWS)]
+    before, across = (np.concatenate(places) for places in zip(*found))
     after, last = before + 1, len(values) - 1
     low, high = values[before, across], values[after, across]
     jump, way = np.abs(high - low), np.sign(high - low)
