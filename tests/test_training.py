@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from cinema_core.tensors import write_tensors
 from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
 from training.losses import depth_loss
+from training.mean import mean_of
 from training.ordinal import Pair, is_wrong, read_pairs
 from training.photographs import POINT, SKY_POINT, Judged, cut_photograph, read_distances
 from training.scenes.exr import read_exr
@@ -165,6 +167,13 @@ def test_thin_things_are_shown_more_often_than_they_were_rendered(tmp_path):
     rng, views = np.random.default_rng(0), list_views(tmp_path, held_back=False)
     thin = np.mean([read_view(choose_view(views, rng))[2]["class"] == "thin" for _ in range(300)])
     assert thin == pytest.approx(1 / 1.4, abs=0.1)
+
+
+def test_the_mean_of_weights(tmp_path):
+    for number in (1, 4):
+        write_tensors(tmp_path / f"{number}", {"a": np.full((2, 3), number, np.float16), "b": np.float16([number])})
+    mean = mean_of([tmp_path / "1", tmp_path / "4"])
+    assert list(mean) == ["a", "b"] and mean["a"].dtype == np.float16 and (mean["a"] == 2.5).all() and mean["b"] == 2.5
 
 
 def test_blenders_exr_is_read(tmp_path):
