@@ -210,10 +210,15 @@ def _crisp(inverse: np.ndarray, solid: np.ndarray) -> np.ndarray:
 
 
 def _highest_and_lowest(values: np.ndarray, solid: np.ndarray, away: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of what is solid (h, w) within so many pixels along rows and columns; what the sky has means nothing."""
-    square, none = np.ones((2 * away + 1,) * 2, np.uint8), np.float32(99)
-    high, low = cv2.dilate(np.where(solid, values, -none), square), cv2.erode(np.where(solid, values, none), square)
-    return high, low
+    """Of what is solid (h, w) within so many pixels along rows and columns; what the sky has means nothing.
+
+    Without what is thinner than 3 px: beside an edge the network overshoots, and that must not become the surface.
+    """
+    thin, square = (np.ones((2 * side + 1,) * 2, np.uint8) for side in (1, away + 1))
+    none = np.float32(99)
+    plateau = cv2.erode(np.where(solid, values, none), thin)
+    valley = cv2.dilate(np.where(solid, values, -none), thin)
+    return cv2.dilate(np.where(solid, plateau, -none), square), cv2.erode(np.where(solid, valley, none), square)
 
 
 def _look(color: np.ndarray, network: DepthNetwork, area: int) -> tuple[np.ndarray, np.ndarray]:

@@ -103,6 +103,13 @@ def test_a_slope_and_what_is_hardly_an_edge_stay(soft):
     assert np.array_equal(depth_network._crisp(soft, np.ones(soft.shape, bool))[6:-6, 6:-6], soft[6:-6, 6:-6])
 
 
+def test_what_overshoots_beside_an_edge_becomes_no_surface():
+    depth = _ramp(4, 1.0)
+    depth[:, 22] += 0.3
+    found = depth_network._crisp(depth, np.ones(depth.shape, bool))
+    assert np.abs(found[:, 20:22] - 1).max() < 0.05 and (found[:, 23:] == 1).all()
+
+
 def test_the_sky_gives_no_depth_to_what_is_beside_it():
     depth, solid = _ramp(4, 1.0), np.ones((20, 40), bool)
     depth[:5], solid[:5] = -7, False
