@@ -29,9 +29,6 @@ AREA = 384 * 224  # px; the size it was trained at: there the layout of a photo 
 FINE_AREA = 640 * 352  # px; there edges and small things are seen better
 LONGEST = 1280  # px; of a panorama
 LAYOUT = 1 / 8  # of the longer side: what is larger than this is taken from the smaller look
-# An edge that the network is unsure of is a ramp. One that rises within CRISP px of its larger look by more than
-# CRISP_RISE octaves (from which to which: not at all, wholly), and hardly further beyond, is made a step.
-CRISP, CRISP_RISE, CRISP_BEYOND = 2, (0.1, 0.2), (1.5, 2.4)
 WIDTHS = (24, 40, 64, 80, 96)  # channels of the pyramid, finest first
 
 # EfficientNet-Lite0: kernel, stride, expansion, channels, repeats
@@ -192,33 +189,7 @@ def predict(color: np.ndarray, network: DepthNetwork) -> tuple[np.ndarray, np.nd
     def full(values: np.ndarray) -> np.ndarray:
         return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
 
-    return full(_crisp(fine, fine_sky < 0.5)) + full(offset), (full(coarse_sky) + full(fine_sky)) / 2
-
-
-def _crisp(inverse: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """(h, w) log2 of inverse depth whose ramps are steps where they were halfway; slopes that go on stay.
-
-    Source: Kramer and Bruckner, "Iterations of a Non-Linear Transformation for Enhancement of Digital Images", 1975.
-    """
-    high, low = _highest_and_lowest(inverse, solid, CRISP)
-    highest, lowest = _highest_and_lowest(inverse, solid, 2 * CRISP + 1)
-    rise, none_from = high - low, CRISP_BEYOND[1]
-    share = np.clip((rise - CRISP_RISE[0]) / (CRISP_RISE[1] - CRISP_RISE[0]), 0, 1)
-    share *= np.clip((none_from - (highest - lowest) / np.maximum(rise, 1e-6)) / (none_from - CRISP_BEYOND[0]), 0, 1)
-    step = np.where(inverse > (high + low) / 2, high, low)
-    return np.where(solid, inverse + share * (step - inverse), inverse)
-
-
-def _highest_and_lowest(values: np.ndarray, solid: np.ndarray, away: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of what is solid (h, w) within so many pixels along rows and columns; what the sky has means nothing.
-
-    Without what is thinner than 3 px: beside an edge the network overshoots, and that must not become the surface.
-    """
-    thin, square = (np.ones((2 * side + 1,) * 2, np.uint8) for side in (1, away + 1))
-    none = np.float32(99)
-    plateau = cv2.erode(np.where(solid, values, none), thin)
-    valley = cv2.dilate(np.where(solid, values, -none), thin)
-    return cv2.dilate(np.where(solid, plateau, -none), square), cv2.erode(np.where(solid, valley, none), square)
+    return full(fine) + full(offset), (full(coarse_sky) + full(fine_sky)) / 2
 
 
 def _look(color: np.ndarray, network: DepthNetwork, area: int) -> tuple[np.ndarray, np.ndarray]:

@@ -87,36 +87,6 @@ def test_the_same_photo_gives_the_same_depth(untrained):
         assert np.array_equal(here, there)
 
 
-def _ramp(long: int, rise: float) -> np.ndarray:
-    """(20, 40) float32 that rises by so many octaves over `long` px."""
-    return np.tile(np.interp(np.arange(40), (19.5 - long / 2, 19.5 + long / 2), (0, rise)), (20, 1)).astype(np.float32)
-
-
-def test_a_soft_edge_becomes_a_step_where_it_was_halfway():
-    found = depth_network._crisp(_ramp(4, 1.0), np.ones((20, 40), bool))
-    assert np.diff(found, axis=1).max() > 0.9 and np.diff(found, axis=1).argmax(1).tolist() == [19] * 20
-    assert found.min() == 0 and found.max() == 1
-
-
-@pytest.mark.parametrize("soft", [_ramp(38, 3.0), _ramp(4, 0.09), _ramp(38, 3.0).T.copy()])
-def test_a_slope_and_what_is_hardly_an_edge_stay(soft):
-    assert np.array_equal(depth_network._crisp(soft, np.ones(soft.shape, bool))[6:-6, 6:-6], soft[6:-6, 6:-6])
-
-
-def test_what_overshoots_beside_an_edge_becomes_no_surface():
-    depth = _ramp(4, 1.0)
-    depth[:, 22] += 0.3
-    found = depth_network._crisp(depth, np.ones(depth.shape, bool))
-    assert np.abs(found[:, 20:22] - 1).max() < 0.05 and (found[:, 23:] == 1).all()
-
-
-def test_the_sky_gives_no_depth_to_what_is_beside_it():
-    depth, solid = _ramp(4, 1.0), np.ones((20, 40), bool)
-    depth[:5], solid[:5] = -7, False
-    found = depth_network._crisp(depth, solid)
-    assert (found[:5] == -7).all() and found[5:].min() == 0 and (found[5:] == found[5]).all()
-
-
 def test_the_weights_fit_the_package():
     assert WEIGHTS.stat().st_size <= 12e6
     assert all(values.dtype == np.float16 for values in read_tensors(WEIGHTS).values())
