@@ -8,6 +8,8 @@ points. What is doubtful is seen: things hide a little less than they cover, and
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -48,28 +50,31 @@ def find_revealed(
     shown = np.zeros(canvas.shown.shape, bool)
     shown[window] = True
     border = np.flatnonzero(canvas.shown & ~shown)
-    places = [(border, canvas.disparity.ravel()[border]), *((part.index, part.disparity) for tier in tiers for part in tier)]
-    groups = side_by_side(lambda place: cells.of(*place), places)
-    ends = np.cumsum([len(group.cell) for group in groups])[:-1]
-    seen = np.split(cells.seen(groups, reach * MARGIN * CENTRES), ends)
-    first, *rows = side_by_side(lambda own: cells.rows(own[0][0], *own[1:]), zip(places, groups, seen))
-    shown.ravel()[border[first]] = True
+    parts = [part for tier in tiers for part in tier]
+    places = [(border, canvas.disparity.ravel()[border]), *((part.index, part.disparity) for part in parts)]
+    groups = side_by_side(lambda place: cells.group(*place), places)
+    seen_border, *seen_behind = cells.seen(groups, reach * MARGIN * CENTRES)
+    shown.ravel()[border[seen_border]] = True
     # what lies around a nearer thing moves less, and may stay out of sight; but nothing else would tell where the thing ends
     nearer = cv2.dilate(np.where(shown, canvas.disparity, np.float32(0)), np.ones((2 * AROUND + 1,) * 2, np.uint8))
     shown |= canvas.shown & (nearer > canvas.disparity + CUT)
-    rows = iter(rows)
-    left = [[part.where(own) for part, own in zip(tier, rows) if own.any()] for tier in tiers]
+    seen = dict(zip(parts, seen_behind))
+    left = [[part.where(seen[part]) for part in tier if seen[part].any()] for tier in tiers]
     left = [tier for tier in left if tier]
     for part in (part for tier in left for part in tier):
         shown.ravel()[part.source] = True  # it tells whether what goes on there moves
     return shown, left
 
 
+@dataclass(frozen=True, eq=False)
 class _Group:
-    """Some of what may be seen, one of each cell: cell (G,) flat, disparity (G,), whole (G,) bool, it fills its cell."""
+    """Pixels that may be seen: index (P,) flat in the canvas, and one of each cell of them: cell (G,) flat, disparity (G,),
+    whole (G,) bool: they fill the cell."""
 
-    def __init__(self, cell: np.ndarray, disparity: np.ndarray, whole: np.ndarray) -> None:
-        self.cell, self.disparity, self.whole = cell, disparity, whole
+    index: np.ndarray
+    cell: np.ndarray
+    disparity: np.ndarray
+    whole: np.ndarray
 
 
 class _Cells:
@@ -82,7 +87,8 @@ class _Cells:
     Attributes:
         size: px of a cell.
         shape: Rows and columns.
-        hiding: The cells that are shown whole, as far as the farthest pixel in them.
+        hiding: (G,) int64 flat, the cells that are shown whole.
+        disparity: (G,) float32, of the farthest pixel in each of these.
     """
 
     def __init__(self, canvas: Canvas, clear: np.ndarray) -> None:
@@ -97,40 +103,40 @@ class _Cells:
             missing = ((0, cells * size - side) for cells, side in zip(self.shape, farthest.shape))
             farthest = np.pad(farthest, tuple(missing), constant_values=-1)
             farthest = farthest.reshape(self.shape[0], size, -1).min(1).reshape(self.shape[0], -1, size).min(2)
-        cell = np.flatnonzero(farthest >= 0)
-        self.hiding = _Group(cell, farthest.ravel()[cell], np.ones(len(cell), bool))
+        self.hiding = np.flatnonzero(farthest >= 0)
+        self.disparity = farthest.ravel()[self.hiding]
 
-    def of(self, index: np.ndarray, disparity: np.ndarray) -> _Group:
+    def group(self, index: np.ndarray, disparity: np.ndarray) -> _Group:
         """What is at (P,) flat canvas indices, in cells."""
         if self.size == 1:
-            return _Group(index, disparity, np.ones(len(index), bool))
+            return _Group(index, index, disparity, np.ones(len(index), bool))
         own = self._cell(index)
         count = np.bincount(own, minlength=self.shape[0] * self.shape[1])
         value = np.empty(len(count), np.float32)
         value[own] = disparity
         cell = np.flatnonzero(count)
-        return _Group(cell, value[cell], count[cell] == self.size**2)
+        return _Group(index, cell, value[cell], count[cell] == self.size**2)
 
-    def rows(self, index: np.ndarray, group: _Group, seen: np.ndarray) -> np.ndarray:
+    def _pixels(self, group: _Group, seen: np.ndarray) -> np.ndarray:
         """(P,) bool: pixels of a group in and beside the cells (G,) bool of it that are seen."""
         if self.size == 1:
             return seen
         mask = np.zeros(self.shape, np.uint8)
         mask.ravel()[group.cell[seen]] = 1
-        return cv2.dilate(mask, np.ones((3, 3), np.uint8)).ravel()[self._cell(index)] > 0
+        return cv2.dilate(mask, np.ones((3, 3), np.uint8)).ravel()[self._cell(group.index)] > 0
 
     def _cell(self, index: np.ndarray) -> np.ndarray:
         row, column = np.divmod(index, self.across)
         return row // self.size * self.shape[1] + column // self.size
 
-    def seen(self, groups: list[_Group], centres: np.ndarray) -> np.ndarray:
-        """(G,) bool: what of all groups is seen from any of (N, 3) camera centres, scene units.
+    def seen(self, groups: list[_Group], centres: np.ndarray) -> list[np.ndarray]:
+        """(P,) bool of each group: what of its pixels is seen from any of (N, 3) camera centres, scene units.
 
         The first group is of what is shown, the others lie behind that.
         """
-        own = _Group(*(np.concatenate([getattr(group, name) for group in groups]) for name in ("cell", "disparity", "whole")))
-        before, behind = _Sight(self, self.hiding), _Sight(self, own)
-        hiding = np.where(own.whole, own.disparity, np.float32(-1))
+        cell, disparity = (np.concatenate([getattr(group, name) for group in groups]) for name in ("cell", "disparity"))
+        before, behind = _Sight(self, self.hiding, self.disparity), _Sight(self, cell, disparity)
+        hiding = np.concatenate([np.where(group.whole, group.disparity, np.float32(-1)) for group in groups])
         hiding[: len(groups[0].cell)] = -1
 
         def from_centre(centre: np.ndarray) -> np.ndarray:
@@ -146,17 +152,19 @@ class _Cells:
             hidden = cv2.dilate(hidden, np.ones((2, 2), np.uint8), anchor=(1, 1))  # each reaches from cell to cell
             hidden = cv2.erode(hidden, np.ones((LESS, LESS), np.uint8))
             hidden[[0, -1]] = hidden[:, [0, -1]] = np.inf
-            return own.disparity >= hidden.ravel()[place] - BEHIND
+            return disparity >= hidden.ravel()[place] - BEHIND
 
-        return np.logical_or.reduce(side_by_side(from_centre, centres.astype(np.float32)))
+        seen = np.logical_or.reduce(side_by_side(from_centre, centres.astype(np.float32)))
+        ends = np.cumsum([len(group.cell) for group in groups])[:-1]
+        return side_by_side(lambda pair: self._pixels(*pair), zip(groups, np.split(seen, ends)))
 
 
 class _Sight:
-    """Where a camera sees a group, in cells from a corner beyond the frame; `sides` rows and columns from the opposite one."""
+    """Where a camera sees (G,) cells of some disparity, in cells from a corner beyond the frame, which has `sides` of them."""
 
-    def __init__(self, cells: _Cells, group: _Group) -> None:
-        row, column = np.divmod(group.cell, cells.shape[1])
-        self.disparity, self.sides = group.disparity, tuple(along + 2 for along in cells.frame)
+    def __init__(self, cells: _Cells, cell: np.ndarray, disparity: np.ndarray) -> None:
+        row, column = np.divmod(cell, cells.shape[1])
+        self.disparity, self.sides = disparity, tuple(along + 2 for along in cells.frame)
         self.down, self.right = (np.float32(at + 0.5) - middle / cells.size for at, middle in zip((row, column), cells.middle))
         self.focal = np.float32(cells.camera.focal / cells.size)
         self.offset = [np.float32(side / cells.size / 2 + BEYOND + 0.5) for side in (cells.camera.height, cells.camera.width)]
