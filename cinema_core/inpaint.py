@@ -6,8 +6,9 @@ Source: Barnes et al., "PatchMatch", 2009 (propagation and random search over a 
 Wexler et al., "Space-Time Completion of Video", 2007 (coarse to fine, alternating search and vote). Ours differs:
 all targets are searched at once (vectorised, seeded, so the same input gives the same pixels), patches are compared by
 their principal components, and a guide channel known inside the hole (disparity) steers what is copied where: like by
-like, and never what is nearer. The search runs on a small copy of the picture, whose size bounds its time and memory;
-the full one is filled with the offsets found there.
+like, and never what is nearer. Each source is asked to be copied about once (Kaspar et al., "Self Tuning Texture
+Optimization", 2015), or all would come from what is plain. The search runs on a small copy of the picture, whose size
+bounds its time and memory; the full one is filled with the offsets found there.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ MANY = 4  # px to a cell, from which the finest level needs one less: its offset
 # likely to go on. Behind something, what stands beside its edge goes on, not what looks alike elsewhere.
 FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
 MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: what ends before the rim is not to come back
+# Cost of each copy of a source that is more than enough, up to so many, counted over a patch; not on the finest level,
+# where it would make grain of what hangs together.
+REPEATED, ENOUGH, COUNTED = 0.04, 1.0, 4.0
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
@@ -75,7 +79,8 @@ def inpaint_hole(
         levels = _pyramid(color, hole, source, guide, factor, ordered)
         for number, level in enumerate(levels):
             search = _Search(level, generator, ordered, search)
-            search.run(ITERATIONS + (number == 0) - (number == len(levels) - 1 and factor >= MANY))
+            finest = number == len(levels) - 1
+            search.run(ITERATIONS + (number == 0) - (finest and factor >= MANY), 0.0 if finest else REPEATED)
         return _copy(color, hole, source, guide if ordered else None, search, factor)
 
 
@@ -172,15 +177,18 @@ class _Search:
         self.beside = {offset: self._beside(*offset) for offset in {*_CROSS, *_SQUARE}}
         self.mirror = self._mirror()
         self.match = self.mirror.clone() if coarser is None else self._finer(coarser)
+        self.repeated = self._copies()
 
-    def run(self, iterations: int) -> None:
-        """Find the best match of every target, and its colour."""
+    def run(self, iterations: int, repeated: float) -> None:
+        """Find the best match of every target, and its colour; `repeated` is the cost of a copy more than enough."""
         basis, self.cost = None, torch.zeros(len(self.target))
         for _ in range(iterations):
             self._vote()
             basis = self._basis() if basis is None else basis
             self.patches = self._describe(basis)
             self.aim = self.patches[self.target]
+            self.repeated = (self.repeated + self._copies()) / 2  # or all would leave what is taken often at once
+            self.wear = repeated * (self.repeated - ENOUGH).clamp(0, COUNTED)
             self.cost = self._cost(self.match, slice(None))
             for offset in _CROSS:
                 self._propagate(offset)
@@ -266,7 +274,13 @@ class _Search:
         cost = (across - along) * (away * self.across[:, rows]).sum(0).square_() + along * away.square_().sum(0)
         if self.ordered:
             cost += 10.0 * (self.guide[self._flat(match)] > self.limit[rows])
-        return cost
+        return cost.add_(self.wear[self._flat(match)])
+
+    def _copies(self) -> torch.Tensor:
+        """(height * width,) float32: how often each place is copied now, on average over a patch."""
+        count = torch.bincount(self._flat(self.match), minlength=self.height * self.width)
+        count = count.view(1, 1, self.height, self.width).float()
+        return F.avg_pool2d(count, PATCH, 1, PATCH // 2, count_include_pad=False).flatten()
 
     def _try(self, match: torch.Tensor, rows: torch.Tensor) -> None:
         fits = torch.nonzero(self._fits(match)).flatten()

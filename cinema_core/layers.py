@@ -35,6 +35,9 @@ SAMPLES = 1000  # quantiles of disparity that are clustered: the same at any res
 LOOKED_AT = 1 << 20  # px, about, that the quantiles are taken of
 WARD_THRESHOLD = 1.65  # Li et al. use 5 on 9216 samples of 1280x720; Ward's distance grows with sqrt(samples)
 MOST_LAYERS = 8
+# What lies beyond the border is copied from what is as near. Between these quantiles of disparity all counts, of what is
+# nearer a share: little is as near as what the lower border leads to, and all would be copied from that.
+TOLD_APART, NEAR_SHARE = (0.1, 0.6), 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +149,8 @@ def _continue_color(
     inside = np.zeros_like(shown)
     inside[window] = True
     beyond.ravel()[thin[0]] = False
-    part = disparity[window][::4, ::4]
-    guide = np.clip(disparity, *np.quantile(part, (0.1, 0.6)))  # nothing is as near as what is beyond the nearest
+    far, near = np.quantile(disparity[window][::4, ::4], TOLD_APART)
+    guide = np.clip(disparity, far, near) + NEAR_SHARE * np.maximum(disparity - near, 0)
     canvas[beyond] = inpaint_hole(canvas, beyond, inside, guide, seed)
     canvas.reshape(-1, 3)[thin[0]] = canvas.reshape(-1, 3)[thin[1]]
     return canvas
