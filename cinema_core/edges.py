@@ -19,20 +19,25 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .grid import nearest_index, sample
+from .grid import masked_blur, nearest_index, sample
 
 WORK_SIDE = 1280  # px; larger photos are classified at this size, and refined pixel by pixel
 REACH = 1 / 90  # of the longer side; the widest ramp that is an edge, and not a slope
 LEAST_REACH = 5  # px; a network's pixels may be larger than a small photo's
 LEAST_JUMP, LEAST_SHARE = 0.02, 0.06  # of an edge; disparity, and share of the near side's
 FLAT, TAIL = 0.25, 0.06  # of a ramp's steepest: where its flank ends, and what its tail fades to
+STANDS_OUT = 0.1  # of a jump, by which its sides may differ from those along the edge
+BRIDGED = 1.0  # reaches, half as wide as gaps between the ramps of one edge
+AS_STEEP, ONE_WAY = 0.6, 0.7  # share of what its ramps rise by, and cosine of the angle to theirs, that is of it
 STEP = 0.8  # share of a jump within one pixel that makes it a step already
 MEASURED = 0.8  # share of steps among a map's edges that makes it exact: rendered or measured, not estimated
+SKY, LAND = 1.5, 0.1  # of the least disparity, what is less is sky; share of edges that tell what those of the land are
 NOISE = 0.002  # relative; what is less is no noise but detail
 LIKE = 0.09  # sRGB; colours this far apart count as a quarter alike
 SAMPLES = 40  # pixels around that vote
 TRUST = 1.2  # in the soft depth itself, against the colours
 ROUNDS = 2  # of agreeing with neighbours
+SPECK = 0.5  # squares of the reach; fewer pixels that nothing of their side is beside are not believed
 
 
 def clean_depth(disparity: np.ndarray, color: np.ndarray, strength: float = 1.0) -> np.ndarray:
@@ -62,6 +67,7 @@ def clean_depth(disparity: np.ndarray, color: np.ndarray, strength: float = 1.0)
     if not len(band.index):
         return disparity
     vote = _agree(_vote(band, small, seen, reach), band, small, seen)
+    vote = _without_specks(vote, band, small, reach)
     if scale == 1:
         cleaned = disparity.copy()
         cleaned.ravel()[band.index] = np.where(vote > 0, band.high, band.low)
@@ -115,26 +121,98 @@ def _largest_step(disparity: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _find_ramps(disparity: np.ndarray, color: np.ndarray, step: np.ndarray, reach: int) -> _Band:
     """The ramps, each followed uphill and downhill to where it ends."""
-    row, column, along = _steepest(disparity, reach)
-    places = np.stack([column, row], 1).astype(np.float32) + 0.5
-    line = np.arange(-reach - 1, reach + 2, dtype=np.float32)
-    where = (places[:, None] + line[None, :, None] * along[:, None]).reshape(-1, 2)
-    profile = sample(disparity, where).reshape(len(places), len(line))
-    up, down = _ends(np.diff(profile, axis=1), reach)
-    every = np.arange(len(places))
-    high, low = profile[every, reach + 1 + up], profile[every, reach + 1 - down]
-    jump = high - low
-    ramp = (up + down <= 1.35 * reach) & (up <= reach) & (down <= reach)
-    ramp &= (jump > LEAST_JUMP) & (jump > LEAST_SHARE * high)
-    rows = np.flatnonzero(ramp)
-    ramp[rows] = jump[rows] > 2 * (up + down)[rows] * _slope_beyond(profile[rows], up[rows], down[rows])
-    exact = step[row, column] > STEP * jump
-    if exact[ramp].any() and _off_the_photo(color, places[ramp & exact], along[ramp & exact]):
+    lines = _Lines(disparity, reach)
+    up, down, ramp = lines.bridged(*lines.ramps())
+    high, low = lines.sides(up, down)
+    exact = step[lines.row, lines.column] > STEP * (high - low)
+    if exact[ramp].any() and _off_the_photo(color, lines.places[ramp & exact], lines.along[ramp & exact]):
         wide = max(2, round(reach / 3))
         up, down = np.where(exact, wide, up), np.where(exact, wide, down)
     else:  # and where nearly all edges are steps, what few ramps there are were measured
-        ramp &= ~exact & (exact[ramp].mean() < MEASURED if ramp.any() else False)
-    return _paint(disparity.shape, places[ramp], along[ramp], *(values[ramp] for values in (up, down, high, low)))
+        land = ramp & (low > SKY * disparity.min())  # against the sky an estimate has steps as well
+        told = exact[land if land.sum() > LAND * ramp.sum() else ramp]
+        ramp &= ~exact & (told.mean() < MEASURED if len(told) else False)
+    sides = _alike_along(disparity.shape, lines.row[ramp], lines.column[ramp], high[ramp], low[ramp], reach)
+    return _paint(disparity.shape, lines.places[ramp], lines.along[ramp], up[ramp], down[ramp], *sides)
+
+
+class _Lines:
+    """The lines along which a map is steepest, pixel by pixel.
+
+    Args:
+        disparity: (H, W) float32.
+        reach: px, the widest ramp.
+
+    Attributes:
+        shape: Of the map.
+        row, column: (C,) int64, the pixels of all lines.
+        places: (C, 2) float32, their middles, px.
+        along: (C, 2) float32, uphill there.
+        reach: px.
+        profile: (C, 2 reach + 3) float32, disparity along that, a pixel apart, from downhill to uphill.
+    """
+
+    def __init__(self, disparity: np.ndarray, reach: int) -> None:
+        self.shape, self.reach = disparity.shape, reach
+        self.row, self.column, self.along = _steepest(disparity, reach)
+        self.places = np.stack([self.column, self.row], 1).astype(np.float32) + 0.5
+        line = np.arange(-reach - 1, reach + 2, dtype=np.float32)
+        where = (self.places[:, None] + line[None, :, None] * self.along[:, None]).reshape(-1, 2)
+        self.profile = sample(disparity, where).reshape(len(self.places), len(line))
+
+    def sides(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """(C,) disparities so many px uphill and downhill."""
+        every, middle = np.arange(len(self.row))[rows], self.reach + 1
+        return self.profile[every, middle + up], self.profile[every, middle - down]
+
+    def jumps(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(C,) disparity between the sides; 0 where that is too little for an edge."""
+        high, low = self.sides(up, down, rows)
+        return np.where(high - low > np.maximum(LEAST_JUMP, LEAST_SHARE * high), high - low, 0)
+
+    def ramps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """px (C,) to the ends of the ramps, uphill and downhill, and (C,) bool, there is a ramp at all."""
+        up, down = _ends(np.diff(self.profile, axis=1), self.reach)
+        ramp = (up + down <= 1.35 * self.reach) & (up <= self.reach) & (down <= self.reach)
+        up, down = np.where(ramp, up, 0), np.where(ramp, down, 0)
+        ramp &= self.jumps(up, down) > 0
+        rows = np.flatnonzero(ramp)
+        beyond = _slope_beyond(self.profile[rows], up[rows], down[rows])
+        ramp[rows] = self.jumps(up[rows], down[rows], rows) > 2 * (up + down)[rows] * beyond
+        return up, down, ramp
+
+    def bridged(self, up: np.ndarray, down: np.ndarray, ramp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `ramps`, which it takes; what was found to be none between two ramps of one edge ends as the nearer of them."""
+        if not ramp.any():
+            return up, down, ramp
+        found = np.zeros(self.shape, np.uint8)
+        found[self.row[ramp], self.column[ramp]] = 1
+        around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(BRIDGED * self.reach) + 1,) * 2)
+        closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, around)
+        rest = np.flatnonzero(~ramp & (closed[self.row, self.column] > 0))
+        slot = np.zeros(found.size, np.int64)
+        slot[self.row[ramp] * self.shape[1] + self.column[ramp]] = np.flatnonzero(ramp)
+        nearest = slot[nearest_index(found > 0)[self.row[rest], self.column[rest]]]
+        steep = self.profile[:, self.reach + 2] - self.profile[:, self.reach]
+        same = (self.along[rest] * self.along[nearest]).sum(1) > ONE_WAY
+        same &= steep[rest] > AS_STEEP * steep[nearest]
+        rest, nearest = rest[same], nearest[same]
+        up, down, ramp = up.copy(), down.copy(), ramp.copy()
+        up[rest], down[rest] = up[nearest], down[nearest]
+        ramp[rest] = self.jumps(up[rest], down[rest], rest) > AS_STEEP * self.jumps(up[nearest], down[nearest], nearest)
+        return up, down, ramp
+
+
+def _alike_along(
+    shape: tuple[int, int], row: np.ndarray, column: np.ndarray, high: np.ndarray, low: np.ndarray, reach: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) disparities on either side, none far off the average along its line: no column of an edge stands out."""
+    line = np.zeros(shape, bool)
+    line[row, column] = True
+    sides = np.zeros((*shape, 2), np.float32)
+    sides[row, column] = np.stack([high, low], 1)
+    mean, most = masked_blur(sides, line, max(1.0, reach / 4))[row, column].T, STANDS_OUT * (high - low)
+    return tuple(np.clip(own, around - most, around + most) for own, around in zip((high, low), mean))
 
 
 def _steepest(disparity: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -280,6 +358,35 @@ def _agree(vote: np.ndarray, band: _Band, disparity: np.ndarray, color: np.ndarr
         heard = sum(w * np.where(s >= 0, np.clip(vote[s], -3, 3), clear) for s, w, clear in pairs)
         vote = (vote + heard) / total
     return vote
+
+
+def _without_specks(vote: np.ndarray, band: _Band, disparity: np.ndarray, reach: int) -> np.ndarray:
+    """(B,) float32: the votes, turned round where a few pixels stand alone: no part of their side is beside them."""
+    shape = disparity.shape
+    side = np.zeros(shape, np.uint8)  # 0 outside the band, 1 far, 2 near
+    side.ravel()[band.index] = 1 + (vote > 0)
+    middle = np.zeros(shape, np.float32)
+    middle.ravel()[band.index] = (band.high + band.low) / 2
+    vote = vote.copy()
+    for own in (1, 2):
+        count, part, stats, _ = cv2.connectedComponentsWithStats((side == own).astype(np.uint8), connectivity=8)
+        joined = stats[:, cv2.CC_STAT_AREA] > SPECK * reach**2
+        joined[0] = True
+        for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            here, there = _shifted(shape, down, right)
+            beside = (side[here] == own) & (side[there] == 0)
+            beside &= (disparity[there] > middle[here]) == (own == 2)
+            joined[part[here][beside]] = True
+        alone = ~joined[part.ravel()[band.index]]
+        vote[alone] = -vote[alone]
+    return vote
+
+
+def _shifted(shape: tuple[int, int], down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of pixels and of those so much farther down and right of them."""
+    here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in zip((down, right), shape))
+    there = tuple(slice(max(0, step), side - max(0, -step)) for step, side in zip((down, right), shape))
+    return here, there
 
 
 def _enlarged(disparity: np.ndarray, color: np.ndarray, vote: np.ndarray, band: _Band, seen: np.ndarray) -> np.ndarray:

@@ -158,3 +158,36 @@ def test_below_the_horizon_the_sea_stays_a_slope():
     cleaned = clean_depth(disparity, color)
     assert np.abs(cleaned - np.where(rock, 0.95, sea))[240:280, 420:580].mean() < 0.03
     assert np.abs(cleaned - disparity)[horizon + 1 : 190].max() < 0.005
+
+
+def test_spots_of_the_other_sides_colour_make_no_specks():
+    """Pale lichen on a rock, close to its edge, is no hole in it."""
+    near = hill()
+    spots = near & (cv2.erode(near.astype(np.uint8), np.ones((5, 5))) > 0)
+    spots &= cv2.erode(near.astype(np.uint8), np.ones((9, 9))) == 0
+    row, column = np.mgrid[:HEIGHT, :WIDTH]
+    spots &= (row // 2 % 5 == 0) & (column // 2 % 5 == 0)
+    color = paint(near)
+    color[spots] = SKY
+    found = clean_depth(cv2.GaussianBlur(cards(near), (0, 0), 1.0), color)
+    assert spots.sum() > 20 and (found[spots] > 0.5).mean() > 0.95
+
+
+def test_an_edge_is_bridged_where_it_is_too_soft_for_one():
+    near = np.repeat((np.arange(HEIGHT) >= 90)[:, None], WIDTH, 1)
+    soft = cv2.GaussianBlur(cards(near), (0, 0), 1.2)
+    soft[:, 150:158] = cv2.GaussianBlur(cards(near), (0, 0), 1.7)[:, 150:158]
+    found = clean_depth(soft, paint(near))
+    assert np.abs(np.diff(found, axis=0))[:, 150:158].max(0).min() > 0.5
+
+
+def test_steps_against_the_sky_do_not_leave_the_edges_of_the_land_soft():
+    """A network's sky ends in steps, whatever else it sees softly."""
+    row, column = np.mgrid[:HEIGHT, :WIDTH]
+    sky = row < 60 + 12 * (column // 8 % 2)
+    rock = np.hypot(row - 130, column - 160) < 12
+    land = cv2.GaussianBlur(cards(rock) + np.float32(0.1), (0, 0), 1.0)
+    color = paint(rock)
+    color[sky] = (0.9, 0.9, 0.9)
+    found = clean_depth(np.where(sky, np.float32(0.01), land), color)
+    assert wrong(np.where(sky, FAR, found - 0.1), cards(rock)) < 0.03
