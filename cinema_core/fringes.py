@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .grid import masked_blur, pool, sample
+from .grid import extend, masked_blur, pool, sample
 
 SKY = 0.02  # disparity; what is farther is sky
 WIDE = 1 / 140  # of the longer side; how far from an edge fringes reach
@@ -39,6 +39,8 @@ def take_fringes_out(color: np.ndarray, disparity: np.ndarray, cuts: np.ndarray)
     mean = masked_blur(small, clear, sigma)
     spread = np.sqrt(np.maximum(masked_blur(np.square(small), clear, sigma) - np.square(mean), 0)).max(-1)
     known = cv2.GaussianBlur(clear.astype(np.float32), (0, 0), sigma)
+    if clear.any():  # what is put in goes on from the sky beside it: fog grows darker towards a hill
+        mean += extend(masked_blur(small - mean, clear, 1.0), clear)
     index = np.flatnonzero(beside & sky)
     row, column = np.divmod(index, sky.shape[1])
     places = np.stack([(column + 0.5) / factor, (row + 0.5) / factor], 1)

@@ -56,3 +56,13 @@ def test_without_a_sky_or_an_edge_nothing_changes():
     take_fringes_out(kept, np.full_like(disparity, 0.01), np.zeros_like(disparity))
     assert np.array_equal(kept, color)
     assert np.array_equal(cleaned(color, disparity + 0.1), color)
+
+
+def test_fog_that_grows_darker_towards_the_hill_shows_no_rim():
+    """The ring that is looked at ends as the sky beyond it is."""
+    color, disparity, above = scene(720)
+    fog = np.clip(1 - above / 40, 0, 1)[..., None].astype(np.float32) * np.float32(0.1)
+    color = np.where((above > 0)[..., None], color - fog, color)
+    result = cleaned(color, disparity)
+    down = np.diff(result - color, axis=0)
+    assert np.abs(down)[(above > 1)[1:]].max() < 0.012
