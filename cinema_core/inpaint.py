@@ -36,7 +36,7 @@ FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
 MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: what ends before the rim is not to come back
 # Cost of each copy of a source that is more than enough, up to so many, counted over a patch; not on the finest level,
 # where it would make grain of what hangs together.
-REPEATED, ENOUGH, COUNTED = 0.04, 1.0, 4.0
+REPEATED, ENOUGH, COUNTED = 0.06, 1.0, 4.0
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied

@@ -37,7 +37,7 @@ WARD_THRESHOLD = 1.65  # Li et al. use 5 on 9216 samples of 1280x720; Ward's dis
 MOST_LAYERS = 8
 # What lies beyond the border is copied from what is as near. Between these quantiles of disparity all counts, of what is
 # nearer a share: little is as near as what the lower border leads to, and all would be copied from that.
-TOLD_APART, NEAR_SHARE = (0.1, 0.6), 0.2
+TOLD_APART, NEAR_SHARE = (0.1, 0.6), 0.14
 
 
 @dataclass(frozen=True, eq=False)
