@@ -27,6 +27,7 @@ SPECK = 0.001  # share of the photo; nothing as small counts as a part
 SMALLEST_ISLAND = 0.004
 SKY_STROKE, WATER_STROKE, FALL_STROKE = 0.03, 0.05, 0.08  # of the longer side; the length over 50 is the speed
 SAME_SKY = 7.0  # distance in Lab across the lower end of the sky; a horizon shows more
+DARK = 35.0  # of Lab's L; what is darker than the sky by more, and rises above the horizon, is neither fog nor a fall
 FALL_DETAIL = 6.0  # of Lab's L per px at RULES_SIDE; smoother areas do not fall
 
 
@@ -120,13 +121,15 @@ def _score(lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
 
 def _score_horizon(score: np.ndarray, lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """The score with what a horizon tells: the glow on it is sky, and what a level one borders is the sea, and rough
-    things that rise above it stand there, in fog too."""
+    or dark things that rise above it stand there, in fog too."""
     light, red, yellow = (lab[..., channel] for channel in range(3))
     height, horizon = len(sky), find_horizon(sky)
     row = np.arange(height)[:, None]
     glow = (light > 75) & (yellow > 4) & (np.abs(row - horizon - 0.025 * height) < 0.125 * height)
     score = np.where(glow, np.maximum(score, np.where(light > 80, 2.6, 1.5)), score)
-    score = score - 3 * np.clip((detail - 4) / 2, 0, 1) * (row < horizon - 0.02 * height)
+    above = row < horizon - 0.02 * height
+    score = score - 3 * np.clip((detail - 4) / 2, 0, 1) * above
+    score -= 6 * np.clip((np.median(light[sky]) - light - DARK) / 10, 0, 1) * above
     bottom = height - np.argmax(sky[::-1], 0)
     level = sky.any(0) & (np.abs(bottom - horizon) < 0.03 * height)
     if level.mean() > 0.35:

@@ -53,6 +53,17 @@ def test_the_sky_drifts_sideways_and_slowly(seen, strokes):
         assert end[1] == pytest.approx(start[1]) and 0 < end[0] - start[0] <= 0.04 * seen.width
 
 
+def test_hills_in_the_haze_stay():
+    """Smooth and bluish as water, yet far darker than the sky that they rise into."""
+    rows, columns = np.mgrid[:200, :320]
+    grain = np.random.default_rng(0).normal(0, 1.5, (200, 320, 1))
+    hill = rows > 60 + 25 * np.sin(columns / 40)
+    pixels = np.where(hill[..., None], np.array((95, 102, 112)), np.array((232, 235, 238))) + grain
+    pixels = np.where((rows > 130)[..., None], np.array((104, 96, 70)) + 6 * grain, pixels).clip(0, 255)
+    region = read_hints(suggest_strokes(photo(pixels)), photo(pixels)).region
+    assert region[:30].mean() > 0.9 and region[90:128].mean() < 0.1
+
+
 def test_a_fall_falls():
     rows, columns = np.mgrid[:200, :320]
     pixels = np.array((62, 54, 44)) + np.random.default_rng(0).normal(0, 9, (200, 320, 1))
