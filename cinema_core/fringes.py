@@ -37,7 +37,7 @@ def take_fringes_out(color: np.ndarray, disparity: np.ndarray, cuts: np.ndarray)
     small = pool(color, factor)
     sigma = 2 * side / factor
     mean = masked_blur(small, clear, sigma)
-    spread = np.sqrt(np.maximum(masked_blur(np.square(small), clear, sigma) - np.square(mean), 0)).max(-1)
+    spread = np.sqrt(masked_blur(np.square(small - mean), clear, sigma)).max(-1)  # beside what changes slowly
     known = cv2.GaussianBlur(clear.astype(np.float32), (0, 0), sigma)
     if clear.any():  # what is put in goes on from the sky beside it: fog grows darker towards a hill
         mean += extend(masked_blur(small - mean, clear, 1.0), clear)

@@ -66,3 +66,13 @@ def test_fog_that_grows_darker_towards_the_hill_shows_no_rim():
     result = cleaned(color, disparity)
     down = np.diff(result - color, axis=0)
     assert np.abs(down)[(above > 1)[1:]].max() < 0.012
+
+
+def test_a_faint_fringe_goes_where_clouds_change_slowly():
+    color, disparity, above = scene(720)
+    clouds = 0.1 * np.sin(np.arange(720) / 36).astype(np.float32)[None, :, None]
+    color = np.where((above > 0)[..., None], color + clouds, color)
+    fringe = (above > 0) & (above <= 3)
+    ringing = color.copy()
+    ringing[fringe] += np.float32(0.04) * np.random.default_rng(0).choice([-1, 1], fringe.sum())[:, None]
+    assert np.abs(cleaned(ringing, disparity) - color)[fringe].mean() < 0.01
