@@ -13,22 +13,17 @@ al. 2007). Nothing is averaged across an edge, so no rim rings and no texture is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
-from .grid import masked_blur, nearest_index, sample
+from .grid import nearest_index, sample
+from .ramps import Band, Lines
 
 WORK_SIDE = 1280  # px; larger photos are classified at this size, and refined pixel by pixel
 REACH = 1 / 90  # of the longer side; the widest ramp that is an edge, and not a slope
 LEAST_REACH = 5  # px; a network's pixels may be larger than a small photo's
-LEAST_JUMP, LEAST_SHARE = 0.02, 0.06  # of an edge; disparity, and share of the near side's
-FLAT, TAIL = 0.25, 0.06  # of a ramp's steepest: where its flank ends, and what its tail fades to
-STANDS_OUT = 0.1  # of a jump, by which its sides may differ from those along the edge
-BRIDGED = 1.0  # reaches, half as wide as gaps between the ramps of one edge
-AS_STEEP, ONE_WAY = 0.6, 0.7  # share of what its ramps rise by, and cosine of the angle to theirs, that is of it
 STEP = 0.8  # share of a jump within one pixel that makes it a step already
 MEASURED = 0.8  # share of steps among a map's edges that makes it exact: rendered or measured, not estimated
 SKY, LAND = 1.5, 0.1  # of the least disparity, what is less is sky; share of edges that tell what those of the land are
@@ -75,15 +70,6 @@ def clean_depth(disparity: np.ndarray, color: np.ndarray, strength: float = 1.0)
     return _enlarged(disparity, color, vote, band, seen)
 
 
-@dataclass(frozen=True, eq=False)
-class _Band:
-    """Pixels of ramps: index (B,) flat, high and low (B,) disparities of the surfaces on either side."""
-
-    index: np.ndarray
-    high: np.ndarray
-    low: np.ndarray
-
-
 def _without_noise(disparity: np.ndarray) -> np.ndarray:
     """Single wrong pixels replaced by their neighbours' median, and noise smoothed as far as it goes."""
     middle = cv2.medianBlur(disparity, 3)
@@ -119,9 +105,9 @@ def _largest_step(disparity: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.dilate(jump, np.ones((3, 3), np.uint8))
 
 
-def _find_ramps(disparity: np.ndarray, color: np.ndarray, step: np.ndarray, reach: int) -> _Band:
+def _find_ramps(disparity: np.ndarray, color: np.ndarray, step: np.ndarray, reach: int) -> Band:
     """The ramps, each followed uphill and downhill to where it ends."""
-    lines = _Lines(disparity, reach)
+    lines = Lines(disparity, reach)
     up, down, ramp = lines.bridged(*lines.ramps())
     high, low = lines.sides(up, down)
     exact = step[lines.row, lines.column] > STEP * (high - low)
@@ -132,146 +118,7 @@ def _find_ramps(disparity: np.ndarray, color: np.ndarray, step: np.ndarray, reac
         land = ramp & (low > SKY * disparity.min())  # against the sky an estimate has steps as well
         told = exact[land if land.sum() > LAND * ramp.sum() else ramp]
         ramp &= ~exact & (told.mean() < MEASURED if len(told) else False)
-    sides = _alike_along(disparity.shape, lines.row[ramp], lines.column[ramp], high[ramp], low[ramp], reach)
-    return _paint(disparity.shape, lines.places[ramp], lines.along[ramp], up[ramp], down[ramp], *sides)
-
-
-class _Lines:
-    """The lines along which a map is steepest, pixel by pixel.
-
-    Args:
-        disparity: (H, W) float32.
-        reach: px, the widest ramp.
-
-    Attributes:
-        shape: Of the map.
-        row, column: (C,) int64, the pixels of all lines.
-        places: (C, 2) float32, their middles, px.
-        along: (C, 2) float32, uphill there.
-        reach: px.
-        profile: (C, 2 reach + 3) float32, disparity along that, a pixel apart, from downhill to uphill.
-    """
-
-    def __init__(self, disparity: np.ndarray, reach: int) -> None:
-        self.shape, self.reach = disparity.shape, reach
-        self.row, self.column, self.along = _steepest(disparity, reach)
-        self.places = np.stack([self.column, self.row], 1).astype(np.float32) + 0.5
-        line = np.arange(-reach - 1, reach + 2, dtype=np.float32)
-        where = (self.places[:, None] + line[None, :, None] * self.along[:, None]).reshape(-1, 2)
-        self.profile = sample(disparity, where).reshape(len(self.places), len(line))
-
-    def sides(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """(C,) disparities so many px uphill and downhill."""
-        every, middle = np.arange(len(self.row))[rows], self.reach + 1
-        return self.profile[every, middle + up], self.profile[every, middle - down]
-
-    def jumps(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """(C,) disparity between the sides; 0 where that is too little for an edge."""
-        high, low = self.sides(up, down, rows)
-        return np.where(high - low > np.maximum(LEAST_JUMP, LEAST_SHARE * high), high - low, 0)
-
-    def ramps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """px (C,) to the ends of the ramps, uphill and downhill, and (C,) bool, there is a ramp at all."""
-        up, down = _ends(np.diff(self.profile, axis=1), self.reach)
-        ramp = (up + down <= 1.35 * self.reach) & (up <= self.reach) & (down <= self.reach)
-        up, down = np.where(ramp, up, 0), np.where(ramp, down, 0)
-        ramp &= self.jumps(up, down) > 0
-        rows = np.flatnonzero(ramp)
-        beyond = _slope_beyond(self.profile[rows], up[rows], down[rows])
-        ramp[rows] = self.jumps(up[rows], down[rows], rows) > 2 * (up + down)[rows] * beyond
-        return up, down, ramp
-
-    def bridged(self, up: np.ndarray, down: np.ndarray, ramp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `ramps`, which it takes; what was found to be none between two ramps of one edge ends as the nearer of them."""
-        if not ramp.any():
-            return up, down, ramp
-        found = np.zeros(self.shape, np.uint8)
-        found[self.row[ramp], self.column[ramp]] = 1
-        around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(BRIDGED * self.reach) + 1,) * 2)
-        closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, around)
-        rest = np.flatnonzero(~ramp & (closed[self.row, self.column] > 0))
-        slot = np.zeros(found.size, np.int64)
-        slot[self.row[ramp] * self.shape[1] + self.column[ramp]] = np.flatnonzero(ramp)
-        nearest = slot[nearest_index(found > 0)[self.row[rest], self.column[rest]]]
-        steep = self.profile[:, self.reach + 2] - self.profile[:, self.reach]
-        same = (self.along[rest] * self.along[nearest]).sum(1) > ONE_WAY
-        same &= steep[rest] > AS_STEEP * steep[nearest]
-        rest, nearest = rest[same], nearest[same]
-        up, down, ramp = up.copy(), down.copy(), ramp.copy()
-        up[rest], down[rest] = up[nearest], down[nearest]
-        ramp[rest] = self.jumps(up[rest], down[rest], rest) > AS_STEEP * self.jumps(up[nearest], down[nearest], nearest)
-        return up, down, ramp
-
-
-def _alike_along(
-    shape: tuple[int, int], row: np.ndarray, column: np.ndarray, high: np.ndarray, low: np.ndarray, reach: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) disparities on either side, none far off the average along its line: no column of an edge stands out."""
-    line = np.zeros(shape, bool)
-    line[row, column] = True
-    sides = np.zeros((*shape, 2), np.float32)
-    sides[row, column] = np.stack([high, low], 1)
-    mean, most = masked_blur(sides, line, max(1.0, reach / 4))[row, column].T, STANDS_OUT * (high - low)
-    return tuple(np.clip(own, around - most, around + most) for own, around in zip((high, low), mean))
-
-
-def _steepest(disparity: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, columns and uphill directions (C, 2) of the pixels along the steepest lines of the map."""
-    soft = cv2.GaussianBlur(disparity, (0, 0), 0.7)
-    slope = np.stack([cv2.Sobel(soft, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))], -1)
-    steep = np.sqrt(np.square(slope).sum(-1))  # cv2.magnitude is not the same to the last bit each time
-    row, column = np.nonzero(steep > np.maximum(LEAST_JUMP, LEAST_SHARE * disparity) / (1.5 * reach))
-    along = slope[row, column] / steep[row, column][:, None]
-    places = np.stack([column, row], 1).astype(np.float32) + 0.5
-    own = steep[row, column]
-    ahead, behind = ((sample(slope, places + t * along) * along).sum(-1) for t in (1.0, -1.0))
-    aside = [(sample(slope, places + t * along) * along).sum(-1) for t in (reach / 2, -reach / 2)]
-    ridge = (own >= ahead) & (own >= behind) & (own > 1.4 * np.minimum(*aside))
-    line = np.zeros(steep.shape, np.float32)
-    line[row[ridge], column[ridge]] = own[ridge]
-    beside = cv2.dilate(line, np.ones((3, 3), np.uint8))[row, column]
-    chosen = (beside > 0) & (own > 0.6 * beside)
-    return row[chosen], column[chosen], along[chosen]
-
-
-def _ends(rise: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many px the ramp goes on uphill and downhill from the middle of profiles; more than `reach`: it never ends.
-
-    Args:
-        rise: (C, 2 reach + 2) float32, between neighbouring places of each profile.
-        reach: px.
-    """
-    middle = rise.shape[1] // 2
-    peak = rise[:, middle - 2 : middle + 2].max(1)
-    ends = []
-    for part in (rise[:, middle:], rise[:, middle - 1 :: -1]):
-        ends.append(_run(part > FLAT * peak[:, None]))
-    more = np.ceil(0.25 * (ends[0] + ends[1])).astype(int)  # tails of a blurred step, about half as wide as its flanks
-    for number, part in enumerate((rise[:, middle:], rise[:, middle - 1 :: -1])):
-        tail = _run(part > TAIL * peak[:, None])
-        ends[number] = np.where(ends[number] > reach, reach + 1, np.minimum(np.minimum(tail, ends[number] + more), reach))
-    return ends[0], ends[1]
-
-
-def _run(rising: np.ndarray) -> np.ndarray:
-    """(C,) length of the run of True that each row begins with."""
-    return np.where(rising.all(1), rising.shape[1], rising.argmin(1))
-
-
-def _slope_beyond(profile: np.ndarray, up: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """(C,) per px: the median rise of profiles outside their ramps, on the steeper side.
-
-    A slope goes on there, an edge does not; below the horizon the sea slopes on one side only.
-    """
-    rise = np.diff(profile, axis=1)
-    place, middle = np.arange(rise.shape[1]), rise.shape[1] // 2
-    steepest = np.zeros(len(rise), np.float32)
-    for beyond in (place < (middle - down)[:, None], place >= (middle + up)[:, None]):
-        count = beyond.sum(1)
-        ordered = np.sort(np.where(beyond, rise, np.inf), 1)
-        median = np.take_along_axis(ordered, (count // 2)[:, None], 1)[:, 0]
-        steepest = np.maximum(steepest, np.where(count > 0, median, 0))
-    return steepest
+    return lines.band(ramp, up, down, high, low)
 
 
 def _off_the_photo(color: np.ndarray, places: np.ndarray, along: np.ndarray) -> bool:
@@ -283,35 +130,7 @@ def _off_the_photo(color: np.ndarray, places: np.ndarray, along: np.ndarray) -> 
     return bool(np.delete(change, (4, 5, 6)).max() > 1.25 * change[4:7].max()) if len(change) > 6 else False
 
 
-def _paint(
-    shape: tuple[int, int],
-    places: np.ndarray,
-    along: np.ndarray,
-    up: np.ndarray,
-    down: np.ndarray,
-    high: np.ndarray,
-    low: np.ndarray,
-) -> _Band:
-    """Every pixel that a ramp runs over, with the two sides of the ramp whose steepest place is closest."""
-    both = np.full((2, shape[0] * shape[1]), np.nan, np.float32)
-    longest = int(max(up.max(initial=0), down.max(initial=0)))
-    for away in range(longest, -1, -1):  # what is closer comes later, and stays
-        for sign, end in ((1, up), (-1, down)):
-            rows = np.flatnonzero(end >= away)
-            column, row = np.floor(places[rows] + sign * away * along[rows]).astype(np.int64).T
-            inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-            flat = (row * shape[1] + column)[inside]
-            both[0, flat], both[1, flat] = high[rows[inside]], low[rows[inside]]
-    band = np.isfinite(both[0]).reshape(shape)
-    if band.any():  # where ramps fan out round a corner, pixels are missed
-        closed = cv2.morphologyEx(band.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-        both = both[:, nearest_index(band).ravel()]
-        band |= closed
-    index = np.flatnonzero(band)
-    return _Band(index, both[0, index], both[1, index])
-
-
-def _vote(band: _Band, disparity: np.ndarray, color: np.ndarray, reach: int) -> np.ndarray:
+def _vote(band: Band, disparity: np.ndarray, color: np.ndarray, reach: int) -> np.ndarray:
     """(B,) float32: log odds that a pixel is of the near side: how alike in colour the two sides around it are."""
     height, width = disparity.shape
     row, column = np.divmod(band.index, width)
@@ -339,7 +158,7 @@ def _likeness(color: np.ndarray, other: np.ndarray, scale: float) -> np.ndarray:
     return 1 / np.square(1 + np.einsum("ij,ij->i", away, away) * np.float32(1 / scale**2))
 
 
-def _agree(vote: np.ndarray, band: _Band, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
+def _agree(vote: np.ndarray, band: Band, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
     """(B,) float32: the votes after hearing neighbours of like colour."""
     height, width = disparity.shape
     slot = np.full(height * width, -1, np.int64)
@@ -360,7 +179,7 @@ def _agree(vote: np.ndarray, band: _Band, disparity: np.ndarray, color: np.ndarr
     return vote
 
 
-def _without_specks(vote: np.ndarray, band: _Band, disparity: np.ndarray, reach: int) -> np.ndarray:
+def _without_specks(vote: np.ndarray, band: Band, disparity: np.ndarray, reach: int) -> np.ndarray:
     """(B,) float32: the votes, turned round where a few pixels stand alone: no part of their side is beside them."""
     shape = disparity.shape
     side = np.zeros(shape, np.uint8)  # 0 outside the band, 1 far, 2 near
@@ -389,7 +208,7 @@ def _shifted(shape: tuple[int, int], down: int, right: int) -> tuple[tuple[slice
     return here, there
 
 
-def _enlarged(disparity: np.ndarray, color: np.ndarray, vote: np.ndarray, band: _Band, seen: np.ndarray) -> np.ndarray:
+def _enlarged(disparity: np.ndarray, color: np.ndarray, vote: np.ndarray, band: Band, seen: np.ndarray) -> np.ndarray:
     """(H, W) float32: the small photo's decisions at full size; beside a change of side each pixel's colour decides."""
     small, (height, width) = seen.shape[:2], disparity.shape
     votes = np.full(small, np.nan, np.float32)

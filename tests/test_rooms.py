@@ -31,6 +31,7 @@ MAY_IMPORT = {
 SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "parallel", "srgb"}
 STAGE_MAY_IMPORT = {
     "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
+    "edges": {"ramps"},
     "learned": {"model_files"},
     "depth_files": {"exr_files"},
     "depth_kinds": {"depth_files", "depth_network"},
