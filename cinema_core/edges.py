@@ -132,8 +132,8 @@ def _off_the_photo(color: np.ndarray, places: np.ndarray, along: np.ndarray) -> 
 
 def _vote(band: Band, disparity: np.ndarray, color: np.ndarray, reach: int) -> np.ndarray:
     """(B,) float32: log odds that a pixel is of the near side: how alike in colour the two sides around it are."""
-    height, width = disparity.shape
-    row, column = np.divmod(band.index, width)
+    shape = disparity.shape
+    row, column = np.divmod(band.index, shape[1])
     disparity, color = disparity.ravel(), color.reshape(-1, 3)
     own, scale = color[band.index], 1 / np.maximum(band.high - band.low, 1e-6)
     votes = np.full((2, len(band.index)), 1e-2, np.float32)
@@ -141,8 +141,7 @@ def _vote(band: Band, disparity: np.ndarray, color: np.ndarray, reach: int) -> n
     for number in range(SAMPLES):
         far = 1 + 1.6 * reach * (number / SAMPLES) ** 0.75
         turn = number * 2.39996  # golden angle
-        there = np.clip(row + round(far * np.sin(turn)), 0, height - 1) * width
-        there += np.clip(column + round(far * np.cos(turn)), 0, width - 1)
+        there = _flat(row + round(far * np.sin(turn)), column + round(far * np.cos(turn)), shape)
         share = (np.take(disparity, there) - band.low) * scale
         alike = _likeness(np.take(color, there, 0), own, LIKE)
         for side, belongs in enumerate((np.abs(share - 1) < 0.2, np.abs(share) < 0.2)):
@@ -160,15 +159,15 @@ def _likeness(color: np.ndarray, other: np.ndarray, scale: float) -> np.ndarray:
 
 def _agree(vote: np.ndarray, band: Band, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
     """(B,) float32: the votes after hearing neighbours of like colour."""
-    height, width = disparity.shape
-    slot = np.full(height * width, -1, np.int64)
+    shape = disparity.shape
+    slot = np.full(disparity.size, -1, np.int64)
     slot[band.index] = np.arange(len(band.index))
-    row, column = np.divmod(band.index, width)
+    row, column = np.divmod(band.index, shape[1])
     own, flat, pairs = color.reshape(-1, 3)[band.index], color.reshape(-1, 3), []
     middle, scale = (band.high + band.low) / 2, 1 / np.maximum(band.high - band.low, 1e-6)
     disparity = disparity.ravel()
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 2), (2, 0), (0, -2), (-2, 0)):
-        there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
+        there = _flat(row + down, column + right, shape)
         weight = _likeness(np.take(flat, there, 0), own, LIKE / 2) * np.float32(1 / np.hypot(down, right))
         clear = np.clip(6 * (np.take(disparity, there) - middle) * scale, -3, 3)
         pairs.append((np.take(slot, there), weight, clear))
@@ -181,31 +180,27 @@ def _agree(vote: np.ndarray, band: Band, disparity: np.ndarray, color: np.ndarra
 
 def _without_specks(vote: np.ndarray, band: Band, disparity: np.ndarray, reach: int) -> np.ndarray:
     """(B,) float32: the votes, turned round where a few pixels stand alone: no part of their side is beside them."""
-    shape = disparity.shape
-    side = np.zeros(shape, np.uint8)  # 0 outside the band, 1 far, 2 near
-    side.ravel()[band.index] = 1 + (vote > 0)
-    middle = np.zeros(shape, np.float32)
-    middle.ravel()[band.index] = (band.high + band.low) / 2
-    vote = vote.copy()
-    for own in (1, 2):
-        count, part, stats, _ = cv2.connectedComponentsWithStats((side == own).astype(np.uint8), connectivity=8)
-        joined = stats[:, cv2.CC_STAT_AREA] > SPECK * reach**2
-        joined[0] = True
-        for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-            here, there = _shifted(shape, down, right)
-            beside = (side[here] == own) & (side[there] == 0)
-            beside &= (disparity[there] > middle[here]) == (own == 2)
-            joined[part[here][beside]] = True
-        alone = ~joined[part.ravel()[band.index]]
-        vote[alone] = -vote[alone]
-    return vote
+    shape, near, middle = disparity.shape, vote > 0, (band.high + band.low) / 2
+    row, column = np.divmod(band.index, shape[1])
+    outside = np.ones(disparity.size, bool)
+    outside[band.index] = False
+    held, alone = (np.zeros(len(vote), bool) for _ in range(2))
+    for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        there = _flat(row + down, column + right, shape)
+        held |= outside[there] & ((np.take(disparity, there) > middle) == near)
+    for own in (near, ~near):
+        side = np.zeros(shape, np.uint8)
+        side.ravel()[band.index[own]] = 1
+        _, part, stats, _ = cv2.connectedComponentsWithStats(side, connectivity=8)
+        part, joined = part.ravel()[band.index], stats[:, cv2.CC_STAT_AREA] > SPECK * reach**2
+        joined[part[own & held]] = True
+        alone |= own & ~joined[part]
+    return np.where(alone, -vote, vote)
 
 
-def _shifted(shape: tuple[int, int], down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of pixels and of those so much farther down and right of them."""
-    here = tuple(slice(max(0, -step), side - max(0, step)) for step, side in zip((down, right), shape))
-    there = tuple(slice(max(0, step), side - max(0, -step)) for step, side in zip((down, right), shape))
-    return here, there
+def _flat(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(B,) flat indices of pixels; what lies outside is moved to the border."""
+    return np.clip(row, 0, shape[0] - 1) * shape[1] + np.clip(column, 0, shape[1] - 1)
 
 
 def _enlarged(disparity: np.ndarray, color: np.ndarray, vote: np.ndarray, band: Band, seen: np.ndarray) -> np.ndarray:

@@ -177,7 +177,7 @@ class _Search:
         self.beside = {offset: self._beside(*offset) for offset in {*_CROSS, *_SQUARE}}
         self.mirror = self._mirror()
         self.match = self.mirror.clone() if coarser is None else self._finer(coarser)
-        self.repeated = self._copies()
+        self.repeated, self.wear = self._copies(), None
 
     def run(self, iterations: int, repeated: float) -> None:
         """Find the best match of every target, and its colour; `repeated` is the cost of a copy more than enough."""
@@ -187,8 +187,9 @@ class _Search:
             basis = self._basis() if basis is None else basis
             self.patches = self._describe(basis)
             self.aim = self.patches[self.target]
-            self.repeated = (self.repeated + self._copies()) / 2  # or all would leave what is taken often at once
-            self.wear = repeated * (self.repeated - ENOUGH).clamp(0, COUNTED)
+            if repeated:  # and half of what it was, or all would leave what is taken often at once
+                self.repeated = (self.repeated + self._copies()) / 2
+                self.wear = repeated * (self.repeated - ENOUGH).clamp(0, COUNTED)
             self.cost = self._cost(self.match, slice(None))
             for offset in _CROSS:
                 self._propagate(offset)
@@ -274,7 +275,7 @@ class _Search:
         cost = (across - along) * (away * self.across[:, rows]).sum(0).square_() + along * away.square_().sum(0)
         if self.ordered:
             cost += 10.0 * (self.guide[self._flat(match)] > self.limit[rows])
-        return cost.add_(self.wear[self._flat(match)])
+        return cost if self.wear is None else cost.add_(self.wear[self._flat(match)])
 
     def _copies(self) -> torch.Tensor:
         """(height * width,) float32: how often each place is copied now, on average over a patch."""

@@ -14,11 +14,11 @@ def test_a_fill_comes_from_many_places(monkeypatch):
     photo = cv2.resize(cv2.imread(str(PHOTO)), (480, 240), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     hole = np.zeros(photo.shape[:2], bool)
     hole[190:] = True
-    finest, searches = inpaint._Copier, []
+    copier, searches = inpaint._Copier, []
 
     def watched(color, source, guide, search, factor):
         searches.append(search)
-        return finest(color, source, guide, search, factor)
+        return copier(color, source, guide, search, factor)
 
     monkeypatch.setattr(inpaint, "_Copier", watched)
     inpaint.inpaint_hole(photo, hole, ~hole, np.zeros(hole.shape, np.float32))
