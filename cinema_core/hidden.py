@@ -17,7 +17,7 @@ import numpy as np
 
 from .behind import Behind, Canvas, around
 from .cuts import CUT
-from .inpaint import inpaint_hole
+from .inpaint import WORK_SIDE, inpaint_hole
 from .parallel import side_by_side
 from .softening import soften
 
@@ -26,6 +26,7 @@ JOINED = 1 / 100  # of the longer side; how far from its edge a band has the ton
 FADED = 4.0  # times as far nothing is left of it
 DARK = 0.02  # sRGB; tones are compared as if so much lighter, or black had any
 MOST_GAIN = 2.5  # by which a tone is joined; more makes sparks of single leaves
+LATER_SIDE = WORK_SIDE // 2  # px; of what is seen only past two things textures are looked for at about this size
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -74,7 +75,7 @@ def find_bands(
     avoided = cv2.dilate((canvas.cuts > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
     avoided.ravel()[hiding] = True
     # two of a model at once may be more than the memory holds
-    colors = (map if fill else side_by_side)(lambda tier: _colors(canvas, color, tier, avoided, seed, fill), tiers)
+    colors = (map if fill else side_by_side)(lambda number: _colors(canvas, color, tiers, number, avoided, seed, fill), range(len(tiers)))
     pieces: dict[tuple[int, int], list[tuple]] = {}
     for number, (tier, own) in enumerate(zip(tiers, colors)):
         for part, seen in zip(tier, own):
@@ -88,10 +89,10 @@ def find_bands(
 
 
 def _colors(
-    canvas: Canvas, color: np.ndarray, tier: list[Behind], avoided: np.ndarray, seed: int, fill: Fill | None
+    canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], number: int, avoided: np.ndarray, seed: int, fill: Fill | None
 ) -> list[np.ndarray]:
     """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther."""
-    shape = canvas.disparity.shape
+    shape, tier = canvas.disparity.shape, tiers[number]
     index, hidden = (np.concatenate([getattr(part, name) for part in tier]) for name in ("index", "disparity"))
     window = around(index, shape, int(CONTEXT * max(shape)))
     guide = canvas.disparity[window].copy()
@@ -105,14 +106,12 @@ def _colors(
         source = canvas.shown[window] & ~hole
     if fill is not None:
         nearest = hidden.max() + CUT
-        filled = fill(color[window], hole | (canvas.disparity[window] > nearest))[hole]
+        filled = fill(color[window], hole | (canvas.disparity[window] > nearest)).reshape(-1, 3)[place]
     else:
         # the root tells far surfaces apart: the sky from a lake before it
-        filled = inpaint_hole(color[window], hole, source, np.sqrt(guide), seed, ordered=True)
-    order = np.empty(hole.size, np.int32)
-    order[hole.ravel()] = np.arange(len(index))  # a pixel is in one part of a tier alone
-    ends = np.cumsum([len(part.index) for part in tier])[:-1]
-    colors = np.split(filled[order[place]], ends)
+        side = WORK_SIDE if number == 0 else LATER_SIDE
+        filled = inpaint_hole(color[window], hole, source, np.sqrt(guide, out=guide), seed, True, side, place)
+    colors = np.split(filled, np.cumsum([len(part.index) for part in tier])[:-1])
     if fill is not None:
         return colors
     return side_by_side(lambda own: soften(shape, own[0].index, _joined(canvas, color, *own)), zip(tier, colors))

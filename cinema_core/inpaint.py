@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from .grid import extend, masked_blur, nearest_index, pool, sample
 from .parallel import side_by_side
 
-WORK_SIDE = 640  # px; larger pictures copy with offsets found at about this size
+WORK_SIDE = 640  # px
 COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
@@ -51,7 +51,14 @@ _SQUARE = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
 def inpaint_hole(
-    color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray, seed: int = 0, ordered: bool = False
+    color: np.ndarray,
+    hole: np.ndarray,
+    source: np.ndarray,
+    guide: np.ndarray,
+    seed: int = 0,
+    ordered: bool = False,
+    work_side: int = WORK_SIDE,
+    where: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fill a hole with texture copied from elsewhere in the image.
 
@@ -62,6 +69,8 @@ def inpaint_hole(
         guide: (H, W) float32, 0..1, known in hole and source alike: like is filled with like.
         seed: Seed of the search.
         ordered: Copy only what is as near as the place it is copied to, or farther.
+        work_side: px; larger pictures copy with offsets found at about this size.
+        where: (P,) int64, flat indices of the hole's pixels in the order in which they are wanted; None for ascending.
 
     Returns:
         (P, 3) float32, sRGB, for the P pixels of the hole; `color` itself is neither copied nor changed. Without any source
@@ -69,9 +78,10 @@ def inpaint_hole(
     """
     assert color.shape[:2] == hole.shape == source.shape == guide.shape, (color.shape, hole.shape, source.shape)
     color, source = np.asarray(color, np.float32), source & ~hole
-    if not hole.any() or not source.any():
-        return color[hole]
-    factor = -(-max(hole.shape) // WORK_SIDE)
+    where = np.flatnonzero(hole) if where is None else where
+    if not len(where) or not source.any():
+        return color.reshape(-1, 3)[where]
+    factor = -(-max(hole.shape) // work_side)
     factor += factor % _stride(factor)
     generator = torch.Generator().manual_seed(seed)
     search = None
@@ -81,7 +91,7 @@ def inpaint_hole(
             search = _Search(level, generator, ordered, search)
             finest = number == len(levels) - 1
             search.run(ITERATIONS + (number == 0) - (finest and factor >= MANY), 0.0 if finest else REPEATED)
-        return _copy(color, hole, source, guide if ordered else None, search, factor)
+        return _copy(color, where, source, guide if ordered else None, search, factor)
 
 
 @contextmanager
@@ -327,10 +337,9 @@ class _Search:
 
 
 def _copy(
-    color: np.ndarray, hole: np.ndarray, source: np.ndarray, guide: np.ndarray | None, search: _Search, factor: int
+    color: np.ndarray, where: np.ndarray, source: np.ndarray, guide: np.ndarray | None, search: _Search, factor: int
 ) -> np.ndarray:
-    """(P, 3): the full-size hole filled with the finest level's offsets and given the small picture's tone."""
-    where = np.flatnonzero(hole)
+    """(P, 3): the full-size hole, (P,) flat indices, filled with the finest level's offsets and given the small picture's tone."""
     copier = _Copier(color, source, guide, search, factor)
     filled = np.empty((len(where), 3), np.float32)
     parts = [slice(begin, begin + CHUNK) for begin in range(0, len(where), CHUNK)]
@@ -339,11 +348,11 @@ def _copy(
         filled[part] = copier.copied(where[part])
 
     side_by_side(copy, parts)
-    tone = _tone(filled, where, hole, search, factor)
-    down, right = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in hole.shape)
+    tone = _tone(_cell_means(filled, where, source.shape, search, factor), search)
+    down, right = (((np.arange(side) + 0.5) / factor).astype(np.float32) for side in source.shape)
 
     def give_tone(part: slice) -> None:
-        row, column = np.divmod(where[part], hole.shape[1])
+        row, column = np.divmod(where[part], source.shape[1])
         toned = filled[part] + sample(tone, np.stack([right[column], down[row]], 1))
         np.clip(toned, 0, 1, out=filled[part])
 
@@ -364,9 +373,7 @@ class _Copier:
 
     def __init__(self, color: np.ndarray, source: np.ndarray, guide: np.ndarray | None, search: _Search, factor: int) -> None:
         self.width, self.size, self.pixels = color.shape[1], source.size, np.ascontiguousarray(color).reshape(-1, 3)
-        # as near as what is copied may be: what must not be is as if it were nearer than anything
-        self.guide = (np.zeros(source.shape, np.float32) if guide is None else np.ascontiguousarray(guide)).ravel()
-        self.nearness = np.where(source.ravel(), self.guide, np.float32(np.inf))
+        self.source, self.guide = source.ravel(), None if guide is None else np.ascontiguousarray(guide).ravel()
         self.plain = search.picture().reshape(-1, 3)
         down, right = np.moveaxis(search.offsets().numpy() * factor, -1, 0)
         target = search.hole.view(search.height, search.width).numpy()
@@ -388,14 +395,13 @@ class _Copier:
 
     def _single(self, place: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """(P, 3) float32 where the four cells lead to the same."""
-        limit = self.guide[place] + np.float32(NEARER)
-        index, may = self._led_to(place, row, column, limit, 0, 0)
+        index, may = self._led_to(place, row, column, self._limit(place), 0, 0)
         return self._or_plain(np.take(self.pixels, index, 0), ~may, row, column)
 
     def _mixed(self, place: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """(P, 3) float32 from the four cells."""
         total, weight = np.zeros((3, len(place)), np.float32), np.zeros(len(place), np.float32)
-        limit = self.guide[place] + np.float32(NEARER)
+        limit = self._limit(place)
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
             index, may = self._led_to(place, row, column, limit, down, right)
             share = np.square(self.rows.share[down][row] * self.columns.share[right][column])
@@ -405,15 +411,21 @@ class _Copier:
         found = (total / np.maximum(weight, np.float32(1e-3))).T
         return self._or_plain(found, weight <= 1e-3, row, column)
 
+    def _limit(self, place: np.ndarray) -> np.ndarray | None:
+        """(P,) float32, as near as what is copied there may be."""
+        return None if self.guide is None else np.take(self.guide, place) + np.float32(NEARER)
+
     def _led_to(
-        self, place: np.ndarray, row: np.ndarray, column: np.ndarray, limit: np.ndarray, down: int, right: int
+        self, place: np.ndarray, row: np.ndarray, column: np.ndarray, limit: np.ndarray | None, down: int, right: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """(P,) flat index that one of the four cells leads to, and (P,) bool, it may be copied."""
         cell = self.rows.cell[down][row] * self.columns.count + self.columns.cell[right][column]
         index, across = place + np.take(self.steps, cell), column + np.take(self.right, cell)
         inside = (index >= 0) & (index < self.size) & (across >= 0) & (across < self.width)
         index = np.where(inside, index, 0)
-        inside &= np.take(self.nearness, index) <= limit
+        inside &= np.take(self.source, index)
+        if limit is not None:
+            inside &= np.take(self.guide, index) <= limit
         return index, inside
 
     def _or_plain(self, found: np.ndarray, none: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -450,19 +462,24 @@ class _Cells:
         self.share = [1 - np.abs(middle - before - np.float32(after)) for after in (0, 1)]
 
 
-def _tone(filled: np.ndarray, where: np.ndarray, hole: np.ndarray, search: _Search, factor: int) -> np.ndarray:
-    """(h, w, 3) float32 to be added to the fill: the small picture's tone, and that of what is beside the rim."""
-    source = search.source.view(search.height, search.width).numpy()
+def _cell_means(filled: np.ndarray, where: np.ndarray, shape: tuple[int, int], search: _Search, factor: int) -> np.ndarray:
+    """(h, w, 4) float32: mean colour of the fill (P, 3) in each cell, and how many of its pixels, (P,) flat, were looked at."""
+    row, column = np.divmod(where, shape[1])
     step = _stride(factor)
-    empty = hole[::step, ::step]
-    looked_at = np.zeros(hole.shape, bool)
-    looked_at[::step, ::step] = True
-    looked_at = np.take(looked_at, where)
-    copied = np.zeros((*empty.shape, 3), np.float32)
-    copied[empty] = filled[looked_at]
-    share = pool(empty.astype(np.float32), factor // step)
-    target = share > 1e-6
-    copied = pool(copied, factor // step) / np.maximum(share, 1e-6)[..., None]
+    if step > 1:
+        rows = np.flatnonzero((row % step == 0) & (column % step == 0))
+        filled, row, column = filled[rows], row[rows], column[rows]
+    cell = row // factor * search.width + column // factor
+    sums = [np.bincount(cell, values, search.height * search.width) for values in (*filled.T, np.ones(len(cell)))]
+    sums = np.stack(sums, 1).astype(np.float32).reshape(search.height, search.width, 4)
+    sums[..., :3] /= np.maximum(sums[..., 3:], 1)
+    return sums
+
+
+def _tone(fill: np.ndarray, search: _Search) -> np.ndarray:
+    """(h, w, 3) float32 to be added to the fill (see `_cell_means`): the small picture's tone, and that of what is beside the rim."""
+    source = search.source.view(search.height, search.width).numpy()
+    copied, target = fill[..., :3], fill[..., 3] > 0
     picture = search.picture()
     tone = masked_blur(np.where(target[..., None], picture - copied, 0).astype(np.float32), target, 1.5)
     if search.ordered:

@@ -149,9 +149,11 @@ def _continue_color(
     inside = np.zeros_like(shown)
     inside[window] = True
     beyond.ravel()[thin[0]] = False
+    where = np.flatnonzero(beyond)
     far, near = np.quantile(disparity[window][::4, ::4], TOLD_APART)
-    guide = np.clip(disparity, far, near) + NEAR_SHARE * np.maximum(disparity - near, 0)
-    canvas[beyond] = inpaint_hole(canvas, beyond, inside, guide, seed)
+    guide = np.clip(disparity, far, near)
+    guide += np.float32(NEAR_SHARE) * np.maximum(disparity - np.float32(near), 0)
+    canvas.reshape(-1, 3)[where] = inpaint_hole(canvas, beyond, inside, guide, seed, where=where)
     canvas.reshape(-1, 3)[thin[0]] = canvas.reshape(-1, 3)[thin[1]]
     return canvas
 

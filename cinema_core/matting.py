@@ -33,8 +33,8 @@ LOOSEST = (0.12, 0.5)  # least share of the near thing in its own outermost pixe
 # A point of a mixed pixel is smaller the less its surface covers, and stands nearer to its surface, so that they touch.
 POINT, SMALLEST = 1.4, 0.12  # px; diameter of a whole point, and radius added to half the share
 INWARD = 0.35  # px, by which a point that covers next to nothing stands towards its surface
-AT_ONCE = 1 << 14  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
-BESIDE = 1.5  # px from an edge; what is closer looks for itself
+AT_ONCE = 1 << 15  # px that are unmixed at a time: what is summed up of them stays in the processor's cache
+BESIDE = 0.6  # px from an edge; what is closer looks for itself
 CELL = 2  # a cell in which one pixel looks for all is as wide as a mixed edge at most, divided by so much
 ROWS = 256  # that are looked through for cuts at a time
 
@@ -122,8 +122,8 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> Rim:
     kept = (np.abs(share - 1) < ALIKE) | (np.abs(share) < ALIKE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
 
-    # in a large picture neighbours that lie between the same two surfaces see the same; but right beside an edge, where
-    # most is mixed, each looks for itself: a hair's width away a thing may not be seen any more
+    # in a large picture neighbours that lie between the same two surfaces see the same; but right at an edge each looks
+    # for itself: a hair's width away a thing may not be seen any more
     beside = around.distance.ravel()[index] < BESIDE
     seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2, beside)
     sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
@@ -202,8 +202,8 @@ class _Around:
         distance, label, pixel = nearest_labels(part)
         distance, label = (values[top - first :][:ROWS] for values in (distance, label))
         self.distance[top : top + ROWS] = distance
-        row, column = np.nonzero(distance < reach)
-        light[:, row + top + self.margin, column + self.margin] = to_linear(color[top + row, column].T)
+        seen = np.flatnonzero(distance < reach) + top * width
+        light.reshape(3, -1)[:, self.place(seen)] = to_linear(np.take(color.reshape(-1, 3), seen, 0).T)
         index = np.flatnonzero(distance < wide + 0.5)
         return index + top * width, pixel[label.ravel()[index]] + first * width
 

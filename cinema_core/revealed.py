@@ -20,7 +20,7 @@ from .cuts import CUT
 from .parallel import side_by_side
 
 MARGIN = 1.02  # of the presets' amplitude
-MOST_CELLS = 1600  # along the longer side of the canvas; of larger ones each is several px wide
+CELLS = 1200  # along the longer side of a large canvas, about; of a smaller one each pixel is one
 BEYOND = 1  # cells around the frame that count as in it
 LESS = 3  # cells; a place is hidden where all so many around it are
 NEAREST = 0.01  # of a depth; what the camera comes closer to is hardly before it
@@ -94,15 +94,14 @@ class _Cells:
     def __init__(self, canvas: Canvas, clear: np.ndarray) -> None:
         self.camera, self.across = canvas.camera, canvas.shown.shape[1]
         self.middle = np.float32(canvas.shown.shape) / 2
-        self.size = size = -(-max(canvas.shown.shape) // MOST_CELLS)
+        self.size = size = max(1, round(max(canvas.shown.shape) / CELLS))
         self.shape = tuple(-(-side // size) for side in canvas.shown.shape)
         self.frame = tuple(-(-side // size) + 2 * BEYOND for side in (self.camera.height, self.camera.width))
         farthest = np.where(canvas.shown, canvas.disparity, np.float32(-1))
         farthest.ravel()[clear] = -1
         if size > 1:
-            missing = ((0, cells * size - side) for cells, side in zip(self.shape, farthest.shape))
-            farthest = np.pad(farthest, tuple(missing), constant_values=-1)
-            farthest = farthest.reshape(self.shape[0], size, -1).min(1).reshape(self.shape[0], -1, size).min(2)
+            square = np.ones((size, size), np.uint8)
+            farthest = cv2.erode(farthest, square, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=-1)[::size, ::size].copy()
         self.hiding = np.flatnonzero(farthest >= 0)
         self.disparity = farthest.ravel()[self.hiding]
 

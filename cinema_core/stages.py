@@ -19,6 +19,7 @@ from .depth import depth_key, find_depth
 from .depth_strokes import apply_depth_strokes
 from .device import choose_device
 from .flow_files import read_flow
+from .heap import kept_heap
 from .hints import Hints, read_hints, read_mask
 from .layers import Layers, split_layers
 from .learned import load_inpainter, model_key
@@ -124,7 +125,7 @@ class Stages:
         if found is not None:
             return found
         inputs = needs()
-        with self.timer(timed or stage):
+        with self.timer(timed or stage), kept_heap():
             return self.memory.keep(stage, Made(key, make(*inputs)))
 
     def _found(self, stage: str, key: str, load: Callable[[], object]) -> Made | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .behind import Behind, Canvas, behind_closest
+from .cells import Cells
 from .cuts import CUT, far_planes
 from .parallel import side_by_side
 from .ways import behind_along_ways
@@ -28,6 +29,8 @@ def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
     Returns:
         What is seen first behind the occluders, and what lies behind that in turn; a pixel is in one part of each.
     """
+    cells = Cells(canvas)
+    whole, canvas = canvas, cells.canvas
     edge = np.flatnonzero(canvas.cuts)
     if not len(edge):
         return []
@@ -38,7 +41,17 @@ def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
         return closest, behind_along_ways(canvas, edge, planes, closest, reach)
 
     closest, others = zip(*side_by_side(goes_on, [int(layer) for layer in np.unique(canvas.label.ravel()[edge])]))
-    return _in_tiers([part for part in closest + others if len(part.index)])
+    tiers = _in_tiers([part for part in closest + others if len(part.index)])
+    if canvas is whole:
+        return tiers
+    row = np.empty(canvas.disparity.size, np.int32)
+    row[edge] = np.arange(len(edge))
+
+    def of_pixels(part: Behind) -> Behind:
+        return cells.behind_pixels(part, planes[row[part.source], 1:].T)
+
+    parts = iter(side_by_side(of_pixels, [part for tier in tiers for part in tier]))
+    return [[next(parts) for _ in tier] for tier in tiers]
 
 
 def _in_tiers(parts: list[Behind]) -> list[list[Behind]]:

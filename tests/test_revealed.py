@@ -50,9 +50,9 @@ def columns_of(scene: Canvas, part: Behind) -> np.ndarray:
     return mask[WINDOW].mean(0)
 
 
-@pytest.mark.parametrize("cells", [1600, 200], ids=["px", "cells of 2 px"])
+@pytest.mark.parametrize("cells", [400, 200], ids=["px", "cells of 2 px"])
 def test_what_the_camera_looks_at_beside_a_post_stays_what_is_deep_behind_it_goes(cells, monkeypatch):
-    monkeypatch.setattr(revealed, "MOST_CELLS", cells)
+    monkeypatch.setattr(revealed, "CELLS", cells)
     scene = canvas((POST, NEAR))
     _, ((part,),) = find_revealed(scene, [[behind(scene, POST, FAR)]], NOTHING, WINDOW)
     left, size = columns_of(scene, part), -(-(WIDTH + 2 * PAD) // cells)

@@ -39,7 +39,8 @@ STAGE_MAY_IMPORT = {
     "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "revealed", "tiers"},  # cuts and fills what they hide
     "hidden": {"behind", "cuts", "inpaint", "softening"},
     "matting": {"cuts"},  # along which pixels are mixed
-    "tiers": {"behind", "cuts", "ways"},
+    "tiers": {"behind", "cells", "cuts", "ways"},
+    "cells": {"behind", "cuts"},
     "revealed": {"behind", "borders", "cuts"},
     "ways": {"behind", "borders", "cuts"},
     "behind": {"borders", "cuts"},
