@@ -23,9 +23,10 @@ from .softening import soften
 
 RIM = 1 / 640  # of the longer side; px beside a cut whose colours mix both sides
 JOINED = 1 / 100  # of the longer side; how far from its edge a band has the tone that is seen there
-FADED = 4.0  # times as far nothing is left of it
+FAINT = 1e-6  # share with which what is far from its edge tells how the fill looks there
 DARK = 0.02  # sRGB; tones are compared as if so much lighter, or black had any
 MOST_GAIN = 2.5  # by which a tone is joined; more makes sparks of single leaves
+UNLIKE = 0.25  # sRGB; a fill that differs by more from a surface of which nothing may be copied is none of it
 LATER_SIDE = WORK_SIDE // 2  # px; of what is seen only past two things textures are looked for at about this size
 CONTEXT = 1 / 10  # of the longer side; how far around the bands texture is looked for
 
@@ -114,29 +115,32 @@ def _colors(
     colors = np.split(filled, np.cumsum([len(part.index) for part in tier])[:-1])
     if fill is not None:
         return colors
-    return side_by_side(lambda own: soften(shape, own[0].index, _joined(canvas, color, *own)), zip(tier, colors))
+    return side_by_side(lambda own: soften(shape, own[0].index, _joined(canvas, color, avoided, *own)), zip(tier, colors))
 
 
-def _joined(canvas: Canvas, color: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:
+def _joined(canvas: Canvas, color: np.ndarray, avoided: np.ndarray, part: Behind, filled: np.ndarray) -> np.ndarray:
     """(B, 3): the fill with, close to its edge, the tone of the surface that goes on there.
 
-    Of two surfaces that are as near, such as a rock and the foam before it, depth alone does not tell which is meant.
+    Of two surfaces that are as near, such as a rock and the foam before it, depth alone does not tell which is meant. And of
+    what is as thin as a twig nothing may be copied: filled with sky, it would hang in the picture as a ghost of itself.
     """
     close = JOINED * max(canvas.disparity.shape)
-    near = np.flatnonzero(part.distance < FADED * close)
-    edge, at = _distinct(part.source[near])
+    edge, at = _distinct(part.source)
     row, column = np.divmod(edge, canvas.disparity.shape[1])
     surface = (canvas.disparity.ravel()[edge] // (2 * CUT)).astype(np.int64)
     place = row // close * (canvas.disparity.shape[1] // close + 1) + column // close
     _, cell = np.unique(place * (surface.max(initial=0) + 1) + surface, return_inverse=True)
-    seen, count = _seen_beside(canvas, color, edge, max(1, round(close / 4)))
+    seen, count, copied = _seen_beside(canvas, color, avoided, edge, max(1, round(close / 4)))
     tone, cells = _means(seen, count, cell), cell[at]
-    own, share = filled[near], np.exp(-np.square(part.distance[near] / close)).astype(np.float32)
+    share = np.exp(-np.square(part.distance / close)).astype(np.float32)
+    some = share + np.float32(FAINT)  # of a cell that has nothing close all counts
+    found = _means(filled * some[:, None], some, cells)
     # by a factor: what is added to leaves in the shade is a veil
-    gain = (tone + DARK) / (_means(own * share[:, None], share, cells) + DARK)
-    gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32)[cells]
-    joined = filled.copy()
-    joined[near] = np.clip(own * (1 + share[:, None] * (gain - 1)), 0, 1)
+    gain = np.clip((tone + DARK) / (found + DARK), 1 / MOST_GAIN, MOST_GAIN).astype(np.float32)[cells]
+    joined = np.clip(filled * (1 + share[:, None] * (gain - 1)), 0, 1)
+    foreign = (copied == 0) & (np.abs(tone - found).max(1) > UNLIKE)[cell]
+    rows = np.flatnonzero(foreign[at])
+    joined[rows] = (seen / np.maximum(count, 1)[:, None])[at[rows]]
     return joined
 
 
@@ -153,19 +157,22 @@ def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distinct + first, number[values - first]
 
 
-def _seen_beside(canvas: Canvas, color: np.ndarray, edge: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of colours (E, 3) of a few pixels of the same surface around each edge, and how many they are."""
+def _seen_beside(
+    canvas: Canvas, color: np.ndarray, avoided: np.ndarray, edge: np.ndarray, step: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of colours (E, 3) of a few pixels of the same surface around each edge, how many they are, and may be copied."""
     height, width = canvas.disparity.shape
     row, column = np.divmod(edge, width)
     own = canvas.disparity.ravel()[edge]
-    total, count = np.zeros((len(edge), 3), np.float32), np.zeros(len(edge), np.float32)
+    total, count, copied = np.zeros((len(edge), 3), np.float32), *np.zeros((2, len(edge)), np.float32)
     for down in range(-2 * step, 3 * step, step):
         for right in range(-2 * step, 3 * step, step):
             there = np.clip(row + down, 0, height - 1) * width + np.clip(column + right, 0, width - 1)
             same = np.abs(canvas.disparity.ravel()[there] - own) < CUT
             total += color.reshape(-1, 3)[there] * same[:, None]
             count += same
-    return total, count
+            copied += same & ~avoided.ravel()[there]
+    return total, count, copied
 
 
 def _means(values: np.ndarray, weight: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -175,6 +175,19 @@ def test_behind_two_things_there_are_two_surfaces():
     assert both[60:, 70:100].sum() > 10 and not both[:60].any()
 
 
+def test_a_twig_behind_a_post_goes_on_as_a_twig():
+    """It hides the sky, so nothing of it is copied, and all the rest that is as far or farther is sky."""
+    disparity, color = np.full((120, 200), 0.01, np.float32), np.full((120, 200, 3), (0.75, 0.8, 0.9), np.float32)
+    disparity[50:56], color[50:56] = 0.4, (0.3, 0.2, 0.1)
+    disparity[:, 80:110], color[:, 80:110] = 1.0, (0.5, 0.5, 0.5)
+    shown, label = np.ones(disparity.shape, bool), np.int16(2) - (disparity > 0.1) - (disparity > 0.5)
+    canvas = Canvas(Camera(200, 120, 200.0), disparity, shown, label, find_cuts(disparity, shown))
+    bands = find_bands(canvas, color, find_tiers(canvas), np.flatnonzero(disparity == np.float32(0.4)))
+    (behind,) = [band.color for band in bands if band.layer == 1]
+    assert len(behind) > 40
+    assert np.abs(behind - (0.3, 0.2, 0.1)).max() < 0.05
+
+
 def test_a_step_on_a_near_thing_does_not_end_what_goes_on_behind_it():
     """The closest edge is the step's, of the same layer, and it reveals little; the wall's own reveals more."""
     disparity = np.full((240, 480), 0.1, np.float32)
