@@ -14,9 +14,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .interrupts import shielded
+
 # Parameters of glibc's mallopt.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
-# While memory is kept all comes from one heap, which never shrinks; else what is large comes from the system, as when
+# While memory is kept all comes from one heap, which hardly ever shrinks; else what is large comes from the system, as when
 # glibc has found out by itself what is large.
 KEPT = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1}
 USUAL = {MMAP_MAX: 1 << 16, MMAP_THRESHOLD: 1 << 25, TRIM_THRESHOLD: 1 << 26}
@@ -26,6 +28,7 @@ _keeping = 0  # how many ask for it now
 
 
 @contextmanager
+@shielded  # what was asked for is taken back, whenever a request is cancelled
 def kept_heap() -> Iterator[None]:
     """A context in which memory that is freed is not given back to the system; it is when the outermost ends."""
     library = _library()

@@ -76,7 +76,8 @@ def find_bands(
     avoided = cv2.dilate((canvas.cuts > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
     avoided.ravel()[hiding] = True
     # two of a model at once may be more than the memory holds
-    colors = (map if fill else side_by_side)(lambda number: _colors(canvas, color, tiers, number, avoided, seed, fill), range(len(tiers)))
+    sides = [WORK_SIDE] + [LATER_SIDE] * (len(tiers) - 1)
+    colors = (map if fill else side_by_side)(lambda own: _colors(canvas, color, *own, avoided, seed, fill), zip(tiers, sides))
     pieces: dict[tuple[int, int], list[tuple]] = {}
     for number, (tier, own) in enumerate(zip(tiers, colors)):
         for part, seen in zip(tier, own):
@@ -90,10 +91,13 @@ def find_bands(
 
 
 def _colors(
-    canvas: Canvas, color: np.ndarray, tiers: list[list[Behind]], number: int, avoided: np.ndarray, seed: int, fill: Fill | None
+    canvas: Canvas, color: np.ndarray, tier: list[Behind], side: int, avoided: np.ndarray, seed: int, fill: Fill | None
 ) -> list[np.ndarray]:
-    """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther."""
-    shape, tier = canvas.disparity.shape, tiers[number]
+    """Colours of one tier, (B, 3) for each of its parts: what is behind each pixel, from what is as near or farther.
+
+    Textures are looked for on a copy of about `side` px.
+    """
+    shape = canvas.disparity.shape
     index, hidden = (np.concatenate([getattr(part, name) for part in tier]) for name in ("index", "disparity"))
     window = around(index, shape, int(CONTEXT * max(shape)))
     guide = canvas.disparity[window].copy()
@@ -110,7 +114,6 @@ def _colors(
         filled = fill(color[window], hole | (canvas.disparity[window] > nearest)).reshape(-1, 3)[place]
     else:
         # the root tells far surfaces apart: the sky from a lake before it
-        side = WORK_SIDE if number == 0 else LATER_SIDE
         filled = inpaint_hole(color[window], hole, source, np.sqrt(guide, out=guide), seed, True, side, place)
     colors = np.split(filled, np.cumsum([len(part.index) for part in tier])[:-1])
     if fill is not None:

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from .grid import extend, masked_blur, nearest_index, pool, sample
 from .parallel import side_by_side
 
-WORK_SIDE = 640  # px
+WORK_SIDE = 640  # px; of the copy that is searched, if nothing else is asked for
 COARSEST_SIDE = 90  # px
 PATCH = 5  # px
 COMPONENTS = 20  # of the 100 numbers of a patch
