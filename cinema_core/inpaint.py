@@ -34,9 +34,10 @@ MANY = 4  # px to a cell, from which the finest level needs one less: its offset
 # likely to go on. Behind something, what stands beside its edge goes on, not what looks alike elsewhere.
 FAR_AWAY, ORDERED_AWAY = (0.5, 0.02), (0.3, 0.3)
 MIRRORED = 0.45  # of a place's distance from the rim is its mirror image's: what ends before the rim is not to come back
-# Cost of each copy of a source that is more than enough, up to so many, counted over a patch; not on the finest level,
-# where it would make grain of what hangs together.
-REPEATED, ENOUGH, COUNTED = 0.06, 1.0, 4.0
+# Cost of each copy of a source that is more than enough, up to so many, counted over a patch; less on the finest level,
+# where it makes grain of what hangs together. There it keeps a strip from being copied outward from a border again and
+# again; behind something, where fills are narrow, nothing is.
+REPEATED, REPEATED_FINEST, ENOUGH, COUNTED = 0.06, 0.02, 1.0, 4.0
 JOIN_SIDES = (1 / 60, 1 / 250)  # of the longer side; how far along the rim and into the fill colours shift
 GUIDE_WEIGHT = 4.0  # a full range of disparity counts as four times that of a colour channel
 NEARER = 0.04  # of the guide; what is nearer than its target by more is never copied
@@ -90,7 +91,8 @@ def inpaint_hole(
         for number, level in enumerate(levels):
             search = _Search(level, generator, ordered, search)
             finest = number == len(levels) - 1
-            search.run(ITERATIONS + (number == 0) - (finest and factor >= MANY), 0.0 if finest else REPEATED)
+            repeated = REPEATED if not finest else 0.0 if ordered else REPEATED_FINEST
+            search.run(ITERATIONS + (number == 0) - (finest and factor >= MANY), repeated)
         return _copy(color, where, source, guide if ordered else None, search, factor)
 
 
