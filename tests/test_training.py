@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from cinema_core.depth_network import WEIGHTS, load_network
 from cinema_core.tensors import write_tensors
 from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
@@ -20,6 +21,7 @@ from training.ordinal import Pair, is_wrong, read_pairs
 from training.photographs import POINT, SKY_POINT, Judged, cut_photograph, read_distances
 from training.scenes.exr import read_exr
 from training.sources import HERE, WORKPLACES
+from training.train import Training
 from training.views import list_views, read_view
 
 HEIGHT, WIDTH = 48, 64
@@ -190,3 +192,9 @@ def test_blenders_exr_is_read(tmp_path):
     (tmp_path / "a.exr").write_bytes(header + bytes(16) + lines)
     found = read_exr(tmp_path / "a.exr")
     assert np.array_equal(found["A"], values[:, 0]) and np.array_equal(found["Z"], values[:, 1])
+
+
+def test_a_run_that_begins_with_shipped_weights_saves_them_as_they_are(tmp_path):
+    Training(tmp_path, 10, WEIGHTS).save()
+    begun, shipped = (load_network(file).state_dict() for file in (tmp_path / "depth_network.safetensors", WEIGHTS))
+    assert begun.keys() == shipped.keys() and all(torch.equal(begun[name], shipped[name]) for name in begun)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from cinema_core.depth_network import DepthNetwork
+from cinema_core.depth_network import DepthNetwork, load_network
 from cinema_core.tensors import write_tensors
 
 from .batches import Batches
@@ -35,14 +35,23 @@ AVERAGE = 0.99  # of the running mean of the weights, which is what is kept
 
 
 class Training:
-    """The state of a training run; `advance` makes one step."""
+    """The state of a training run; `advance` makes one step.
 
-    def __init__(self, out: Path, steps: int) -> None:
+    Args:
+        out: Folder of the run; what was saved there is gone on from.
+        steps: In all.
+        start: Weights that a new run begins with, such as the shipped ones; None begins with ImageNet's.
+    """
+
+    def __init__(self, out: Path, steps: int, start: Path | None = None) -> None:
         torch.manual_seed(0)
         self.file, self.steps, self.step = out / "training.pt", steps, 0
         self.network = DepthNetwork().to(memory_format=torch.channels_last)
-        load_imagenet(self.network.encoder, encoder_weights())
-        _spread_evenly(self.network.head[-1])
+        if start is None:
+            load_imagenet(self.network.encoder, encoder_weights())
+            _spread_evenly(self.network.head[-1])
+        else:
+            self.network.load_state_dict(load_network(start).state_dict())
         for part in (self.network.encoder.stem, *self.network.encoder.blocks[:FROZEN]):
             part.requires_grad_(False)
         encoder = [p for p in self.network.encoder.parameters() if p.requires_grad]
@@ -106,12 +115,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--start", type=Path, help="weights that a new run begins with; without any, ImageNet's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(chosen.threads)
-    training = Training(chosen.out, chosen.steps)
+    training = Training(chosen.out, chosen.steps, chosen.start)
     while training.step < training.steps:
         _run_phase(training, chosen)
     training.save()
