@@ -53,17 +53,18 @@ class Cells:
         least = np.maximum(SAME_JUMP * beside, CUT)
         return np.where((beside > 0) & (nearest - disparity > least), nearest, np.float32(0))
 
-    def behind_pixels(self, part: Behind, slope: np.ndarray) -> Behind:
+    def behind_pixels(self, part: Behind, source: np.ndarray, slope: np.ndarray) -> Behind:
         """What goes on behind cells, behind those of their pixels that hide it.
 
         Args:
             part: What goes on behind the canvas in cells.
+            source: (N,) int64, flat indices of the pixels that it continues.
             slope: (2, N) float32, its change of disparity from cell to cell, right and down.
         """
         height, width = self.pixels.disparity.shape
         across = self.canvas.disparity.shape[1]
         row, column = (at * self.size for at in np.divmod(part.index, across))
-        source, pieces = self._nearest_pixel(part.source), []
+        pieces = []
         for down, right in np.ndindex(self.size, self.size):
             inside = np.flatnonzero((row + down < height) & (column + right < width))
             index = (row[inside] + down) * width + column[inside] + right
@@ -76,7 +77,7 @@ class Cells:
             pieces.append((index[hidden], source[inside], disparity[hidden], distance, part.ground[inside]))
         return Behind(part.layer, *(np.concatenate(arrays) for arrays in zip(*pieces)))
 
-    def _nearest_pixel(self, cell: np.ndarray) -> np.ndarray:
+    def nearest_pixel(self, cell: np.ndarray) -> np.ndarray:
         """(N,) int64 flat indices of the pixels that cells, (N,) flat indices, are as near as."""
         height, width = self.pixels.disparity.shape
         row, column = (at * self.size for at in np.divmod(cell, self.canvas.disparity.shape[1]))

@@ -44,11 +44,12 @@ def find_tiers(canvas: Canvas, reach: float = 1.0) -> list[list[Behind]]:
     tiers = _in_tiers([part for part in closest + others if len(part.index)])
     if canvas is whole:
         return tiers
-    row = np.empty(canvas.disparity.size, np.int32)
+    row, pixel = np.empty(canvas.disparity.size, np.int32), cells.nearest_pixel(edge)
     row[edge] = np.arange(len(edge))
 
     def of_pixels(part: Behind) -> Behind:
-        return cells.behind_pixels(part, planes[row[part.source], 1:].T)
+        own = row[part.source]
+        return cells.behind_pixels(part, pixel[own], planes[own, 1:].T)
 
     parts = iter(side_by_side(of_pixels, [part for tier in tiers for part in tier]))
     return [[next(parts) for _ in tier] for tier in tiers]
