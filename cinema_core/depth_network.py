@@ -1,9 +1,10 @@
 """The depth network: a photo in, depth up to one factor and the sky out.
 
 An EfficientNet-Lite0 (Tan & Le 2019; batch norms folded into the convolutions) looks, a feature pyramid (Lin et al.
-2017) puts its five scales together, and a head answers at full resolution with two channels: log2 of inverse depth,
-relative to nothing in particular, and whether there is sky. Trained on renders of landscapes only: see
-training/MODEL_CARD.md for what it was shown and where it fails.
+2017) puts its five scales together, and a head answers at full resolution: log2 of inverse depth, relative to nothing in
+particular, and whether there is sky. A second finish answers with two surfaces and the choice between them (after Tosi
+et al. 2021), which makes steps of ramps. Trained on renders and judged points of landscapes: see training/MODEL_CARD.md
+for what it was shown and where it fails.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ FINE_AREA = 640 * 352  # px; there edges and small things are seen better
 LONGEST = 1280  # px; of a panorama
 LAYOUT = 1 / 8  # of the longer side: what is larger than this is taken from the smaller look
 WIDTHS = (24, 40, 64, 80, 96)  # channels of the pyramid, finest first
+BESIDE = 4  # px; the two surfaces of a pixel are the nearest and the farthest that lie within
+APART = (0.3, 0.6)  # octaves between the two surfaces of a pixel: from the first on they are two, from the second surely
+DECIDED = 4.0  # how much more firmly than it answers the network has to choose between them
+RAMP = 1.3  # px of its input; of the Gaussian that makes steps ramps again
 
 # EfficientNet-Lite0: kernel, stride, expansion, channels, repeats
 STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
@@ -95,31 +100,70 @@ class Refine(nn.Module):
         return x + self.second(F.relu(self.first(F.relu(x))))
 
 
+class Finish(nn.Module):
+    """The finest two levels of the pyramid and a head: (N, answers, H, W) of what is above them and two features."""
+
+    def __init__(self, inputs: int, answers: int) -> None:
+        super().__init__()
+        self.refine = nn.ModuleList(Refine(width) for width in WIDTHS[:2])
+        self.narrow, self.lateral = nn.Conv2d(WIDTHS[1], WIDTHS[0], 1), nn.Conv2d(inputs, WIDTHS[0], 1)
+        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(WIDTHS[0], 32, 3, padding=1), nn.ReLU(),
+                                  nn.Conv2d(32, answers * 4, 3, padding=1))  # four values for each pixel at stride 2
+
+    def forward(self, y: Tensor, finest: Tensor) -> Tensor:
+        y = self.refine[0](_enlarge(self.narrow(self.refine[1](y)), finest) + self.lateral(finest))
+        return F.pixel_shuffle(self.head(y), 2)
+
+
 class DepthNetwork(nn.Module):
-    """(N, 3, H, W) sRGB in 0..1 to (N, 2, H, W): log2 inverse depth, and the sky's logit. H, W multiples of STRIDE."""
+    """(N, 3, H, W) sRGB in 0..1 to (N, 5, H, W); H, W multiples of STRIDE.
+
+    The channels: log2 of inverse depth, the sky's logit; and, again as log2 of inverse depth, the nearest and the
+    farthest surface within a few pixels, and the logit of the choice between them, see `settle_steps`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
         inputs = [STAGES[stage][3] for stage in TAPS]
         inputs[3], inputs[4] = inputs[3] + 2, inputs[4] + 2  # and where in the photo: see `_with_place`
-        self.lateral = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(inputs, WIDTHS, strict=True))
-        self.refine = nn.ModuleList(Refine(width) for width in WIDTHS)
-        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(WIDTHS[1:], WIDTHS, strict=False))
+        self.lateral = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(inputs[1:], WIDTHS[1:], strict=True))
+        self.refine = nn.ModuleList(Refine(width) for width in WIDTHS[2:])
+        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(WIDTHS[2:], WIDTHS[1:], strict=False))
         self.whole = nn.Linear(inputs[4] - 2, WIDTHS[4])
-        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(WIDTHS[0], 32, 3, padding=1), nn.ReLU(),
-                                  nn.Conv2d(32, 2 * 4, 3, padding=1))  # four values for each pixel at stride 2
+        self.depth, self.steps = Finish(inputs[0], 2), Finish(inputs[0], 3)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.encoder((x * 255 - 127) / 128)
-        whole = self.whole(features[4].mean((2, 3)))[:, :, None, None]
-        y = self.refine[4](self.lateral[4](_with_place(features[4])) + whole)
-        for level in (3, 2, 1, 0):
-            feature = _with_place(features[level]) if level == 3 else features[level]
-            side = self.lateral[level](feature)
-            y = F.interpolate(self.narrow[level](y), size=side.shape[-2:], mode="bilinear", align_corners=False)
-            y = self.refine[level](y + side)
-        return F.pixel_shuffle(self.head(y), 2)
+        features[3:] = [_with_place(feature) for feature in features[3:]]
+        y = self.lateral[3](features[4]) + self.whole(features[4][:, :-2].mean((2, 3)))[:, :, None, None]
+        for level in (2, 1, 0):  # of the coarser four; the finest is the finish's
+            side = self.lateral[level](features[level + 1])
+            y = _enlarge(self.narrow[level](self.refine[level](y)), side) + side
+        return torch.cat([self.depth(y, features[0]), self.steps(y, features[0])], 1)
+
+
+def _enlarge(y: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(y, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def settle_steps(answer: np.ndarray) -> np.ndarray:
+    """(H, W) float32 log2 of inverse depth of what the network answers, (5, H, W), with steps where it has seen steps.
+
+    Where its two surfaces are apart, ramps of any width become ramps of a few pixels: the cleaning of edges needs some,
+    to find the photo's own edge on them. A slope, whose two surfaces are close, stays a slope; and nothing comes to lie
+    nearer or farther than all that is around it, which tore rocks where the depth and the surfaces disagreed.
+    """
+    inverse, _, near, far, choice = answer
+    apart = np.clip((near - far - APART[0]) / (APART[1] - APART[0]), 0, 1)
+    firm = cv2.GaussianBlur(_sigmoid(choice * (1 + (DECIDED - 1) * apart)), (0, 0), RAMP)
+    around = np.ones((2 * BESIDE + 1,) * 2, np.uint8)
+    settled = inverse + (near - far) * apart * (firm - _sigmoid(choice))
+    return np.clip(settled, cv2.erode(inverse, around), cv2.dilate(inverse, around))
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
 
 
 def _with_place(x: Tensor) -> Tensor:
@@ -198,8 +242,9 @@ def _look(color: np.ndarray, network: DepthNetwork, area: int) -> tuple[np.ndarr
     small = cv2.resize(color, size, interpolation=cv2.INTER_AREA)
     x = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))[None].to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        y = (network(x) + network(x.flip(3)).flip(3)) / 2  # left and right know of no difference
-    return y[0, 0].numpy(), torch.sigmoid(y[0, 1]).numpy()
+        answer = (network(x) + network(x.flip(3)).flip(3)) / 2  # left and right know of no difference
+    answer = answer[0].numpy()
+    return settle_steps(answer), _sigmoid(answer[1])
 
 
 def _input_size(width: int, height: int, area: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import torch
 from pictures import landscape
 
 from cinema_core import depth_network
-from cinema_core.depth_network import STRIDE, WEIGHTS, DepthNetwork, load_network, predict
+from cinema_core.depth_network import STRIDE, WEIGHTS, DepthNetwork, load_network, predict, settle_steps
 from cinema_core.sky import settle_sky
 from cinema_core.tensors import read_tensors, write_tensors
 
@@ -79,6 +79,32 @@ def test_the_mirrored_photo_gives_the_mirrored_depth(untrained):
     color = noise(96, 160)
     for here, there in zip(predict(color, untrained), predict(np.ascontiguousarray(color[:, ::-1]), untrained), strict=True):
         assert np.abs(here - there[:, ::-1]).max() < 1e-4
+
+
+def answer(near: float, far: float, width: float) -> np.ndarray:
+    """(5, 9, 61) float32 with a ramp of so many pixels from one surface to the other, and the choice that says so."""
+    choice = np.repeat(np.linspace(-30, 30, 61)[None] * 4 / width, 9, 0)
+    channels = far + (near - far) / (1 + np.exp(-choice)), 0 * choice, 0 * choice + near, 0 * choice + far, choice
+    return np.stack(channels).astype(np.float32)
+
+
+def test_a_ramp_between_two_surfaces_becomes_steeper_and_keeps_its_place_and_ends():
+    ramp = answer(2.0, 0.0, 12)
+    steep = settle_steps(ramp)[4]
+    assert np.diff(steep).max() > 1.7 * np.diff(ramp[0, 4]).max() and np.diff(steep).min() >= 0
+    assert steep[[0, 30, -1]] == pytest.approx([0, 1, 2], abs=0.01)
+
+
+def test_a_slope_stays_a_slope():
+    slope = answer(0.25, 0.0, 12)
+    assert np.allclose(settle_steps(slope), slope[0], atol=1e-6)
+
+
+def test_nothing_comes_to_lie_beyond_what_is_around():
+    torn = answer(2.0, 0.0, 12)
+    torn[0] = np.where(np.arange(61) >= 33, 2.0, 0.0)  # the step is elsewhere than the surfaces say
+    settled = settle_steps(torn)
+    assert settled.min() >= 0 and settled.max() <= 2
 
 
 def test_the_same_photo_gives_the_same_depth(untrained):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from cinema_core.depth_network import WEIGHTS, load_network
+from cinema_core.depth_network import BESIDE, WEIGHTS, load_network
 from cinema_core.tensors import write_tensors
 from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
-from training.losses import depth_loss
+from training.losses import choose_surface, depth_loss
 from training.mean import mean_of
 from training.ordinal import Pair, is_wrong, read_pairs
 from training.photographs import POINT, SKY_POINT, Judged, cut_photograph, read_distances
@@ -33,28 +33,54 @@ def plain() -> np.ndarray:
     return np.repeat(np.log2(np.maximum(rows, 0.5) / HEIGHT), WIDTH, 1).astype(np.float32)
 
 
-def batch(offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    target = torch.from_numpy(plain())[None]
-    label = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+def answer(target: np.ndarray, solid: np.ndarray) -> torch.Tensor:
+    """(1, 5, H, W) that is right: depth, the sky, the nearest and the farthest beside each pixel, the share between."""
+    window = np.ones((2 * BESIDE + 1,) * 2, np.uint8)
+    near = cv2.dilate(np.where(solid, target, -99).astype(np.float32), window)
+    far = cv2.erode(np.where(solid, target, 99).astype(np.float32), window)
+    share = np.clip((target - far) / np.maximum(near - far, 1e-6), 1e-6, 1 - 1e-6)
+    parts = target, np.where(solid, -12, 12), near, far, np.log(share / (1 - share))
+    return torch.from_numpy(np.stack(parts).astype(np.float32))[None]
+
+
+def batch(offset: float = 0.0, wall: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Prediction, target and label of a plain, with a wall at the right that is so many octaves nearer."""
+    target = plain()
+    target[:, WIDTH // 2:] += wall
+    label = np.zeros((1, HEIGHT, WIDTH), np.uint8)
     label[:, : HEIGHT // 4] = 1
-    logit = torch.where(label == 1, 12.0, -12.0)
-    return torch.stack([target + offset, logit], 1), target, label
+    prediction = answer(target, label[0] == 0)
+    prediction[:, [0, 2, 3]] += offset
+    return prediction, torch.from_numpy(target)[None], torch.from_numpy(label)
 
 
-def test_the_right_depth_costs_nothing():
-    assert float(depth_loss(*batch())[0]) < 1e-4
+@pytest.mark.parametrize("wall", [0, 2])
+def test_the_right_depth_costs_nothing(wall):
+    prediction, target, label = batch(wall=wall)
+    assert float(depth_loss(prediction, target, label)[0]) < 1e-4
+    assert torch.allclose(choose_surface(*prediction[0, 2:])[label[0] == 0], target[label == 0], atol=1e-4)
+
+
+def test_a_step_that_is_a_ramp_costs_though_both_surfaces_are_right():
+    prediction, target, label = batch(wall=2)
+    right = prediction[:, 4].clone()
+    prediction[:, 4, :, WIDTH // 2 - 3:WIDTH // 2 + 3] = 0
+    _, parts = depth_loss(prediction, target, label)
+    assert parts["surfaces"] < 1e-5 and parts["octaves"] < 1e-5 and parts["choice"] > 0.02 and parts["steps"] > 0.1
+    prediction[:, 4] = -right  # the wall's border belongs to the plain
+    assert depth_loss(prediction, target, label)[1]["choice"] > 2 * parts["choice"]
 
 
 def test_a_factor_costs_little_and_bends_nothing():
     total, parts = depth_loss(*batch(1.0))
-    assert float(total) < 0.25 and parts["gradient"] < 1e-6 and parts["plane"] < 1e-4
+    assert float(total) < 0.6 and parts["gradient"] < 1e-6 and parts["plane"] < 1e-4
 
 
 def test_depth_in_the_sky_and_in_fog_is_not_asked_for():
     prediction, target, label = batch()
     label[:, 20:30, 20:30] = 2
     wrong = prediction.clone()
-    wrong[:, 0, : HEIGHT // 4] = 30
+    wrong[:, [0, 2, 3, 4], : HEIGHT // 4] = 30
     wrong[:, :, 20:30, 20:30] = -30
     assert float(depth_loss(wrong, target, label)[0]) == pytest.approx(float(depth_loss(prediction, target, label)[0]))
 
@@ -124,7 +150,7 @@ def points(*entries: tuple[int, int, float]) -> tuple[torch.Tensor, torch.Tensor
 
 def test_points_of_a_photograph_ask_for_their_order_and_leave_the_ratio_room():
     target, label = points((5, 5, 10.0), (50, 5, 40.0), (20, 20, 10.5), (30, 2, np.inf))
-    prediction = torch.full((1, 2, HEIGHT, WIDTH), -12.0)
+    prediction = torch.full((1, 5, HEIGHT, WIDTH), -12.0)
     prediction[0, 1, 2, 30] = 12
     prediction[0, 0] = 3.0  # anything, anywhere but at the points
 
@@ -140,7 +166,7 @@ def test_points_of_a_photograph_ask_for_their_order_and_leave_the_ratio_room():
 
 def test_points_of_a_photograph_ask_for_their_sky():
     target, label = points((5, 20, 10.0), (30, 2, np.inf))
-    prediction = torch.zeros(1, 2, HEIGHT, WIDTH)
+    prediction = torch.zeros(1, 5, HEIGHT, WIDTH)
     prediction[0, 1] = -12
     wrong = depth_loss(prediction, target, label)[1]["points"]
     prediction[0, 1, 2, 30] = 12
@@ -198,3 +224,12 @@ def test_a_run_that_begins_with_shipped_weights_saves_them_as_they_are(tmp_path)
     Training(tmp_path, 10, WEIGHTS).save()
     begun, shipped = (load_network(file).state_dict() for file in (tmp_path / "depth_network.safetensors", WEIGHTS))
     assert begun.keys() == shipped.keys() and all(torch.equal(begun[name], shipped[name]) for name in begun)
+
+
+def test_only_what_is_asked_to_learn_changes(tmp_path):
+    training = Training(tmp_path, 10, WEIGHTS, ("steps",))
+    before = {name: value.clone() for name, value in training.network.state_dict().items()}
+    image, target, label = torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.rand(1, 64, 64), torch.zeros(1, 64, 64)
+    training.advance(image, target, label)
+    changed = {name for name, value in training.network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and all(name.startswith("steps") for name in changed)

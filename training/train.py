@@ -41,19 +41,23 @@ class Training:
         out: Folder of the run; what was saved there is gone on from.
         steps: In all.
         start: Weights that a new run begins with, such as the shipped ones; None begins with ImageNet's.
+        only: Beginnings of the names of what learns, such as "steps"; nothing stands for all.
     """
 
-    def __init__(self, out: Path, steps: int, start: Path | None = None) -> None:
+    def __init__(self, out: Path, steps: int, start: Path | None = None, only: tuple[str, ...] = ()) -> None:
         torch.manual_seed(0)
         self.file, self.steps, self.step = out / "training.pt", steps, 0
         self.network = DepthNetwork().to(memory_format=torch.channels_last)
         if start is None:
             load_imagenet(self.network.encoder, encoder_weights())
-            _spread_evenly(self.network.head[-1])
+            for finish in (self.network.depth, self.network.steps):
+                _spread_evenly(finish.head[-1])
         else:
             self.network.load_state_dict(load_network(start).state_dict())
         for part in (self.network.encoder.stem, *self.network.encoder.blocks[:FROZEN]):
             part.requires_grad_(False)
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and name.startswith(only or ""))
         encoder = [p for p in self.network.encoder.parameters() if p.requires_grad]
         rest = [p for name, p in self.network.named_parameters() if not name.startswith("encoder")]
         groups = [{"params": encoder, "share": ENCODER_RATE}, {"params": rest, "share": 1.0}]
@@ -116,12 +120,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--start", type=Path, help="weights that a new run begins with; without any, ImageNet's")
+    parser.add_argument("--only", nargs="*", default=[], metavar="PART", help="what learns, such as steps; else all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(chosen.threads)
-    training = Training(chosen.out, chosen.steps, chosen.start)
+    training = Training(chosen.out, chosen.steps, chosen.start, tuple(chosen.only))
     while training.step < training.steps:
         _run_phase(training, chosen)
     training.save()
