@@ -31,10 +31,10 @@ FINE_AREA = 640 * 352  # px; there edges and small things are seen better
 LONGEST = 1280  # px; of a panorama
 LAYOUT = 1 / 8  # of the longer side: what is larger than this is taken from the smaller look
 WIDTHS = (24, 40, 64, 80, 96)  # channels of the pyramid, finest first
-BESIDE = 4  # px; the two surfaces of a pixel are the nearest and the farthest that lie within
+BESIDE = 4  # px of its input; the two surfaces of a pixel are the nearest and the farthest that lie within
 APART = (0.3, 0.6)  # octaves between the two surfaces of a pixel: from the first on they are two, from the second surely
 DECIDED = 4.0  # how much more firmly than it answers the network has to choose between them
-RAMP = 1.3  # px of its input; of the Gaussian that makes steps ramps again
+RAMP = 1.3  # px of its input; sigma of the Gaussian that makes steps ramps again
 
 # EfficientNet-Lite0: kernel, stride, expansion, channels, repeats
 STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
@@ -135,8 +135,9 @@ class DepthNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.encoder((x * 255 - 127) / 128)
+        whole = self.whole(features[4].mean((2, 3)))[:, :, None, None]
         features[3:] = [_with_place(feature) for feature in features[3:]]
-        y = self.lateral[3](features[4]) + self.whole(features[4][:, :-2].mean((2, 3)))[:, :, None, None]
+        y = self.lateral[3](features[4]) + whole
         for level in (2, 1, 0):  # of the coarser four; the finest is the finish's
             side = self.lateral[level](features[level + 1])
             y = _enlarge(self.narrow[level](self.refine[level](y)), side) + side

@@ -16,7 +16,7 @@ GRADIENT = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}  # distance, px: weight; th
 BENDS = (5, 20)  # px over which planes are asked to be planes
 EDGE = 0.4  # octaves between neighbours that make an edge
 EDGE_WEIGHT = 3.0
-SURFACES, CHOICE = 0.3, 0.3  # weights of these and of which of them it is
+SURFACES, CHOICE = 0.3, 0.3  # weights of the two surfaces of a pixel and of which of them it is
 ORDER, POINT_SKY = 3.0, 0.3  # weights of the points of photographs
 CERTAIN = 0.2  # octaves; two points that were judged closer than this are not compared
 STRICT, LOOSE = 0.5, (2.0, 0.5)  # a judged ratio may be felt as its half, or as (twice, and octaves more): guesses are rough
@@ -33,9 +33,10 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
     solid = label == 0
     inverse, sky_logit, *surfaces = prediction.unbind(1)
     offset = _medians((inverse - target).detach(), solid)
-    absolute, gradient, plane = _shape_loss(inverse, target, label, offset)
+    weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
+    absolute, gradient, plane = _shape_loss(inverse, target, weight, offset)
     missed, choice = _surface_loss(*surfaces, target + FORGIVEN * offset, solid)
-    steps = sum(_shape_loss(choose_surface(*surfaces), target, label, offset))
+    steps = sum(_shape_loss(choose_surface(*surfaces), target, weight, offset))
     sky = F.binary_cross_entropy_with_logits(sky_logit, (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label < 2)).mean()
     order, point_sky = _point_loss(inverse, sky_logit, target, label)
@@ -51,13 +52,12 @@ def choose_surface(near: Tensor, far: Tensor, choice: Tensor) -> Tensor:
     return far + (near - far) * torch.sigmoid(choice)
 
 
-def _shape_loss(inverse: Tensor, target: Tensor, label: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Octaves of error, of its gradients, and how far planes are bent, weighted."""
-    solid = label == 0
+def _shape_loss(inverse: Tensor, target: Tensor, weight: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Octaves of error, pixel by pixel weighted, of its gradients, and how far planes are bent; each as it counts."""
+    solid = weight > 0
     error = inverse - target - FORGIVEN * offset
-    weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
     absolute = (error.abs().clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
-    gradient = sum(weight * _gradient(error, solid, step) for step, weight in GRADIENT.items())
+    gradient = sum(share * _gradient(error, solid, step) for step, share in GRADIENT.items())
     plane = sum(_plane(inverse - offset, target, solid, step) for step in BENDS)
     return absolute, gradient, PLANE * plane
 
