@@ -21,6 +21,7 @@ from training.ordinal import Pair, is_wrong, read_pairs
 from training.photographs import POINT, SKY_POINT, Judged, cut_photograph, read_distances
 from training.scenes.exr import read_exr
 from training.sources import HERE, WORKPLACES
+from training.scenes.terrain import DISTANCE, RAYS, make_land
 from training.train import Training
 from training.views import list_views, read_view
 
@@ -218,6 +219,24 @@ def test_blenders_exr_is_read(tmp_path):
     (tmp_path / "a.exr").write_bytes(header + bytes(16) + lines)
     found = read_exr(tmp_path / "a.exr")
     assert np.array_equal(found["A"], values[:, 0]) and np.array_equal(found["Z"], values[:, 1])
+
+
+def test_the_ground_behind_a_brow_is_hidden():
+    """Along the middle, seen from the eye: what lies lower than something nearer."""
+    hidden = []
+    for seed in range(12):
+        land = make_land(np.random.default_rng(seed), "brow", "grass", 0.0, 1.7)
+        upwards = (land.heights[:, RAYS // 2] - land.eye) / DISTANCE[:, 0]
+        within = (DISTANCE[:, 0] > 2) & (DISTANCE[:, 0] < 400)
+        hidden.append((upwards < np.maximum.accumulate(upwards) - 1e-3)[within].mean())
+    assert np.median(hidden) > 0.5  # among hills it is 0.42
+
+
+def test_the_lowest_ground_of_a_distance_is_found_to_all_sides():
+    land = make_land(np.random.default_rng(3), "hills", "grass", 0.0, 1.7)
+    ring = int(np.searchsorted(DISTANCE[:, 0], 900))
+    land.heights[ring, 5] = -777
+    assert land.lowest(900) == -777 and land.lowest(3000) > -777
 
 
 def test_a_run_that_begins_with_shipped_weights_saves_them_as_they_are(tmp_path):

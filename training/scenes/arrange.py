@@ -178,6 +178,22 @@ def _bridge(scene: Scene) -> None:
     scene.put_on_ground("viaduct", side, distance, size * np.array([1.3, rng.uniform(0.5, 1.5), 1]), along, 0.05)
 
 
+def _flanks(scene: Scene) -> None:
+    """Rocks, walls or trees fill a side of the view, or both, and lead into it."""
+    rng = scene.rng
+    for side in (-1, 1) if scene.chance(0.35) else (rng.choice([-1, 1]),):
+        kind = str(rng.choice(["rock", "stack", "house", "facade", "block", "broadleaf", "conifer", "bush"],
+                              p=[0.34, 0.26, 0.06, 0.06, 0.06, 0.1, 0.06, 0.06]))
+        away, wide = log_uniform(rng, 1.5, 40), rng.uniform(0.15, 0.6)
+        for _ in range(scene.number(1, 6)):
+            size = away * log_uniform(rng, 0.35, 1.5) * np.exp(rng.normal(size=3) * 0.2)
+            aside = side * (wide * away + 0.35 * size[0])
+            scene.put_on_ground(kind, aside, away, size, sink=rng.uniform(0.02, 0.3))
+            away *= rng.uniform(1.3, 2.2)
+            wide *= rng.uniform(0.75, 1.1)
+    _open_country(scene)
+
+
 def _forest(scene: Scene) -> None:
     """Among trees; often leaves or a slope close the view, and no sky is seen."""
     rng = scene.rng
@@ -216,10 +232,10 @@ def _raise_curtain(scene: Scene, index: int, distance: float, height: tuple[floa
     length = rng.uniform(0.1, 1.2)
     crest = noise.ridged(bearing / length, 0 * bearing, 7) - 0.9 if ridged else noise.fractal(bearing / length, 0 * bearing, 7)
     top = height[0] * np.clip(1 + height[1] * crest, 0.05, 3)
-    foot = scene.land.eye - 30
+    foot = min(scene.land.eye, scene.land.lowest(distance)) - 30  # and hovers over nothing
     lean, bumps = relief
     away = distance * (1 + lean * level + bumps * noise.fractal(30 * bearing + 0 * level, 9 * level + 11 * bearing, 4))
-    z = foot + (top + 30) * level
+    z = foot + (scene.land.eye + top - foot) * level
     scene.stage.set_curtain(index, np.stack([away * np.sin(bearing), away * np.cos(bearing), z], -1), surface)
 
 
@@ -352,6 +368,7 @@ class Class:
 
 CLASSES = {
     "open": Class(0.27, _open_country),
+    "flanks": Class(0.10, _flanks),
     "framed": Class(0.13, _open_country),  # the views add branches, trunks and rocks at the frame
     "thin": Class(0.10, _thin),
     "gaps": Class(0.09, _gaps),

@@ -19,8 +19,8 @@ X, Y = DISTANCE * np.sin(BEARING), DISTANCE * np.cos(BEARING)
 
 Height = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-KINDS = {"hills": 0.17, "mountain": 0.2, "valley": 0.14, "canyon": 0.08, "coast": 0.16, "dunes": 0.06, "flat": 0.09,
-         "mesa": 0.06, "stacks": 0.04}
+KINDS = {"hills": 0.15, "mountain": 0.18, "valley": 0.12, "canyon": 0.08, "coast": 0.15, "dunes": 0.06, "flat": 0.08,
+         "mesa": 0.05, "stacks": 0.04, "brow": 0.09}
 
 PALETTES = {  # sRGB
     "grass": [(.35, .42, .18), (.45, .48, .22), (.30, .36, .16), (.5, .47, .3)],
@@ -51,6 +51,10 @@ class Land:
         ring = np.searchsorted(DISTANCE[:, 0], np.hypot(x, y)).clip(0, RINGS - 1)
         ray = np.searchsorted(BEARING[0], np.arctan2(x, y)).clip(0, RAYS - 1)
         return float(self.heights[ring, ray])
+
+    def lowest(self, distance: float) -> float:
+        """Of the ground about so far away (m), to all sides."""
+        return float(self.heights[(DISTANCE[:, 0] > 0.85 * distance) & (DISTANCE[:, 0] < 1.4 * distance)].min())
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -89,7 +93,8 @@ def _sum_heights(rng: np.random.Generator, kind: str) -> Height:
         parts.append(_mountains(rng, noise))
     if kind == "valley" or (kind in ("mountain", "hills") and rng.random() < 0.2):
         parts.append(_valley(rng, noise))
-    special = {"canyon": _canyon, "coast": _coast, "surf": _beach, "dunes": _dunes, "mesa": _mesa, "wall": _wall}
+    special = {"canyon": _canyon, "coast": _coast, "surf": _beach, "dunes": _dunes, "mesa": _mesa, "wall": _wall,
+               "brow": _brow}
     if kind in special:
         parts.append(special[kind](rng, noise))
     return lambda x, y: sum(part(x, y) for part in parts)
@@ -194,6 +199,19 @@ def _mesa(rng: np.random.Generator, noise: Noise) -> Height:
         t = t * step(start, 3 * start, np.hypot(x, y)) * levels
         rest = t - np.floor(t)
         return high / levels * (np.floor(t) + 0.3 * step(0, 0.7, rest) + 0.7 * step(0.7, 0.95, rest))
+
+    return height
+
+
+def _brow(rng: np.random.Generator, noise: Noise) -> Height:
+    """The ground ends at a crest close by; the land goes on far below, and its beginning is hidden."""
+    start, deep, turn = log_uniform(rng, 2, 60), log_uniform(rng, 1.5, 200), rng.normal() * 0.5
+    rise, wavy, size = rng.uniform(-0.05, 0.25), log_uniform(rng, 0.1, 1.2), start * rng.uniform(0.6, 3)
+    fall = deep * rng.uniform(0.2, 1.5)
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        away = y * np.cos(turn) + x * np.sin(turn) - start + noise.fractal(x / size + 21, y / size, 5) * start * wavy
+        return rise * np.clip(away, -start, 0) - deep * step(0, fall, away)
 
     return height
 

@@ -14,6 +14,9 @@ from .stage import LONG, SHORT, Light
 from .terrain import jitter, log_uniform
 
 
+TELEPHOTO = 0.12  # of the views
+
+
 @dataclass(frozen=True)
 class View:
     """One camera: field of view of the image's width and angles in radians, height in metres."""
@@ -38,6 +41,8 @@ def set_view(scene: Scene, index: int) -> View:
     rng, eye = scene.rng, scene.land.eye
     portrait = bool(rng.random() < 0.2)
     fov = np.radians(rng.uniform(24, 52) if portrait else rng.uniform(32, 78))
+    if rng.random() < TELEPHOTO:
+        fov *= rng.uniform(0.2, 0.7)
     turn = rng.uniform(-0.3, 0.3) if index == 0 else rng.uniform(-0.5, 0.5)
     lifted = 0.0 if index == 0 else rng.uniform(0, 0.6)
     view = View(float(fov), 0.0, float(turn), float(eye + lifted * _rise(scene)), portrait)
@@ -127,8 +132,8 @@ def _bushes(scene: Scene, view: View) -> None:
 
 def _rock(scene: Scene, view: View) -> None:
     rng = scene.rng
-    away, side = rng.uniform(1.5, 10), rng.choice([-1, 1])
-    _put(scene, view, "rock", (side * rng.uniform(0.8, 1.2), -rng.uniform(0, 1)), away, away * rng.uniform(0.2, 0.5))
+    away, side = log_uniform(rng, 1.5, 20), rng.choice([-1, 1])
+    _put(scene, view, "rock", (side * rng.uniform(0.8, 1.2), rng.uniform(-1, 0.3)), away, away * log_uniform(rng, 0.2, 1.2))
 
 
 def _leaves(scene: Scene, view: View) -> None:
