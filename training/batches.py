@@ -102,10 +102,16 @@ def photograph(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _focus(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blurred, sharpened, or enlarged from a smaller picture."""
     chance = rng.random()
-    if chance < 0.2:
+    if chance < 0.12:
+        height, width = color.shape[:2]
+        share = rng.uniform(0.3, 0.8)
+        small = cv2.resize(color, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    if chance < 0.25:
         return cv2.GaussianBlur(color, (0, 0), rng.uniform(0.3, 1.2))
-    if chance < 0.45:
+    if chance < 0.5:
         return color + (color - cv2.GaussianBlur(color, (0, 0), 1.0)) * rng.uniform(0.3, 1.5)
     return color
 
