@@ -252,3 +252,16 @@ def test_only_what_is_asked_to_learn_changes(tmp_path):
     training.advance(image, target, label)
     changed = {name for name, value in training.network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed and all(name.startswith("steps") for name in changed)
+
+
+def test_bfloat16_comes_close_and_is_left_for_the_last_steps(tmp_path):
+    sample = torch.randint(256, (1, 3, 64, 64), dtype=torch.uint8), torch.rand(1, 64, 64), torch.zeros(1, 64, 64)
+
+    def octaves(step: int, bfloat16: bool) -> float:
+        training = Training(tmp_path, 10, WEIGHTS, bfloat16=bfloat16)
+        training.step = step
+        return training.advance(*sample)["octaves"]
+
+    fast, exact = octaves(0, True), octaves(0, False)
+    assert fast != exact and fast == pytest.approx(exact, rel=0.05)
+    assert octaves(9, True) == octaves(9, False)
