@@ -41,7 +41,7 @@ bench-geometry: environment
 	$(PYTHON) tests/benchmark/geometry.py --scaling canyon
 
 # Each goes on where it was ended. The weights in use are left alone; to use new ones, copy them over
-# cinema_core/depth_network.safetensors.
+# cinema_core/depth/network.safetensors.
 DEPTH_DATA ?= training/data
 DEPTH_RUN ?= training/run
 DEPTH_BLOCKS ?= 400

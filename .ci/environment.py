@@ -46,8 +46,10 @@ def main(folder: Path, blender: str) -> None:
     python, stamp = python_of(folder), folder / "pins.txt"
     if works(python) and stamp.exists() and stamp.read_text() == "\n".join(pins):
         return
-    print(f"Setting up {folder.name} for Blender {blender} with Python {sys.version.split()[0]}: "
-          "some minutes, 1 to 2 GB", flush=True)
+    print(
+        f"Setting up {folder.name} for Blender {blender} with Python {sys.version.split()[0]}: some minutes, 1 to 2 GB",
+        flush=True,
+    )
     if not works(python):
         create(folder)
     run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *pins)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..cinema_core.camera import camera_path
+from ..cinema_core.shared.camera import camera_path
 from . import result
 from .scene import to_blender
 

@@ -15,7 +15,7 @@ import numpy as np
 from bpy.props import BoolProperty, FloatProperty, PointerProperty, StringProperty
 from mathutils import Matrix
 
-from ..cinema_core.errors import CinemaError
+from ..cinema_core.shared.errors import CinemaError
 from . import camera_path, engine, jobs, result
 from .engine import Request
 from .scene import in_scene, to_core
@@ -34,16 +34,28 @@ class CoverageSettings(bpy.types.PropertyGroup):
     """What was found along the camera's path; sits at `Scene.cinemagraph.coverage`."""
 
     limit: FloatProperty(
-        name="Tolerance", description="How much of a frame may be a hole, where there is nothing at all to see",
-        subtype="PERCENTAGE", default=0.1, min=0.0, max=100.0, soft_max=5.0, precision=2,
+        name="Tolerance",
+        description="How much of a frame may be a hole, where there is nothing at all to see",
+        subtype="PERCENTAGE",
+        default=0.1,
+        min=0.0,
+        max=100.0,
+        soft_max=5.0,
+        precision=2,
     )
     show: BoolProperty(
-        name="Show Holes", description="Show in the camera's view where nothing is (red) and what the photo does not "
-        "tell and was invented (blue). Never rendered", default=True, update=_show,
+        name="Show Holes",
+        description="Show in the camera's view where nothing is (red) and what the photo does not "
+        "tell and was invented (blue). Never rendered",
+        default=True,
+        update=_show,
     )
     size: FloatProperty(
-        name="Path Size", description="How far the camera goes along its path, from the photo's view; its keys stay "
-        "as they are", subtype="FACTOR", min=0.0, max=1.0,
+        name="Path Size",
+        description="How far the camera goes along its path, from the photo's view; its keys stay as they are",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
         get=lambda settings: camera_path.get_size(settings.id_data),
         set=lambda settings, value: camera_path.set_size(settings.id_data, cameras(settings.id_data), value),
     )
@@ -135,9 +147,15 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> Request:
     turns = played * result.get_input(scene, "Speed", 1.0) / max(result.get_input(scene, "Loop Length", 1), 1)
     width, height = _frame_size(scene)
     fields = {
-        "out": str(jobs.job_path(scene)), "poses": shot.poses.reshape(-1, 16).tolist(), "lenses": shot.lenses.tolist(),
-        "phases": (turns % 1).tolist(), "width": width, "height": height, "focal": settings.focal,
-        "point_size": result.get_input(scene, "Point Size") or None, "limit": settings.coverage.limit / 100,
+        "out": str(jobs.job_path(scene)),
+        "poses": shot.poses.reshape(-1, 16).tolist(),
+        "lenses": shot.lenses.tolist(),
+        "phases": (turns % 1).tolist(),
+        "width": width,
+        "height": height,
+        "focal": settings.focal,
+        "point_size": result.get_input(scene, "Point Size") or None,
+        "limit": settings.coverage.limit / 100,
         "masks": str(_oldest(jobs.job_path(scene) / FOLDER)),
     }
     return engine.ask("coverage", fields | ({"home": shot.homes[0].ravel().tolist()} if limit else {}))
@@ -238,7 +256,10 @@ def film(scene: bpy.types.Scene, whole: bool = False) -> Film:
 
 
 def _take(
-    set_apart: bpy.types.Scene, frame: int, camera: bpy.types.Object, settings: bpy.types.PropertyGroup,
+    set_apart: bpy.types.Scene,
+    frame: int,
+    camera: bpy.types.Object,
+    settings: bpy.types.PropertyGroup,
     scene: bpy.types.Scene,
 ) -> tuple[Matrix, Matrix, list[float]]:
     """Pose, pose of the photo's camera, and lens at a frame."""

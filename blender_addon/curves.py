@@ -65,9 +65,14 @@ def _catmull_rom(curve: Curve) -> np.ndarray:
     padded = np.concatenate([ends[0], points, ends[1]])
     count = len(padded) - 3
     t = _parameters(curve)[:, None]
-    weights = 0.5 * np.hstack([
-        -t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2,
-    ])
+    weights = 0.5 * np.hstack(
+        [
+            -t + 2 * t**2 - t**3,
+            2 - 5 * t**2 + 3 * t**3,
+            t + 4 * t**2 - 3 * t**3,
+            t**3 - t**2,
+        ]
+    )
     return _segments(curve, [padded[i : i + count] for i in range(4)], weights)
 
 

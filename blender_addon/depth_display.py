@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..cinema_core.data import FARTHEST
-from ..cinema_core.srgb import to_linear
+from ..cinema_core.shared.data import FARTHEST
+from ..cinema_core.shared.srgb import to_linear
 from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
 from .strokes import write_last
 

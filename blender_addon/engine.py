@@ -30,7 +30,7 @@ from pathlib import Path
 import bpy
 
 from .. import __package__ as base_package
-from ..cinema_core.errors import CinemaError
+from ..cinema_core.shared.errors import CinemaError
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 # Module that is imported -> what it is installed as. Opening a photo needs no torch.
@@ -133,8 +133,13 @@ class _Engine:
         self._count = 0
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [python, "-s", "-m", "cinema_core", "serve"], cwd=_FOLDER, env=_environment(),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, **_apart(),
+                [python, "-s", "-m", "cinema_core", "serve"],
+                cwd=_FOLDER,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                **_apart(),
             )
         self.pid = self._process.pid
         threading.Thread(target=self._read, daemon=True).start()
@@ -268,7 +273,12 @@ def _missing_modules(python: str) -> list[str]:
     probe = f"import importlib.util as u; print(*[m for m in {list(BUILD_NEEDS)!r} if u.find_spec(m) is None])"
     try:
         answer = subprocess.run(
-            [python, "-s", "-c", probe], check=False, capture_output=True, text=True, timeout=60, env=_environment(),
+            [python, "-s", "-c", probe],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=_environment(),
             **_apart(),
         )
     except (OSError, subprocess.SubprocessError) as problem:

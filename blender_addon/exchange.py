@@ -5,8 +5,8 @@ from pathlib import Path
 
 import bpy
 
-from ..cinema_core import strokes as stroke_files
-from ..cinema_core.errors import CinemaError
+from ..cinema_core.shared import stroke_files
+from ..cinema_core.shared.errors import CinemaError
 from . import strokes
 
 
@@ -24,7 +24,9 @@ def writable(path: Path, suffixes: list[str]) -> Path:
         CinemaError: It cannot.
     """
     if path.suffix.lower() not in suffixes:
-        raise CinemaError(f'"{path.name}" has no ending that says what to write', f"Choose one of {', '.join(suffixes)}")
+        raise CinemaError(
+            f'"{path.name}" has no ending that says what to write', f"Choose one of {', '.join(suffixes)}"
+        )
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise CinemaError(f'"{path}" cannot be written', "Choose a file in a folder of yours")
     return path
@@ -54,5 +56,7 @@ def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
         else:
             stroke_files.write_strokes(path, drawn, size)
     except OSError as error:
-        raise CinemaError(f'"{path}" cannot be written ({error.strerror})', "Choose a file in a folder of yours") from error
+        raise CinemaError(
+            f'"{path}" cannot be written ({error.strerror})', "Choose a file in a folder of yours"
+        ) from error
     return len(drawn)

@@ -11,10 +11,10 @@ import bpy
 import numpy as np
 
 from .. import __package__ as base_package
-from ..cinema_core import storage
-from ..cinema_core.camera import Camera
-from ..cinema_core.errors import CinemaError
-from ..cinema_core.strokes import read_strokes, write_strokes
+from ..cinema_core.shared import job_files, transaction
+from ..cinema_core.shared.camera import Camera
+from ..cinema_core.shared.errors import CinemaError
+from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
 from . import depth_models, engine, result, strokes
 from . import scene as stage
 from .depth_display import DepthMap
@@ -75,7 +75,9 @@ def start_open(request: OpenRequest) -> Request:
 def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> None:
     """Set the stage for the photo that the engine opened."""
     camera = Camera(answer["width"], answer["height"], answer["focal"])
-    stage.place_photo(scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera, answer["file_size"]))
+    stage.place_photo(
+        scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera, answer["file_size"])
+    )
 
 
 # Building
@@ -108,7 +110,7 @@ def draw_suggested(scene: bpy.types.Scene) -> None:
     layers = settings.hints.data.layers if stage.in_scene(settings.hints, scene) else ()
     shown = layers and all(stage.is_shown(layer) for layer in layers if layer.name in stage.HINT_LAYERS)
     if shown and not has_hints(scene):
-        found = read_strokes(job_path(scene) / storage.STROKES, (settings.width, settings.height))
+        found = read_strokes(job_path(scene) / job_files.STROKES, (settings.width, settings.height))
         strokes.add_hints(scene, found, layers=stage.HINT_LAYERS)
 
 
@@ -204,18 +206,24 @@ def _photo(scene: bpy.types.Scene) -> dict:
     settings = scene.cinemagraph
     job = ensure_job_folder(scene)
     options = {
-        "frames": settings.frames, "speed": settings.speed, "focal": settings.focal,
+        "frames": settings.frames,
+        "speed": settings.speed,
+        "focal": settings.focal,
         "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
-        "feather": settings.feather / 100, "perspective": settings.perspective,
-        "swings": settings.swings, "thin": settings.thin, **_depth_options(settings),
+        "feather": settings.feather / 100,
+        "perspective": settings.perspective,
+        "swings": settings.swings,
+        "thin": settings.thin,
+        **_depth_options(settings),
     }
-    return {"photo": str(job / storage.PHOTO), "out": str(job), "options": options}
+    return {"photo": str(job / job_files.PHOTO), "out": str(job), "options": options}
 
 
 def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
     """Options about depth; those that do not count are left out, so that changing them makes nothing anew."""
     options = {
-        "edge_cleanup": settings.edge_cleanup, "reach": settings.reach,
+        "edge_cleanup": settings.edge_cleanup,
+        "reach": settings.reach,
         "inpaint_model": bpy.path.abspath(settings.inpaint_model),
     }
     if settings.depth_source != "BUILT_IN":
@@ -269,11 +277,11 @@ def ensure_job_folder(scene: bpy.types.Scene) -> Path:
     if not _writable(job):
         job = _job_folder(Path(settings.photo_path))  # the folder of another computer or user
         settings.job_folder = str(job)
-    storage.recover(job)
-    photo = job / storage.PHOTO
+    transaction.recover(job)
+    photo = job / job_files.PHOTO
     if not photo.is_file() or photo.read_bytes() != packed:
-        with storage.stage(job, keep=True) as staging:
-            (staging.path / storage.PHOTO).write_bytes(packed)
+        with transaction.stage(job, keep=True) as staging:
+            (staging.path / job_files.PHOTO).write_bytes(packed)
     return job
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..cinema_core.data import Stroke
-from ..cinema_core.errors import CinemaError
+from ..cinema_core.shared.data import Stroke
+from ..cinema_core.shared.errors import CinemaError
 from . import depth_display, engine, flow_display, jobs, strokes
 
 TICK = 0.08  # seconds between two looks at the hints
@@ -21,8 +21,18 @@ ANSWER_TICK = 0.03  # the same, at the engine that is solving
 IDLE_TICK = 0.5  # the same while it is switched off
 REST = 0.1  # seconds that the hints stay as they are before they are solved
 _OF_DEPTH = (  # settings that the depth depends on
-    "width", "height", "photo_path", "depth_source", "depth_file", "depth_kind", "depth_limits", "depth_near",
-    "depth_far", "depth_gamma", "depth_model", "edge_cleanup",
+    "width",
+    "height",
+    "photo_path",
+    "depth_source",
+    "depth_file",
+    "depth_kind",
+    "depth_limits",
+    "depth_near",
+    "depth_far",
+    "depth_gamma",
+    "depth_model",
+    "edge_cleanup",
 )
 _OF_FLOW = (*_OF_DEPTH, "focal", "speed", "region_file", "flow_file", "feather", "perspective")
 
@@ -59,12 +69,24 @@ def _moves(scene: bpy.types.Scene, drawn: list[Stroke]) -> bool:
 
 
 FLOW = Subject(
-    "live_preview", "live_trouble", _OF_FLOW, list, _moves, jobs.start_flow,
-    lambda scene, answer: flow_display.show_flow(scene, jobs.finish_flow(answer)), flow_display.remove_flow,
+    "live_preview",
+    "live_trouble",
+    _OF_FLOW,
+    list,
+    _moves,
+    jobs.start_flow,
+    lambda scene, answer: flow_display.show_flow(scene, jobs.finish_flow(answer)),
+    flow_display.remove_flow,
 )
 DEPTH = Subject(
-    "live_depth", "live_depth_trouble", _OF_DEPTH, strokes.about_depth, lambda _scene, _drawn: True, jobs.start_depth,
-    lambda scene, answer: depth_display.show_depth(scene, jobs.finish_depth(answer)), depth_display.remove_depth,
+    "live_depth",
+    "live_depth_trouble",
+    _OF_DEPTH,
+    strokes.about_depth,
+    lambda _scene, _drawn: True,
+    jobs.start_depth,
+    lambda scene, answer: depth_display.show_depth(scene, jobs.finish_depth(answer)),
+    depth_display.remove_depth,
 )
 
 

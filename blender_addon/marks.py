@@ -83,12 +83,20 @@ def create_marks_group(marked: Marked) -> bpy.types.GeometryNodeTree:
     graph.input("NodeSocketGeometry", "Geometry", "Not used")
     graph.input("NodeSocketObject", "Hints", "The strokes")
     graph.input(
-        "NodeSocketFloat", "Size", "Length of an arrowhead, in units of the photo's longer side",
-        default_value=SIZE, min_value=0.0, max_value=1.0,
+        "NodeSocketFloat",
+        "Size",
+        "Length of an arrowhead, in units of the photo's longer side",
+        default_value=SIZE,
+        min_value=0.0,
+        max_value=1.0,
     )
     graph.input(
-        "NodeSocketFloat", "Spacing", "Distance between two arrowheads, in units of the photo's longer side",
-        default_value=SPACING, min_value=0.001, max_value=10.0,
+        "NodeSocketFloat",
+        "Spacing",
+        "Distance between two arrowheads, in units of the photo's longer side",
+        default_value=SPACING,
+        min_value=0.001,
+        max_value=10.0,
     )
     graph.input(
         "NodeSocketBool", "Speed from Radius", "Larger arrowheads where the stroke is thicker", hide_in_modifier=True
@@ -178,7 +186,13 @@ def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Sock
         "FunctionNodeAxesToRotation", (0.0, -1.0, 0.0), tangent, primary_axis="Z", secondary_axis="X"
     ).outputs[0]
     heads = graph.add(
-        "GeometryNodeInstanceOnPoints", points, shown, _arrowhead(graph), None, None, flat,
+        "GeometryNodeInstanceOnPoints",
+        points,
+        shown,
+        _arrowhead(graph),
+        None,
+        None,
+        flat,
         graph.named("FLOAT", _LENGTH),
     ).outputs[0]
     return _outlines(graph, heads)

@@ -7,8 +7,8 @@ one that exists costs a copy of all it holds first (measured: twice the time).
 import bpy
 import numpy as np
 
-from ..cinema_core.srgb import to_linear
-from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, SPREAD, STEP, TEXTURES
+from ..cinema_core.shared.srgb import to_linear
+from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, RADIUS_FACTOR, STEP, TEXTURES
 
 # Attribute type -> the name its data goes by in `foreach_set`. Still colours are stored as bytes: they
 # come from an 8-bit photo, take a quarter of the room, and "color_srgb" spares us the conversion.
@@ -26,7 +26,7 @@ def still_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.t
     """
     mesh = _mesh(name, points["still_position"][chosen])
     _store(mesh, COLOR, "BYTE_COLOR", _opaque(points["still_color"][chosen]))
-    _store(mesh, SPREAD, "FLOAT", points["still_spread"][chosen])
+    _store(mesh, RADIUS_FACTOR, "FLOAT", points["still_radius_factor"][chosen])
     return mesh
 
 
@@ -48,7 +48,7 @@ def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.
     _store(mesh, CHANGE, "FLOAT_VECTOR", mean1 - mean)
     for end, (texture, own) in enumerate(zip(TEXTURES, (mean, mean1))):
         _store(mesh, texture, "FLOAT_VECTOR", _linear(points[f"moving_color{end}"][chosen]) - own)
-    _store(mesh, SPREAD, "FLOAT", points["moving_spread"][chosen])
+    _store(mesh, RADIUS_FACTOR, "FLOAT", points["moving_radius_factor"][chosen])
     _store(mesh, BIRTH, "FLOAT", points["moving_birth"][chosen])
     _store(mesh, DEATH, "FLOAT", points["moving_death"][chosen])
     return mesh

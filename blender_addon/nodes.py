@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 
 COLOR = "Col"  # what the material reads; Cycles shows points black whose attribute is called "color"
-SPREAD = "spread"  # radius factor, 1 = one pixel of the photo
+RADIUS_FACTOR = "radius_factor"  # radius factor, 1 = one pixel of the photo
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
 # What a moving point's colour is mixed of, scene-linear (decoding byte colours on every frame made playback
 # twice as slow): the local mean where the trajectory starts, how much the mean at its end differs from that,
@@ -74,7 +74,7 @@ class Graph:
 
     def radius(self, inputs: dict[str, Socket], depth: Socket) -> Socket:
         """Point size * spread * z / (2 * focal): as large as a pixel of the photo seen from its camera."""
-        pixels = self.math("MULTIPLY", inputs["Point Size"], self.named("FLOAT", SPREAD))
+        pixels = self.math("MULTIPLY", inputs["Point Size"], self.named("FLOAT", RADIUS_FACTOR))
         per_depth = self.math("DIVIDE", pixels, self.math("MULTIPLY", inputs["Focal"], 2.0))
         return self.math("MULTIPLY", per_depth, depth)
 
@@ -129,8 +129,13 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
     place = graph.matched(inputs, graph.vector("ADD", here, _displacement(graph, phase, inputs["Keys"])))
     moved = graph.add("GeometryNodeSetPosition", inputs["Geometry"], None, place).outputs[0]
     colored = graph.add(
-        "GeometryNodeStoreNamedAttribute", moved, None, COLOR, _color(graph, phase),
-        data_type="FLOAT_COLOR", domain="POINT",
+        "GeometryNodeStoreNamedAttribute",
+        moved,
+        None,
+        COLOR,
+        _color(graph, phase),
+        data_type="FLOAT_COLOR",
+        domain="POINT",
     ).outputs[0]
     # What has been used is dropped first: copying it to the points would take longer than all the rest.
     light = graph.without(graph.without(colored, STEP + "*"), "end_*")
@@ -141,35 +146,59 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
 
 def _declare_time(graph: Graph) -> None:
     graph.input(
-        "NodeSocketInt", "Loop Length", "Frames after which the motion is back at its start",
-        default_value=60, min_value=1, max_value=100000,
+        "NodeSocketInt",
+        "Loop Length",
+        "Frames after which the motion is back at its start",
+        default_value=60,
+        min_value=1,
+        max_value=100000,
     )
     graph.input("NodeSocketFloat", "Start Frame", "Frame that shows the photo itself", default_value=1.0)
     graph.input(
-        "NodeSocketFloat", "Speed", "How many times the loop is played within its length. "
+        "NodeSocketFloat",
+        "Speed",
+        "How many times the loop is played within its length. "
         "Whole numbers keep the loop closed, negative ones play it backwards",
-        default_value=1.0, min_value=-100.0, max_value=100.0,
+        default_value=1.0,
+        min_value=-100.0,
+        max_value=100.0,
     )
     graph.input(
-        "NodeSocketInt", "Keys", "Stored positions along each trajectory", default_value=12, min_value=1,
+        "NodeSocketInt",
+        "Keys",
+        "Stored positions along each trajectory",
+        default_value=12,
+        min_value=1,
         hide_in_modifier=True,
     )
     graph.input(
-        "NodeSocketInt", "Cycles", "How often these points run through their trajectories in one loop",
-        default_value=1, min_value=1, hide_in_modifier=True,
+        "NodeSocketInt",
+        "Cycles",
+        "How often these points run through their trajectories in one loop",
+        default_value=1,
+        min_value=1,
+        hide_in_modifier=True,
     )
 
 
 def _declare_look(graph: Graph) -> None:
     graph.input(
-        "NodeSocketFloat", "Point Size", "Size of the points in pixels of the photo. Larger ones close gaps "
+        "NodeSocketFloat",
+        "Point Size",
+        "Size of the points in pixels of the photo. Larger ones close gaps "
         "that a moving camera opens, smaller ones keep the photo sharper",
-        default_value=1.4, min_value=0.0, max_value=100.0,
+        default_value=1.4,
+        min_value=0.0,
+        max_value=100.0,
     )
     for name, when in (("Focal", "as it is now"), ("Built Focal", "as the points were built for it")):
         graph.input(
-            "NodeSocketFloat", name, f"Focal length of the photo in pixels, {when}",
-            default_value=1000.0, min_value=1.0, hide_in_modifier=True,
+            "NodeSocketFloat",
+            name,
+            f"Focal length of the photo in pixels, {when}",
+            default_value=1000.0,
+            min_value=1.0,
+            hide_in_modifier=True,
         )
     graph.input("NodeSocketMaterial", "Material", "Material of the points")
 
@@ -263,6 +292,7 @@ def set_inputs(modifier: bpy.types.NodesModifier, values: dict[str, Any]) -> Non
 
 def _sockets(modifier: bpy.types.NodesModifier) -> list[bpy.types.NodeTreeInterfaceSocket]:
     return [
-        item for item in modifier.node_group.interface.items_tree
+        item
+        for item in modifier.node_group.interface.items_tree
         if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.socket_type != "NodeSocketGeometry"
     ]

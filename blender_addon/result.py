@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..cinema_core import storage
+from ..cinema_core.shared import job_folder
 from . import material, meshes, nodes
 from . import scene as stage
 
@@ -31,7 +31,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     Raises:
         CinemaError: There is no finished job.
     """
-    report, points = storage.read_report(job), storage.read_points(job)
+    report, points = job_folder.read_report(job), job_folder.read_points(job)
     settings = scene.cinemagraph
     still = _still_meshes(scene, report, points)
     cycles, moving = _moving_meshes(scene, report, points)
@@ -58,7 +58,8 @@ def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
     for part in settings.parts:
         if stage.in_scene(part.object, scene):
             found += [
-                (part.object, modifier) for modifier in part.object.modifiers
+                (part.object, modifier)
+                for modifier in part.object.modifiers
                 if modifier.type == "NODES" and modifier.node_group is not None and modifier.node_group in groups
             ]
     return found
@@ -98,7 +99,9 @@ def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.nda
     return _meshes(scene, named, _points_id(report, "still"), partial(meshes.still_mesh, points))
 
 
-def _moving_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> tuple[list[int], list[bpy.types.Mesh]]:
+def _moving_meshes(
+    scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]
+) -> tuple[list[int], list[bpy.types.Mesh]]:
     """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
     cycles = points["moving_cycles"]
     named = _moving_parts(report, cycles)
@@ -142,7 +145,11 @@ def _moving_parts(report: dict, cycles: np.ndarray) -> list[tuple[str, slice]]:
 def _runs(values: np.ndarray) -> list[slice]:
     """Where equal values stand together; a build writes the points of a part one after the other."""
     borders = np.flatnonzero(np.diff(values)) + 1
-    return [slice(start, stop) for start, stop in zip([0, *borders.tolist()], [*borders.tolist(), len(values)]) if start < stop]
+    return [
+        slice(start, stop)
+        for start, stop in zip([0, *borders.tolist()], [*borders.tolist(), len(values)])
+        if start < stop
+    ]
 
 
 def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
@@ -156,8 +163,14 @@ def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
     if not report:
         return {}
     return {
-        "Loop Length": report["frames"], "Start Frame": 1.0, "Speed": 1.0, "Point Size": report["point_size"],
-        "Keys": report["keys"], "Focal": settings.focal, "Built Focal": report["focal"], "Material": settings.material,
+        "Loop Length": report["frames"],
+        "Start Frame": 1.0,
+        "Speed": 1.0,
+        "Point Size": report["point_size"],
+        "Keys": report["keys"],
+        "Focal": settings.focal,
+        "Built Focal": report["focal"],
+        "Material": settings.material,
     }
 
 

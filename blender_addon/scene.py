@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ..cinema_core.camera import Camera
+from ..cinema_core.shared.camera import Camera
 from . import marks
 
 SENSOR = 36.0  # mm

@@ -5,9 +5,9 @@ from collections.abc import Collection
 import bpy
 import numpy as np
 
-from ..cinema_core.data import Stroke
-from ..cinema_core.errors import CinemaError
-from ..cinema_core.strokes import DEPTH_KINDS
+from ..cinema_core.shared.data import Stroke
+from ..cinema_core.shared.errors import CinemaError
+from ..cinema_core.shared.stroke_files import DEPTH_KINDS
 from . import curves, marks
 from .marks import SPEED
 from .scene import AREAS, LAYERS, ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
@@ -56,7 +56,10 @@ def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> l
     pressed = kind == "motion" and scene.cinemagraph.speed_from_radius
     return [
         Stroke(
-            kind, points, _is_closed(layer.name, points, bool(cyclic[i] or filled[i])), float(speed[i]) or 1.0,
+            kind,
+            points,
+            _is_closed(layer.name, points, bool(cyclic[i] or filled[i])),
+            float(speed[i]) or 1.0,
             _profile(lines[i][:, 3]) if pressed else None,
         )
         for i, points in enumerate(pixels)
@@ -82,9 +85,12 @@ def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
     offsets = np.empty(len(drawing.curve_offsets), np.int32)
     drawing.curve_offsets.foreach_get("value", offsets)
     count, whole = len(offsets) - 1, offsets[-1]
-    points = np.column_stack([
-        read_attribute(drawing, "position", "vector", whole, 3), read_attribute(drawing, "radius", "value", whole, missing=RADIUS)
-    ])
+    points = np.column_stack(
+        [
+            read_attribute(drawing, "position", "vector", whole, 3),
+            read_attribute(drawing, "radius", "value", whole, missing=RADIUS),
+        ]
+    )
     spans = [slice(start, end) for start, end in zip(offsets[:-1], offsets[1:])]
     # Without the attribute all are Catmull-Rom curves, as everywhere in Blender.
     kinds = read_attribute(drawing, "curve_type", "value", count).astype(int)
@@ -100,7 +106,10 @@ def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
     weights = read_attribute(drawing, "nurbs_weight", "value", whole, missing=1.0)
     return [
         curves.Curve(
-            points[span], kinds[i], handles=handles[:, span], weights=weights[span],
+            points[span],
+            kinds[i],
+            handles=handles[:, span],
+            weights=weights[span],
             **{name: values[i] for name, values in of_curve.items()},
         )
         for i, span in enumerate(spans)
@@ -186,7 +195,9 @@ def add_hints(
 
 
 def _draw(
-    scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, drawing: bpy.types.GreasePencilDrawing,
+    scene: bpy.types.Scene,
+    layer: bpy.types.GreasePencilLayer,
+    drawing: bpy.types.GreasePencilDrawing,
     strokes: list[Stroke],
 ) -> None:
     local = _place(scene, layer, np.concatenate([stroke.points for stroke in strokes]))
@@ -223,5 +234,5 @@ def write_last(
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
     whole = np.zeros((len(attribute.data), *values.shape[1:]), {"INT": np.int32, "BOOLEAN": bool}.get(kind, np.float32))
     attribute.data.foreach_get(field, whole.ravel())
-    whole[-len(values):] = values
+    whole[-len(values) :] = values
     attribute.data.foreach_set(field, whole.ravel())

@@ -15,13 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import __version__, commands
-from .camera import PATHS
-from .commands import Done, Failed, attempt
-from .data import MAP_KINDS, BuildOptions
-from .errors import CinemaError
-from .messages import ConsoleMessages, JsonMessages, Messages
-from .request import RANGES, Request
+from . import __version__
+from .engine import commands
+from .engine.commands import Failure, Result, attempt
+from .engine.messages import ConsoleMessages, JsonMessages, Messages
+from .pipeline.request import RANGES, Request
+from .shared.camera import PATHS
+from .shared.data import MAP_KINDS, BuildOptions
+from .shared.errors import CinemaError
 
 _DEPTH_OPTIONS = ("depth_kind", "depth_near", "depth_far", "depth_gamma", "depth_model", "download", "edge_cleanup")
 _OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin",
@@ -46,13 +47,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _run(argv: list[str], messages: Messages) -> Done:
+def _run(argv: list[str], messages: Messages) -> Result:
     arguments = _parser().parse_args(argv)
     return arguments.run(arguments, messages)
 
 
-def _conclude(answer: Done | Failed, messages: Messages) -> int:
-    if isinstance(answer, Done):
+def _conclude(answer: Result | Failure, messages: Messages) -> int:
+    if isinstance(answer, Result):
         messages.done(answer.summary, answer.fields)
         return 0
     if answer.hint is not None:
@@ -65,47 +66,49 @@ def _conclude(answer: Done | Failed, messages: Messages) -> int:
 # Commands
 
 
-def _open(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _open(arguments: argparse.Namespace, messages: Messages) -> Result:
     return commands.open_photo(arguments.photo, arguments.out, arguments.max_side, arguments.focal, messages)
 
 
-def _build(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _build(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
-    from .pipeline import Studio
+    from .pipeline.build import Builder
 
     options = BuildOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
     given = {name: getattr(arguments, name) for name in ("depth", "region", "flow", "still")}
     if not given["still"] and given["flow"] is None:
         given["region"] = given["region"] or commands.find_mask(arguments.photo, annotations)
-    return commands.build(Studio(), Request(photo, arguments.out, options, annotations, **given), messages)
+    return commands.build(Builder(), Request(photo, arguments.out, options, annotations, **given), messages)
 
 
-def _depth(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _depth(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
-    from .pipeline import Studio
+    from .pipeline.build import Builder
 
     options = BuildOptions(**{name: getattr(arguments, name) for name in ("max_side", *_DEPTH_OPTIONS)})
     request = Request(photo, arguments.out.parent, options, annotations, depth=arguments.depth)
-    return commands.save_depth(Studio(), request, arguments.out, messages)
+    return commands.save_depth(Builder(), request, arguments.out, messages)
 
 
-def _suggest(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _suggest(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, _ = commands.input_files(arguments.photo, None)
-    from .pipeline import Studio
+    from .pipeline.build import Builder
 
     request = Request(photo, arguments.out.parent, BuildOptions(max_side=arguments.max_side))
-    content = commands.suggest(Studio(), request).fields
+    content = commands.suggest(Builder(), request).fields
     commands.write_whole(arguments.out, lambda file: file.write_text(json.dumps(content), encoding="utf-8"))
     count = len(content["strokes"])
-    return Done(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing was found that would move"), content)
+    return Result(
+        f"{arguments.out}: {count} strokes" + ("" if count else "; nothing was found that would move"), content
+    )
 
 
-def _export(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _export(arguments: argparse.Namespace, messages: Messages) -> Result:
     return commands.export(arguments.job, arguments.out)
 
 
-def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Done:
-    from .serve import Engine
+def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Result:
+    from .engine.serve import Engine
 
     try:
         code = Engine(messages, arguments.idle).run()
@@ -114,11 +117,11 @@ def _serve(arguments: argparse.Namespace, messages: JsonMessages) -> Done:
     os._exit(code)  # the thread that reads would not let go of standard input
 
 
-def _preview(arguments: argparse.Namespace, messages: Messages) -> Done:
-    from . import storage
+def _preview(arguments: argparse.Namespace, messages: Messages) -> Result:
+    from .shared import job_folder
 
-    storage.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
-    from . import preview
+    job_folder.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
+    from .view import preview
 
     files = preview.render_preview(
         arguments.job,
@@ -130,21 +133,21 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> Done:
         device=arguments.device,
         progress=messages.progress,
     )
-    return Done("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
+    return Result("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
 
 
-def _coverage(arguments: argparse.Namespace, messages: Messages) -> Done:
-    from . import storage
+def _coverage(arguments: argparse.Namespace, messages: Messages) -> Result:
+    from .shared import job_folder
 
-    storage.read_report(arguments.job)
-    from .preview import find_path
+    job_folder.read_report(arguments.job)
+    from .view.preview import find_path
 
     _, poses = find_path(arguments.camera, arguments.frames, arguments.loop)
     fields = {"poses": poses.reshape(-1, 16).tolist(), "width": arguments.width, "height": arguments.height}
     return commands.coverage(arguments.job, fields, arguments.masks, messages)
 
 
-def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
+def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
     import importlib.metadata
     import platform
 
@@ -164,7 +167,7 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Done:
 
     fields["device"] = choose_device()
     width = max(map(len, fields))
-    return Done("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
+    return Result("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
 
 
 # Arguments
@@ -181,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cinema_core", description="One photo becomes a looping 3D cinemagraph.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(
-        title="commands", required=True, metavar="open | build | depth | suggest | export | serve | preview | coverage | check"
+        title="commands",
+        required=True,
+        metavar="open | build | depth | suggest | export | serve | preview | coverage | check",
     )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
@@ -260,7 +265,9 @@ def _parser() -> argparse.ArgumentParser:
     looked.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
     looked.add_argument("--width", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
     looked.add_argument("--height", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
-    looked.add_argument("--masks", type=Path, metavar="FOLDER", help="for pictures of holes (red) and inventions (blue)")
+    looked.add_argument(
+        "--masks", type=Path, metavar="FOLDER", help="for pictures of holes (red) and inventions (blue)"
+    )
     command("check", _check, "print versions and the device that would be used")
     return parser
 

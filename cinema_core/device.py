@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .errors import CinemaError
+from .shared.errors import CinemaError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

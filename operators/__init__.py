@@ -5,8 +5,15 @@ import bpy
 from . import build, camera, coverage, depth, files, flow, hints, photo, render
 
 CLASSES = (
-    *photo.CLASSES, *depth.CLASSES, *hints.CLASSES, *flow.CLASSES, *files.CLASSES, *build.CLASSES, *camera.CLASSES,
-    *coverage.CLASSES, *render.CLASSES,
+    *photo.CLASSES,
+    *depth.CLASSES,
+    *hints.CLASSES,
+    *flow.CLASSES,
+    *files.CLASSES,
+    *build.CLASSES,
+    *camera.CLASSES,
+    *coverage.CLASSES,
+    *render.CLASSES,
 )
 
 

@@ -26,12 +26,20 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
         name="Closed Loop", description="Come back to the start, so that the video loops without a jump", default=True
     )
     amplitude: FloatProperty(
-        name="Amplitude", description="Factor on the path's size; large moves open gaps behind near things",
-        default=1.0, min=0.0, max=10.0, soft_max=2.0,
+        name="Amplitude",
+        description="Factor on the path's size; large moves open gaps behind near things",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        soft_max=2.0,
     )
     frames: IntProperty(
-        name="Frames", description="Length of the path; 0 takes the length of the loop",
-        subtype="TIME", default=0, min=0, max=10000,
+        name="Frames",
+        description="Length of the path; 0 takes the length of the loop",
+        subtype="TIME",
+        default=0,
+        min=0,
+        max=10000,
     )
 
     @classmethod

@@ -98,6 +98,8 @@ def _can_check(operator: type, context: bpy.types.Context) -> bool:
 
 
 CLASSES = (
-    CINEMAGRAPH_OT_check_camera, CINEMAGRAPH_OT_limit_camera, CINEMAGRAPH_OT_forget_coverage,
+    CINEMAGRAPH_OT_check_camera,
+    CINEMAGRAPH_OT_limit_camera,
+    CINEMAGRAPH_OT_forget_coverage,
     CINEMAGRAPH_OT_go_to_frame,
 )

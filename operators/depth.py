@@ -97,5 +97,8 @@ class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
 
 
 CLASSES = (
-    CINEMAGRAPH_OT_show_depth, CINEMAGRAPH_OT_hide_depth, CINEMAGRAPH_OT_choose_model, CINEMAGRAPH_OT_download_model,
+    CINEMAGRAPH_OT_show_depth,
+    CINEMAGRAPH_OT_hide_depth,
+    CINEMAGRAPH_OT_choose_model,
+    CINEMAGRAPH_OT_download_model,
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import bpy
 
 from ..blender_addon.engine import Request
-from ..cinema_core.errors import CinemaError
+from ..cinema_core.shared.errors import CinemaError
 
 TICK = 0.03  # seconds between two looks at the engine; an edited stroke is to show within a second
 PATIENT_TICK = 0.5  # the same, for figures that nobody waits for

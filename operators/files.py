@@ -7,8 +7,8 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..blender_addon import exchange, jobs, strokes
 from ..blender_addon.engine import Request
-from ..cinema_core.errors import CinemaError
-from ..cinema_core.strokes import read_strokes
+from ..cinema_core.shared.errors import CinemaError
+from ..cinema_core.shared.stroke_files import read_strokes
 from .engine_job import EngineOperator
 from .hints import has_photo
 
@@ -101,7 +101,9 @@ class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
     filter_glob: StringProperty(default="*.flo;*.npy;*.exr;*.png", options={"HIDDEN"})
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
     form: EnumProperty(
-        name="Format", items=MOTION_FILES, update=lambda self, _context: setattr(
+        name="Format",
+        items=MOTION_FILES,
+        update=lambda self, _context: setattr(
             self, "filepath", str(Path(self.filepath).with_suffix(self.form)) if self.filepath else ""
         ),
     )

@@ -10,14 +10,22 @@ from .engine_job import EngineOperator
 LAYERS = [
     ("Motion", "Motion", "Draw along the flow, with all its bends: direction and speed, longer strokes flow faster"),
     ("Region", "Region", "Draw round what flows: water, clouds, smoke"),
-    ("Sway", "Sway", "Draw round what swings to and fro: grass, branches, flags. A Motion stroke across it is its swing"),
+    (
+        "Sway",
+        "Sway",
+        "Draw round what swings to and fro: grass, branches, flags. A Motion stroke across it is its swing",
+    ),
     ("Still", "Still", "Draw round what must not move, or a line or dot that the motion comes to rest at"),
     ("Outlet", "Outlet", "Draw along a border that the flow may cross: a weir, the mouth of a river"),
     ("Same Depth", "Same Depth", "Start on what stands right, and pull over what stands as far away as that"),
     ("Nearer", "Nearer", "Start on what stands right, and pull over what is nearer than that"),
     ("Farther", "Farther", "Start on what stands right, and pull over what is farther away than that"),
-    ("Horizon", "Horizon", "Draw along the horizon, even where something hides it: the ground runs out to there, and "
-     "what is far above it is sky"),
+    (
+        "Horizon",
+        "Horizon",
+        "Draw along the horizon, even where something hides it: the ground runs out to there, and "
+        "what is far above it is sky",
+    ),
     ("Flat", "Flat", "Draw round ground or water that is one plane"),
     ("Upright", "Upright", "Draw round what stands upright on the ground, foot included: a tree, a house, a person"),
     ("Sky", "Sky", "Draw round what is infinitely far away"),

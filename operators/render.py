@@ -15,12 +15,17 @@ class CINEMAGRAPH_OT_set_up_render(bpy.types.Operator):
 
     samples: IntProperty(name="Samples", description="Cycles samples per pixel", default=16, min=1, max=4096)
     filter_width: FloatProperty(
-        name="Filter Width", description="Width of the Gaussian pixel filter; wider is softer and calmer in motion",
-        subtype="PIXEL", default=1.0, min=0.01, max=10.0,
+        name="Filter Width",
+        description="Width of the Gaussian pixel filter; wider is softer and calmer in motion",
+        subtype="PIXEL",
+        default=1.0,
+        min=0.01,
+        max=10.0,
     )
     fps: IntProperty(name="Frame Rate", description="Frames per second", default=25, min=1, max=240)
     filepath: StringProperty(
-        name="Output", description="The video to write; left empty, the scene's output path stays",
+        name="Output",
+        description="The video to write; left empty, the scene's output path stays",
         subtype="FILE_PATH",
     )
 

@@ -5,8 +5,13 @@ import bpy
 from .sidebar import SidebarPanel, show_draw_buttons, show_wrapped
 
 STROKE_ICONS = {
-    "Same Depth": "ALIGN_JUSTIFY", "Nearer": "SORT_ASC", "Farther": "SORT_DESC", "Horizon": "REMOVE",
-    "Flat": "MESH_PLANE", "Upright": "EMPTY_SINGLE_ARROW", "Sky": "OUTLINER_OB_VOLUME",
+    "Same Depth": "ALIGN_JUSTIFY",
+    "Nearer": "SORT_ASC",
+    "Farther": "SORT_DESC",
+    "Horizon": "REMOVE",
+    "Flat": "MESH_PLANE",
+    "Upright": "EMPTY_SINGLE_ARROW",
+    "Sky": "OUTLINER_OB_VOLUME",
 }
 STROKE_ROWS = (("Nearer", "Farther"), ("Same Depth", "Horizon"), ("Flat", "Upright", "Sky"))
 

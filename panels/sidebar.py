@@ -5,7 +5,10 @@ import textwrap
 import bpy
 
 LAYER_ICONS = {
-    "Motion": "TRACKING_FORWARDS", "Region": "MOD_FLUIDSIM", "Sway": "FORCE_WIND", "Still": "FREEZE",
+    "Motion": "TRACKING_FORWARDS",
+    "Region": "MOD_FLUIDSIM",
+    "Sway": "FORCE_WIND",
+    "Still": "FREEZE",
     "Outlet": "TRACKING_CLEAR_FORWARDS",
 }
 LAYER_ROWS = (("Motion",), ("Region", "Sway"), ("Still", "Outlet"))
@@ -170,7 +173,8 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
     quality = report.get("quality") or {}
     lines = [
         (label, pattern.format(quality[key]))
-        for key, (label, pattern) in FIGURES.items() if quality.get(key) is not None
+        for key, (label, pattern) in FIGURES.items()
+        if quality.get(key) is not None
     ]
     lines += [(f"Holes, {name.title()}", f"{share:.2%}") for name, share in (quality.get("holes") or {}).items()]
     lines.append(("Points", f"{report['still_points']:,} + {report['moving_points']:,} moving"))

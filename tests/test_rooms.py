@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,10 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("cinema_core", "blender_addon", "operators", "panels")
 
-# Modules of cinema_core that Blender's process imports: standard library and numpy only.
-COLD = ("", "errors", "data", "camera", "interrupts", "srgb", "storage", "strokes")
+# Rooms of cinema_core, in the order of the data flow: each imports only from itself and from those before it.
+CORE_ROOMS = (
+    "shared", "image", "files", "depth", "depth_strokes", "layers", "motion", "points", "view", "pipeline", "engine",
+)  # fmt: skip
+# Modules beside the rooms that every room may import; they import `shared` alone. `__main__` imports any room.
+CORE_MODULES = ("", "device", "threads")
 
-# Room -> rooms it may import. "" is the extension's root, of cinema_core only the cold modules are meant.
+# Package -> packages that it may import. "" is the extension's root; of cinema_core only `shared` is meant.
 MAY_IMPORT = {
     "": {"blender_addon", "operators", "panels"},
     "panels": {"blender_addon", "cinema_core"},
@@ -26,56 +31,16 @@ MAY_IMPORT = {
     "cinema_core": set(),
 }
 
-# Inside cinema_core: what every module may import, and the few that may import more. Only `pipeline` and `stages`, which
-# know the order of the stages, and `commands` and `__main__`, which know what the program can do, are free.
-SHARED = {"", "errors", "interrupts", "data", "request", "clock", "camera", "grid", "device", "parallel", "srgb"}
-STAGE_MAY_IMPORT = {
-    "depth": {"depth_files", "depth_kinds", "depth_network", "edges", "learned"},
-    "edges": {"ramps"},
-    "learned": {"model_files"},
-    "depth_files": {"exr_files"},
-    "depth_kinds": {"depth_files", "depth_network"},
-    "depth_network": {"sky", "tensors"},
-    "layers": {"behind", "borders", "cuts", "fringes", "hidden", "inpaint", "matting", "revealed", "tiers"},  # cuts and fills what they hide
-    "hidden": {"behind", "cuts", "inpaint", "softening"},
-    "matting": {"cuts"},  # along which pixels are mixed
-    "tiers": {"behind", "cells", "cuts", "ways"},
-    "cells": {"behind", "cuts"},
-    "revealed": {"behind", "borders", "cuts"},
-    "ways": {"behind", "borders", "cuts"},
-    "behind": {"borders", "cuts"},
-    "suggest": {"depth_network", "sky"},
-    "growing": {"sky", "suggest"},
-    "hints": {"growing", "strokes"},
-    "depth_strokes": {"depth_areas", "depth_relations", "strokes"},  # what the user says about depth
-    "depth_areas": {"hints"},
-    "depth_relations": {"depth_demands", "depth_segments", "depth_spread"},
-    "depth_demands": {"depth_segments", "hints"},
-    "depth_spread": {"depth_segments"},
-    "surface": {"cuts", "layers"},
-    "motion": {"banks"},  # where it may not flow
-    "still": {"bed", "layers", "lifting", "matting", "merging", "surface"},
-    "merging": {"layers"},
-    "bed": {"layers"},
-    "moving": {"layers", "lifting", "surface", "trajectories"},
-    "sway": {"layers", "surface", "lifting", "motion"},  # a field of amplitudes is solved for as one of velocities
-    "preview": {"storage", "splatting"},
-    "coverage": {"storage", "splatting"},
-    "splatting": {"matting"},  # what a small point stands for
-    "report": {"splatting"},  # measures what is seen
-    "photo": {"exr_files"},
-    # Around the stages: what is kept of them, what is written of them, and who asks for them.
-    "cache": {"storage", "layers", "matting"},
-    "product": {"cache", "storage", "layers", "merging", "photo"},
-    "serve": {"commands", "messages", "pipeline"},
-}
-FREE = {"pipeline", "stages", "commands", "__main__"}
-
-OPTIONAL = {"learned", "model_files"}  # modules that import what is not needed to build, where it is asked for
+OPTIONAL = {"user_models", "model"}  # modules that import packages of the optional group, and only when they are used
 
 # Import name -> name of the distribution, where they differ.
-DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "sklearn": "scikit-learn", "imageio_ffmpeg": "imageio-ffmpeg",
-                 "huggingface_hub": "transformers"}  # which brings it
+DISTRIBUTIONS = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "huggingface_hub": "transformers",
+}  # which brings it
 BLENDERS_OWN = {"bpy", "mathutils", "bl_ui", "bpy_extras", "addon_utils", "gpu", "gpu_extras", "blf", "numpy"}
 
 
@@ -111,10 +76,18 @@ def absolute(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path) if not name.startswith("/")}
 
 
-def relative(path: Path) -> set[tuple[str, str]]:
-    """(room, module) of every relative import."""
-    parts = [(name.strip("/").split("/") + ["", ""])[:2] for name in imports(path) if name.startswith("/")]
-    return {(room, module) for room, module in parts}
+def relative(path: Path) -> set[tuple[str, ...]]:
+    """Parts of every relative import's module: ("cinema_core", "layers", "split")."""
+    return {tuple(name.strip("/").split("/")) for name in imports(path) if name.startswith("/")}
+
+
+def core_room(parts: tuple[str, ...]) -> str:
+    """Room of a module of cinema_core; "" for those beside the rooms."""
+    return parts[1] if len(parts) > 1 and parts[1] in CORE_ROOMS else ""
+
+
+def module_parts(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).with_suffix("").parts
 
 
 def label(path: Path) -> str:
@@ -123,17 +96,23 @@ def label(path: Path) -> str:
 
 def test_there_is_something_to_walk():
     assert {room for room in ROOMS if sources(room)} == set(ROOMS)
-    assert ("cinema_core", "errors") in relative(ROOT / "cinema_core" / "storage.py")
-    assert "numpy" in absolute(ROOT / "cinema_core" / "storage.py")
+    assert {path.parent.name for path in sources("cinema_core")} == {"cinema_core", *CORE_ROOMS}
+    split = ROOT / "cinema_core" / "layers" / "split.py"
+    assert ("cinema_core", "shared", "camera") in relative(split)
+    assert ("cinema_core", "layers", "bands") in relative(split)
+    assert "numpy" in absolute(split)
 
 
 @pytest.mark.parametrize("path", ALL, ids=label)
-def test_rooms(path):
+def test_packages_import_only_those_below_them(path):
     own = "" if path.parent == ROOT else path.relative_to(ROOT).parts[0]
-    rooms = {room for room, _ in relative(path)} - {own, ""}
-    assert rooms <= MAY_IMPORT[own]
-    if own != "cinema_core":
-        assert {module for room, module in relative(path) if room == "cinema_core"} <= set(COLD)
+    found = {parts[0] for parts in relative(path)} - {own, ""}
+    assert found <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if "cinema_core" not in path.parts], ids=label)
+def test_blenders_process_imports_shared_alone(path):
+    assert {core_room(parts) for parts in relative(path) if parts[0] == "cinema_core"} <= {"shared"}
 
 
 @pytest.mark.parametrize("path", ALL, ids=label)
@@ -143,10 +122,46 @@ def test_own_modules_are_imported_relatively(path):
 
 
 @pytest.mark.parametrize("path", sources("cinema_core"), ids=label)
-def test_stages_do_not_import_each_other(path):
-    if path.stem in FREE:
+def test_rooms_import_only_rooms_before_them(path):
+    if path.stem == "__main__":
         return
-    assert {module for _, module in relative(path)} <= SHARED | STAGE_MAY_IMPORT.get(path.stem, set())
+    own = core_room(module_parts(path))
+    before = CORE_ROOMS[: CORE_ROOMS.index(own) + 1] if own else ("shared",)
+    for parts in relative(path):
+        room = core_room(parts)
+        assert room in before if room else parts[1:2] in ((), *((name,) for name in CORE_MODULES))
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    arrows = {
+        module_parts(path): {parts for parts in relative(path) if parts[0] == "cinema_core"}
+        for path in sources("cinema_core")
+    }
+    while leaves := [module for module, found in arrows.items() if not found & arrows.keys()]:
+        for module in leaves:
+            del arrows[module]
+    assert not arrows
+
+
+@pytest.mark.parametrize("room", CORE_ROOMS[1:])
+def test_a_room_names_all_that_others_import_of_it(room):
+    """`shared` is there to be imported; every other room says in its docstring which names are."""
+    described = ast.get_docstring(ast.parse((ROOT / "cinema_core" / room / "__init__.py").read_text(encoding="utf-8")))
+    used = set()
+    for path in sources("cinema_core"):
+        if core_room(module_parts(path)) != room:
+            used |= set(imported_names(path, ("cinema_core", room)))
+    assert used == set(re.findall(r"`(\w+)`", described))
+
+
+def imported_names(path: Path, package: tuple[str, ...]) -> Iterator[str]:
+    """Names that a file imports from the modules of a package, and modules of it that it imports whole."""
+    own = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*own[: len(own) - node.level + 1], *(node.module or "").split("."))
+            if base[: len(package)] == package:
+                yield from (alias.name for alias in node.names)
 
 
 @pytest.mark.parametrize("path", sources("cinema_core"), ids=label)
@@ -163,9 +178,9 @@ def test_blenders_process_imports_nothing_heavy(path):
     assert absolute(path) - set(sys.stdlib_module_names) <= BLENDERS_OWN
 
 
-@pytest.mark.parametrize("module", COLD)
-def test_cold_modules_load_with_numpy_alone(module):
-    name = f"cinema_core.{module}".rstrip(".")
+@pytest.mark.parametrize("module", sorted(path.stem for path in sources("cinema_core/shared")))
+def test_shared_modules_load_with_numpy_alone(module):
+    name = f"cinema_core.shared.{module}".removesuffix(".__init__")
     probe = f"import sys, {name}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=True, capture_output=True, text=True)
     without = subprocess.run([sys.executable, "-c", "import sys, numpy; print(*{name.split('.')[0] for name in sys.modules})"],
@@ -176,7 +191,7 @@ def test_cold_modules_load_with_numpy_alone(module):
 
 @pytest.mark.parametrize("path", ALL, ids=label)
 def test_no_module_shadows_the_standard_library(path):
-    assert path.stem not in set(sys.stdlib_module_names) - {"__init__", "__main__"}
+    assert path.parent.parent != ROOT or path.stem not in set(sys.stdlib_module_names) - {"__init__", "__main__"}
 
 
 def test_versions_agree():

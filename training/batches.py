@@ -47,7 +47,9 @@ def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, pla
         return None
     image = _to_bytes(color) if plain else photograph(color, rng)
     level = np.median(np.log2(np.maximum(depth[solid], NEAREST)))
-    target = np.where(solid, np.clip(level - np.log2(np.maximum(np.where(solid, depth, 1), NEAREST)), -SPAN, SPAN), -SPAN)
+    target = np.where(
+        solid, np.clip(level - np.log2(np.maximum(np.where(solid, depth, 1), NEAREST)), -SPAN, SPAN), -SPAN
+    )
     label = np.where(solid, np.where(seen, 0, 2), 1)
     return np.ascontiguousarray(image.transpose(2, 0, 1)), target.astype(np.float32), label.astype(np.uint8)
 
@@ -64,7 +66,9 @@ def make_photograph_sample(size: tuple[int, int], rng: np.random.Generator) -> t
     return np.ascontiguousarray(photograph(parts[0], rng).transpose(2, 0, 1)), *map(np.ascontiguousarray, parts[1:])
 
 
-def _window(shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _window(
+    shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[float, float, float, float]:
     """A window of nearly the shape of `size`, 65 to 100 % of what fits into a picture (height, width), as shares of it."""
     height, width = shape
     shape = size[0] / size[1] * np.exp(rng.uniform(-0.2, 0.2))
@@ -92,7 +96,7 @@ def photograph(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.4:
         color = color + rng.standard_normal(color.shape, np.float32) * rng.uniform(0.005, 0.04)
     if rng.random() < 0.15:
-        down, across = np.mgrid[-1:1:color.shape[0] * 1j, -1:1:color.shape[1] * 1j]
+        down, across = np.mgrid[-1 : 1 : color.shape[0] * 1j, -1 : 1 : color.shape[1] * 1j]
         color = color * (1 - rng.uniform(0.05, 0.3) * (down**2 + across**2))[..., None]
     image = _to_bytes(color)
     if rng.random() < 0.5:
@@ -152,7 +156,11 @@ class Batches(IterableDataset):
         samples = []
         while len(samples) < self.count:
             photograph_next = rng.random() < PHOTOGRAPHS
-            sample = make_photograph_sample(size, rng) if photograph_next else make_sample(choose_view(views, rng), size, rng)
+            sample = (
+                make_photograph_sample(size, rng)
+                if photograph_next
+                else make_sample(choose_view(views, rng), size, rng)
+            )
             if sample is not None:
                 samples.append(sample)
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True))

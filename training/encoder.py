@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cinema_core.depth_network import Encoder
+from cinema_core.depth.network import Encoder
 
 EPSILON = 1e-3  # of the batch norms
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cinema_core.data import FARTHEST
-from cinema_core.depth_network import WEIGHTS, load_network, predict
-from cinema_core.edges import clean_depth
-from cinema_core.sky import settle_sky
+from cinema_core.depth.edges import clean_depth
+from cinema_core.depth.network import WEIGHTS, load_network, predict
+from cinema_core.depth.sky import segment_sky
+from cinema_core.shared.data import FARTHEST
 
 from .batches import make_sample
 from .ordinal import is_wrong, read_pairs, summarise
@@ -26,7 +26,7 @@ EDGE = 0.3  # octaves between neighbours that make an edge of depth
 CLOSE = 2  # px; an edge found within this of a true one is right
 FLAT = 0.01  # of the distance: what lies within this of a plane belongs to it
 
-Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # as `cinema_core.depth_network.predict`
+Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # as `cinema_core.depth.network.predict`
 
 
 def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, float]:
@@ -42,17 +42,20 @@ def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, flo
     return {"views": len(figures)} | {name: float(np.mean([v[name] for v in figures if name in v])) for name in names}
 
 
-def judge_view(image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse: np.ndarray,
-               sky: np.ndarray) -> dict[str, float]:
+def judge_view(
+    image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse: np.ndarray, sky: np.ndarray
+) -> dict[str, float]:
     """Figures of one view; `inverse` and `sky` as predicted, the rest as `make_sample` gives it."""
     solid = label == 0
     error = inverse - target
     error = np.abs(error - np.median(error[solid]))[solid]
     figures = {
-        "delta 1.25 %": 100 * float((error < np.log2(1.25)).mean()), "octaves": float(error.mean()),
+        "delta 1.25 %": 100 * float((error < np.log2(1.25)).mean()),
+        "octaves": float(error.mean()),
         "sky right %": 100 * float(((sky > 0.5) == (label == 1))[label != 2].mean()),
         "edge F %": 100 * edge_score(_with_sky(inverse, sky > 0.5, solid), _with_sky(target, label == 1, solid)),
-        "edge F % as built": 100 * edge_score(_cleaned(image, inverse, sky > 0.5), _with_sky(target, label == 1, solid)),
+        "edge F % as built": 100
+        * edge_score(_cleaned(image, inverse, sky > 0.5), _with_sky(target, label == 1, solid)),
     }
     plane = plane_error(target, solid, inverse)
     return figures if plane is None else figures | {"plane %": 100 * plane}
@@ -103,7 +106,7 @@ def plane_error(target: np.ndarray, solid: np.ndarray, inverse: np.ndarray) -> f
 
 def _plane_residual(values: np.ndarray, where: np.ndarray, rounds: int) -> np.ndarray:
     """(H, W) |values - plane| / values, the plane fitted where asked; each round trusts far outliers less."""
-    row, column = np.mgrid[:values.shape[0], :values.shape[1]]
+    row, column = np.mgrid[: values.shape[0], : values.shape[1]]
     basis = np.stack([row, column, np.ones_like(row)], -1).astype(np.float64)
     weight = where / values
     for _ in range(rounds):
@@ -134,7 +137,7 @@ def main() -> None:
 
     def predictor(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inverse, chance = predict(color, network)
-        sky = settle_sky(chance, color)
+        sky = segment_sky(chance, color)
         return inverse, np.where(sky, np.maximum(chance, 0.501), np.minimum(chance, 0.5))
 
     for name, value in judge_renders(chosen.data, predictor, chosen.count).items():

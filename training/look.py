@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from mathutils import Matrix
 
-from cinema_core.camera import Camera
-from cinema_core.data import FARTHEST, Photo
-from cinema_core.depth import estimate_depth
-from cinema_core.depth_network import WEIGHTS
-from cinema_core.photo import read_photo
+from cinema_core.depth.find import estimate_depth
+from cinema_core.depth.network import WEIGHTS
+from cinema_core.files.photo import read_photo
+from cinema_core.shared.camera import Camera
+from cinema_core.shared.data import FARTHEST, Photo
 
 CELL = (240, 135)  # px
 LONGEST = 800  # px of the photo; that many points are enough to see
@@ -47,7 +47,9 @@ class Stage:
         mesh.vertices.add(len(positions))
         mesh.vertices.foreach_set("co", positions.astype(np.float32).ravel())
         painted = np.concatenate([np.square(colors), np.ones((len(colors), 1))], 1)
-        mesh.attributes.new("Tint", "FLOAT_COLOR", "POINT").data.foreach_set("color", painted.astype(np.float32).ravel())
+        mesh.attributes.new("Tint", "FLOAT_COLOR", "POINT").data.foreach_set(
+            "color", painted.astype(np.float32).ravel()
+        )
         mesh.attributes.new("radius", "FLOAT", "POINT").data.foreach_set("value", radii.astype(np.float32))
         item = bpy.data.objects.new("Points", mesh)
         item.modifiers.new("Points", "NODES").node_group = _points_group(_glow())
@@ -101,9 +103,16 @@ def _points_group(material: bpy.types.Material) -> bpy.types.NodeTree:
     for direction in ("INPUT", "OUTPUT"):
         group.interface.new_socket("Geometry", in_out=direction, socket_type="NodeSocketGeometry")
     nodes, link = group.nodes, group.links.new
-    start, radius, points, paint, end = (nodes.new(name) for name in (
-        "NodeGroupInput", "GeometryNodeInputNamedAttribute", "GeometryNodeMeshToPoints", "GeometryNodeSetMaterial",
-        "NodeGroupOutput"))
+    start, radius, points, paint, end = (
+        nodes.new(name)
+        for name in (
+            "NodeGroupInput",
+            "GeometryNodeInputNamedAttribute",
+            "GeometryNodeMeshToPoints",
+            "GeometryNodeSetMaterial",
+            "NodeGroupOutput",
+        )
+    )
     radius.data_type, radius.inputs["Name"].default_value = "FLOAT", "radius"
     paint.inputs["Material"].default_value = material
     link(start.outputs[0], points.inputs["Mesh"])

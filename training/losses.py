@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinema_core.depth_network import BESIDE
+from cinema_core.depth.network import BESIDE
 
 from .photographs import POINT, SKY_POINT
 
@@ -19,7 +19,10 @@ EDGE_WEIGHT = 3.0
 SURFACES, CHOICE = 0.3, 0.3  # weights of the two surfaces of a pixel and of which of them it is
 ORDER, POINT_SKY = 3.0, 0.3  # weights of the points of photographs
 CERTAIN = 0.2  # octaves; two points that were judged closer than this are not compared
-STRICT, LOOSE = 0.5, (2.0, 0.5)  # a judged ratio may be felt as its half, or as (twice, and octaves more): guesses are rough
+STRICT, LOOSE = (
+    0.5,
+    (2.0, 0.5),
+)  # a judged ratio may be felt as its half, or as (twice, and octaves more): guesses are rough
 
 
 def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -40,10 +43,28 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
     sky = F.binary_cross_entropy_with_logits(sky_logit, (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label < 2)).mean()
     order, point_sky = _point_loss(inverse, sky_logit, target, label)
-    total = (absolute + gradient + plane + SKY * sky + steps + SURFACES * missed + CHOICE * choice + ORDER * order
-             + POINT_SKY * point_sky)
-    parts = {"octaves": absolute, "gradient": gradient, "plane": plane, "sky": sky, "steps": steps, "surfaces": missed,
-             "choice": choice, "order": order, "points": point_sky}
+    total = (
+        absolute
+        + gradient
+        + plane
+        + SKY * sky
+        + steps
+        + SURFACES * missed
+        + CHOICE * choice
+        + ORDER * order
+        + POINT_SKY * point_sky
+    )
+    parts = {
+        "octaves": absolute,
+        "gradient": gradient,
+        "plane": plane,
+        "sky": sky,
+        "steps": steps,
+        "surfaces": missed,
+        "choice": choice,
+        "order": order,
+        "points": point_sky,
+    }
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
 
@@ -65,8 +86,9 @@ def _shape_loss(inverse: Tensor, target: Tensor, weight: Tensor, offset: Tensor)
 def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, solid: Tensor) -> tuple[Tensor, Tensor]:
     """Octaves by which the two surfaces miss the nearest and farthest beside each pixel, and the choice the right one."""
     nothing = torch.where(solid, 0, torch.inf)
-    nearest, farthest = (sign * F.max_pool2d((sign * target - nothing)[:, None], 2 * BESIDE + 1, 1, BESIDE)[:, 0]
-                         for sign in (1, -1))
+    nearest, farthest = (
+        sign * F.max_pool2d((sign * target - nothing)[:, None], 2 * BESIDE + 1, 1, BESIDE)[:, 0] for sign in (1, -1)
+    )
     nearest, farthest = (torch.where(solid, value, 0) for value in (nearest, farthest))
     missed = ((near - nearest).abs().clamp(max=6) + (far - farthest).abs().clamp(max=6)) * solid
     gap = nearest - farthest
@@ -123,8 +145,10 @@ def _plane(prediction: Tensor, target: Tensor, solid: Tensor, step: int) -> Tens
     guess, truth = torch.exp2(prediction.clamp(-8, 8)), torch.exp2(target)
     for axis in (1, 2):
         length = target.shape[axis] - 2 * step
-        parts = [(v.narrow(axis, 0, length), v.narrow(axis, step, length), v.narrow(axis, 2 * step, length))
-                 for v in (guess, truth, solid)]
+        parts = [
+            (v.narrow(axis, 0, length), v.narrow(axis, step, length), v.narrow(axis, 2 * step, length))
+            for v in (guess, truth, solid)
+        ]
         bend, true_bend = (v[0] - 2 * v[1] + v[2] for v in parts[:2])
         scale = torch.stack(parts[1]).amax(0)
         both = parts[2][0] & parts[2][1] & parts[2][2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cinema_core.tensors import read_tensors, write_tensors
+from cinema_core.files.tensors import read_tensors, write_tensors
 
 
 def mean_of(files: list[Path]) -> dict[str, np.ndarray]:

@@ -51,7 +51,7 @@ def is_wrong(pair: Pair, nearness: np.ndarray) -> bool:
 def _look(values: np.ndarray, point: tuple[float, float]) -> float:
     height, width = values.shape
     column, row = int(point[0] * width), int(point[1] * height)
-    return float(np.median(values[max(0, row - 1):row + 2, max(0, column - 1):column + 2]))
+    return float(np.median(values[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]))
 
 
 def summarise(wrong: list[tuple[Pair, bool]]) -> str:

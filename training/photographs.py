@@ -61,7 +61,9 @@ def read_distances(path: Path = DISTANCES) -> dict[str, list[tuple[float, float,
     return photographs
 
 
-def cut_photograph(photograph: Judged, size: tuple[int, int], window: tuple[float, float, float, float]) -> tuple | None:
+def cut_photograph(
+    photograph: Judged, size: tuple[int, int], window: tuple[float, float, float, float]
+) -> tuple | None:
     """A window (left, top, width, height as shares) of a photograph at `size` (width, height).
 
     Returns:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from cinema_core.depth_network import DepthNetwork, load_network
-from cinema_core.tensors import write_tensors
+from cinema_core.depth.network import DepthNetwork, load_network
+from cinema_core.files.tensors import write_tensors
 
 from .batches import Batches
 from .encoder import load_imagenet
@@ -46,8 +46,9 @@ class Training:
         bfloat16: Run the network's convolutions in bfloat16 but for the last steps; faster where the processor has it.
     """
 
-    def __init__(self, out: Path, steps: int, start: Path | None = None, only: tuple[str, ...] = (),
-                 bfloat16: bool = False) -> None:
+    def __init__(
+        self, out: Path, steps: int, start: Path | None = None, only: tuple[str, ...] = (), bfloat16: bool = False
+    ) -> None:
         torch.manual_seed(0)
         self.file, self.steps, self.step, self.bfloat16 = out / "training.pt", steps, 0, bfloat16
         self.network = DepthNetwork().to(memory_format=torch.channels_last)
@@ -103,8 +104,12 @@ class Training:
 
     def save(self) -> None:
         """Write the state, and the mean weights as they would be shipped; never leaves half a file."""
-        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "mean": self.mean,
-                 "step": self.step}
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "mean": self.mean,
+            "step": self.step,
+        }
         torch.save(state, self.file.with_suffix(".new"))
         os.replace(self.file.with_suffix(".new"), self.file)
         weights = {name: value.numpy().astype(np.float16) for name, value in self.mean.items()}
@@ -149,8 +154,11 @@ def _run_phase(training: Training, chosen: argparse.Namespace) -> None:
         if training.step % REPORT == 0:
             means = {name: np.mean([parts[name] for parts in recent]) for name in recent[0]}
             pace = len(recent) / (time.monotonic() - start)
-            print(f"step {training.step}/{training.steps}, {pace:.2f} a second: "
-                  + ", ".join(f"{name} {value:.3f}" for name, value in means.items()), flush=True)
+            print(
+                f"step {training.step}/{training.steps}, {pace:.2f} a second: "
+                + ", ".join(f"{name} {value:.3f}" for name, value in means.items()),
+                flush=True,
+            )
             start, recent = time.monotonic(), []
         if training.step % SAVE == 0:
             training.save()

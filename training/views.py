@@ -37,8 +37,11 @@ class Sample:
 
 def list_views(folder: Path, held_back: bool) -> list[Path]:
     """Paths (without suffix) of the views that are whole, held back for judging or not."""
-    return [path.with_suffix("") for path in sorted(folder.glob("?????_??_?.json"))
-            if (int(path.name[:5]) < HELD_BACK) == held_back]
+    return [
+        path.with_suffix("")
+        for path in sorted(folder.glob("?????_??_?.json"))
+        if (int(path.name[:5]) < HELD_BACK) == held_back
+    ]
 
 
 @lru_cache(maxsize=5000)  # half a MB each: reading them anew would cost a fifth of the time of a sample
@@ -52,8 +55,10 @@ def pixels_of(window: tuple[float, float, float, float], shape: tuple[int, int])
     """Rows and columns of a window (left, top, width, height as shares) of a picture (height, width)."""
     height, width = shape
     left, top = round(window[0] * width), round(window[1] * height)
-    return (slice(top, min(height, top + round(window[3] * height))),
-            slice(left, min(width, left + round(window[2] * width))))
+    return (
+        slice(top, min(height, top + round(window[3] * height))),
+        slice(left, min(width, left + round(window[2] * width))),
+    )
 
 
 def load_view(path: Path, size: tuple[int, int], window: tuple[float, float, float, float]) -> Sample:
@@ -68,6 +73,13 @@ def load_view(path: Path, size: tuple[int, int], window: tuple[float, float, flo
     rows = np.linspace(part[0].start, part[0].stop, size[1])[:, None] / height
     upright = (0.5 - rows) * 2 * np.tan(about["fov"] / 2) * height / width
     rise = np.cos(about["pitch"]) * upright + np.sin(about["pitch"])
-    return Sample(image[..., :3], image[..., 3:], np.where(near >= 59000, np.inf, near),
-                  np.broadcast_to(rise, near.shape).astype(np.float32), np.array(about["horizon"], np.float32),
-                  np.array(about["zenith"], np.float32), about["light"], about["class"])
+    return Sample(
+        image[..., :3],
+        image[..., 3:],
+        np.where(near >= 59000, np.inf, near),
+        np.broadcast_to(rise, near.shape).astype(np.float32),
+        np.array(about["horizon"], np.float32),
+        np.array(about["zenith"], np.float32),
+        about["light"],
+        about["class"],
+    )

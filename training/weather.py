@@ -58,7 +58,7 @@ def _photo_sky(rng: np.random.Generator, sample: Sample, lowest: int) -> np.ndar
     strip = strips[rng.integers(len(strips))]
     part = int(strip.shape[1] * rng.uniform(0.4, 1))
     left = rng.integers(0, strip.shape[1] - part + 1)
-    strip = strip[:, left:left + part]
+    strip = strip[:, left : left + part]
     strip = strip[:, ::-1] if rng.random() < 0.5 else strip
     rows = max(lowest, 8) if rng.random() < 0.7 else height
     strip = cv2.resize(strip, (width, rows), interpolation=cv2.INTER_AREA)
@@ -100,7 +100,7 @@ def add_weather(rng: np.random.Generator, sample: Sample) -> tuple[np.ndarray, n
     color, alpha, depth = sample.color, sample.alpha, sample.depth
     solid = np.isfinite(depth)
     edge = np.flatnonzero((~solid).any(1))
-    mist = sky[max(0, edge[-1] - 6):edge[-1] + 1].mean((0, 1)) if edge.size else sample.horizon * sky.mean()
+    mist = sky[max(0, edge[-1] - 6) : edge[-1] + 1].mean((0, 1)) if edge.size else sample.horizon * sky.mean()
     through = np.ones_like(depth)
     if sample.kind != "forest" and rng.random() < 0.06:
         color, alpha, depth = _cloud_sea(rng, sample, color, alpha, mist)
@@ -129,8 +129,9 @@ def _see_through(rng: np.random.Generator, sample: Sample) -> np.ndarray:
     return np.exp(-path).astype(np.float32)
 
 
-def _cloud_sea(rng: np.random.Generator, sample: Sample, color: np.ndarray, alpha: np.ndarray,
-               mist: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cloud_sea(
+    rng: np.random.Generator, sample: Sample, color: np.ndarray, alpha: np.ndarray, mist: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay a layer of clouds below the camera; what stands above it stays."""
     below = sample.rise < -0.005
     solid = np.isfinite(sample.depth)

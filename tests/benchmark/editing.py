@@ -16,9 +16,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from figures import open_and_build  # noqa: E402, isort: skip  (first: it keeps Blender off the user's own settings)
-import bpy  # noqa: E402
-import numpy as np  # noqa: E402
+import bpy
+import numpy as np
+from figures import open_and_build
 
 MODULE = "bl_ext.user_default.cinemagraph_3d"
 
@@ -27,7 +27,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zip", required=True)
     parser.add_argument("--edits", type=int, default=7)
-    parser.add_argument("--hurried", action="store_true", help="edit on while the last build's quality is being measured")
+    parser.add_argument(
+        "--hurried", action="store_true", help="edit on while the last build's quality is being measured"
+    )
     parser.add_argument("case", nargs="+", metavar="PHOTO:ANNOTATIONS")
     arguments = parser.parse_args()
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -61,8 +63,12 @@ def edit(scene: bpy.types.Scene, number: int, hurried: bool) -> dict[str, float]
         request.wait(done=True)
     stages = {f"  engine: {stage['name']}": stage["seconds"] for stage in answer["report"]["stages"]}
     return {
-        "strokes read and sent": asked - start, "engine, until ready": ready - asked, **stages,
-        "points into the scene": imported - ready, "evaluated": shown - imported, "in all": shown - start,
+        "strokes read and sent": asked - start,
+        "engine, until ready": ready - asked,
+        **stages,
+        "points into the scene": imported - ready,
+        "evaluated": shown - imported,
+        "in all": shown - start,
     }
 
 

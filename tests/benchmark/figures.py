@@ -16,8 +16,8 @@ from pathlib import Path
 
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="cinemagraph-bench-")
 
-import bpy  # noqa: E402
-import numpy as np  # noqa: E402
+import bpy
+import numpy as np
 
 SEAM_FRAMES = (6, 15, 24, 31, 41, 53)  # each compared with its next; the wrap-around with their median
 
@@ -42,9 +42,15 @@ def measure(photo: Path, annotations: str, quick: bool):
     scene = open_and_build(photo, annotations)
     settings = scene.cinemagraph
     report = settings.report
-    yield "build, s", f"{report['seconds']:.1f}  " + ", ".join(f"{s['name']} {s['seconds']:.1f}" for s in report["stages"])
+    yield (
+        "build, s",
+        f"{report['seconds']:.1f}  " + ", ".join(f"{s['name']} {s['seconds']:.1f}" for s in report["stages"]),
+    )
     yield "peak memory of the engine, GB", report["peak_memory_gb"]
-    yield "points still / moving / hidden", f"{report['still_points']} / {report['moving_points']} / {report['hidden_points']}"
+    yield (
+        "points still / moving / hidden",
+        f"{report['still_points']} / {report['moving_points']} / {report['hidden_points']}",
+    )
     yield "uncovered on the paths, %", {k: round(100 * v, 4) for k, v in report["quality"]["holes"].items()}
     yield "report: fidelity, seam, contrast", [report["quality"][k] for k in ("fidelity_db", "seam", "contrast")]
     yield "frame_set, ms (median of 20)", f"{1000 * playback(scene):.1f}"
@@ -101,7 +107,9 @@ def rendered(scene: bpy.types.Scene, frame: int) -> np.ndarray:
         bpy.ops.render.render(write_still=True)
         if keep := os.environ.get("KEEP_FRAMES"):
             Path(keep).mkdir(exist_ok=True)
-            Path(keep, f"{scene.cinemagraph.photo.name}_{frame:03d}.png").write_bytes(Path(scene.render.filepath).read_bytes())
+            Path(keep, f"{scene.cinemagraph.photo.name}_{frame:03d}.png").write_bytes(
+                Path(scene.render.filepath).read_bytes()
+            )
         return pixels(Path(scene.render.filepath))
 
 

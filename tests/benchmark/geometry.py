@@ -37,15 +37,15 @@ import numpy as np
 from geometry_baseline import mesh_views, slab_points, smooth_fill
 from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
-from cinema_core.cache import Memory, Shelf
-from cinema_core.camera import Camera, camera_path
-from cinema_core.clock import peak_memory
-from cinema_core.data import BuildOptions
-from cinema_core.layers import find_cuts
-from cinema_core.merging import count_points
-from cinema_core.request import Request
-from cinema_core.splatting import Splatter
-from cinema_core.stages import Stages
+from cinema_core.layers.discontinuities import find_discontinuities
+from cinema_core.pipeline.cache import DiskCache, MemoryCache
+from cinema_core.pipeline.request import Request
+from cinema_core.pipeline.stages import Stages
+from cinema_core.pipeline.timing import peak_memory
+from cinema_core.points.merge import count_points
+from cinema_core.shared.camera import Camera, camera_path
+from cinema_core.shared.data import BuildOptions
+from cinema_core.view.splatting import Splatter
 
 POINT_SIZE = 1.4
 METHODS = ("ours", "slabs", "mesh")
@@ -83,7 +83,10 @@ def main() -> None:
 def print_table(kind: str, arguments: argparse.Namespace) -> None:
     """Every scene's figures with one kind of depth, their means, and how far ours is ahead."""
     head = "".join(f"{f'{part}, dB':^24}" for part in PARTS) + "uncovered, %"
-    print(f"== {kind} depth\n{'':<10}{head}\n{'':<10}" + "".join(f"{m:>8}" for m in arguments.methods) * (len(PARTS) + 1), flush=True)
+    print(
+        f"== {kind} depth\n{'':<10}{head}\n{'':<10}" + "".join(f"{m:>8}" for m in arguments.methods) * (len(PARTS) + 1),
+        flush=True,
+    )
     rows = []
     for name in arguments.scene:
         with _quiet():
@@ -95,7 +98,11 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
                 errors[method].add(picture, covered, scene.views[end], parts[end], end)
                 errors[method].empty = max(errors[method].empty, empty)
                 if arguments.pictures:
-                    _write(arguments.pictures, f"{name}_{end[0]}_{end[1]}_{kind}_{method}", np.where(covered[..., None], picture, 0))
+                    _write(
+                        arguments.pictures,
+                        f"{name}_{end[0]}_{end[1]}_{kind}_{method}",
+                        np.where(covered[..., None], picture, 0),
+                    )
         if arguments.pictures:
             _write_truth(arguments.pictures, scene, parts)
         rows.append([[errors[m].psnr(part) for m in arguments.methods] for part in PARTS])
@@ -110,7 +117,10 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
     if len(arguments.methods) == len(METHODS):
         ahead = values[..., 0] - values[..., 1:].max(-1)
         means, least = ahead.mean(0).filled(np.nan), ahead.min(0).filled(np.nan)
-        print(f"{'ahead by':<10}" + "".join(f"{mean:8.2f}, least {worst:6.2f}  " for mean, worst in zip(means, least)), flush=True)
+        print(
+            f"{'ahead by':<10}" + "".join(f"{mean:8.2f}, least {worst:6.2f}  " for mean, worst in zip(means, least)),
+            flush=True,
+        )
 
 
 class Errors:
@@ -120,7 +130,9 @@ class Errors:
         self.sums: dict[tuple, tuple[float, int]] = {}
         self.empty = 0.0
 
-    def add(self, picture: np.ndarray, covered: np.ndarray, truth: View, parts: dict[str, np.ndarray], end: tuple[str, int]) -> None:
+    def add(
+        self, picture: np.ndarray, covered: np.ndarray, truth: View, parts: dict[str, np.ndarray], end: tuple[str, int]
+    ) -> None:
         for part, mask in parts.items():
             shown = np.where(covered[..., None], picture, 0) if part == "all" else filled(picture, covered)
             square = np.square(np.rint(shown * 255) - np.rint(truth.color * 255)).mean(-1)
@@ -128,7 +140,9 @@ class Errors:
 
     def psnr(self, part: str, end: tuple[str, int] | None = None) -> float:
         """dB over a part of one end, or of all; NaN where there is no such pixel."""
-        total, count = np.sum([value for key, value in self.sums.items() if key[1] == part and end in (None, key[0])], 0)
+        total, count = np.sum(
+            [value for key, value in self.sums.items() if key[1] == part and end in (None, key[0])], 0
+        )
         return min(99.0, float(10 * np.log10(255**2 / max(total / count, 1e-9)))) if count else float("nan")
 
 
@@ -198,15 +212,22 @@ def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) 
     meant = "disparity" if kind == "degraded" else "metric"
     options = BuildOptions(max_side=max(disparity.shape), depth_kind=meant, edge_cleanup=edge_cleanup)
     request = Request(folder / "photo.png", folder, options, depth=file, still=True)
-    return Stages(Memory(), Shelf(folder), request, lambda _: nullcontext())
+    return Stages(MemoryCache(), DiskCache(folder), request, lambda _: nullcontext())
 
 
 def still_only(position: np.ndarray, color: np.ndarray) -> dict[str, np.ndarray]:
     """Points as the splatter takes them, none of which moves."""
     three, one = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     moving = {"position": three, "displacement": np.zeros((2, 0, 3), np.float32), "birth": one, "death": one}
-    moving |= {"color0": three, "color1": three, "mean0": three, "mean1": three, "spread": one, "cycles": one.astype(np.int16)}
-    still = {"position": position, "color": color, "spread": np.ones(len(position), np.float32)}
+    moving |= {
+        "color0": three,
+        "color1": three,
+        "mean0": three,
+        "mean1": three,
+        "radius_factor": one,
+        "cycles": one.astype(np.int16),
+    }
+    still = {"position": position, "color": color, "radius_factor": np.ones(len(position), np.float32)}
     return {f"still_{n}": a for n, a in still.items()} | {f"moving_{n}": a for n, a in moving.items()}
 
 
@@ -219,7 +240,9 @@ def filled(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> None:
     """Cuts, layers, points, time and memory of one scene's layering at growing sizes."""
-    print(f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}{'of visible, %':>15}{'s':>7}{'GB':>7}")
+    print(
+        f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}{'of visible, %':>15}{'s':>7}{'GB':>7}"
+    )
     for width in sizes:
         with _quiet():
             photo = load_scene(name, width, renders, seed, views=False).photo
@@ -230,7 +253,7 @@ def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> 
             layers = stages.layers().value
             seconds = time.perf_counter() - began
         camera = Camera(width, width * 9 // 16, float(width))
-        cuts = find_cuts(layers.disparity, layers.shown)[layers.photo] > 0
+        cuts = find_discontinuities(layers.disparity, layers.valid)[layers.photo] > 0
         pieces = _lasting_pieces(cuts, width)
         hidden, border = count_points(layers)
         print(f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}{hidden:>9}{border:>9}"

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
-from cinema_core.camera import Camera
-from cinema_core.lifting import lift
-from cinema_core.srgb import to_linear, to_srgb
+from cinema_core.points.unproject import unproject
+from cinema_core.shared.camera import Camera
+from cinema_core.shared.srgb import to_linear, to_srgb
 from training.scenes.exr import read_exr
 from training.scenes.shape import grid_faces
 
@@ -55,7 +55,7 @@ def slab_points(color: np.ndarray, disparity: np.ndarray, camera: Camera) -> tup
         away = _diffused(away, alpha)
         away = np.where(alpha & (away <= last), 1.01 * last, away)
         last = np.where(alpha, away, last)
-        position, own = lift(camera, (0, 0), alpha, shade, (1 / away).astype(np.float32))
+        position, own = unproject(camera, (0, 0), alpha, shade, (1 / away).astype(np.float32))
         positions.append(position)
         colors.append(own)
     return np.concatenate(positions), np.concatenate(colors)
@@ -141,7 +141,9 @@ def smooth_fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """
     values = values.astype(np.float32)
     weight = known.astype(np.float32)
-    return np.where(known[(...,) + (None,) * (values.ndim - 2)], values, _pulled(values * _like(weight, values), weight))
+    return np.where(
+        known[(...,) + (None,) * (values.ndim - 2)], values, _pulled(values * _like(weight, values), weight)
+    )
 
 
 def _like(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -155,13 +157,17 @@ def _pulled(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
         mean = total.sum((0, 1)) / seen
         return np.where(_like(weight, total) > 0, total / np.maximum(_like(weight, total), 1e-9), mean)
     half = ((width + 1) // 2, (height + 1) // 2)
-    coarse = _pulled(cv2.resize(total, half, interpolation=cv2.INTER_AREA), cv2.resize(weight, half, interpolation=cv2.INTER_AREA))
+    coarse = _pulled(
+        cv2.resize(total, half, interpolation=cv2.INTER_AREA), cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    )
     below = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(total.shape)
     share = np.minimum(_like(weight, total), 1)
     return below * (1 - share) + total / np.maximum(_like(weight, total), 1e-9) * share
 
 
-def mesh_views(color: np.ndarray, disparity: np.ndarray, camera: Camera, poses: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def mesh_views(
+    color: np.ndarray, disparity: np.ndarray, camera: Camera, poses: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The photo as one mesh with a vertex per pixel, rendered by Cycles.
 
     Yields:
@@ -182,11 +188,18 @@ def mesh_views(color: np.ndarray, disparity: np.ndarray, camera: Camera, poses: 
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 4, dtype=np.int32))
     mesh.update(calc_edges=True)
     painted = np.concatenate([to_linear(color.reshape(-1, 3)), np.ones((len(places), 1))], 1)
-    mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT").data.foreach_set("color", painted.astype(np.float32).ravel())
+    mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT").data.foreach_set(
+        "color", painted.astype(np.float32).ravel()
+    )
     mesh.materials.append(_glowing())
     item = bpy.data.objects.new("Photo", mesh)
     lens = bpy.data.cameras.new("Lens")
-    lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = 36, 36 * camera.focal / max(width, height), 0.01, 2 * FAR
+    lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = (
+        36,
+        36 * camera.focal / max(width, height),
+        0.01,
+        2 * FAR,
+    )
     scene.camera = bpy.data.objects.new("Camera", lens)
     scene.camera.rotation_euler = (np.pi / 2, 0, 0)
     for one in (item, scene.camera):

@@ -19,8 +19,8 @@ from mathutils import Matrix
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cinema_core.camera import Camera, camera_path
-from cinema_core.srgb import to_linear, to_srgb
+from cinema_core.shared.camera import Camera, camera_path
+from cinema_core.shared.srgb import to_linear, to_srgb
 from training.scenes import plants, rocks
 from training.scenes.exr import read_exr
 from training.scenes.noise import Noise
@@ -32,7 +32,16 @@ SAMPLES = 16  # a pixel; a quarter of them in large pictures, which are for laye
 LARGE = 1920  # px
 SUN = np.array((0.5, -0.6, 0.62))
 # Preset, frame: both ends of the straight ones, the ends of the circle's two turns and of its move to and fro.
-ENDS = (("side", 0), ("side", 59), ("up-down", 0), ("up-down", 59), ("zoom-in", 59), ("circle", 0), ("circle", 22), ("circle", 45))
+ENDS = (
+    ("side", 0),
+    ("side", 59),
+    ("up-down", 0),
+    ("up-down", 59),
+    ("zoom-in", 59),
+    ("circle", 0),
+    ("circle", 22),
+    ("circle", 45),
+)
 Color = tuple[float, float, float]
 
 
@@ -107,12 +116,19 @@ class Studio:
             (H, W, 3) uint8 sRGB, and (H, W) float32 depth along z in metres at the pixels' centres.
         """
         lens = bpy.data.cameras.get("Lens") or bpy.data.cameras.new("Lens")
-        lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = 36, 36 * camera.focal / camera.width, 0.01, 2 * SKY
+        lens.sensor_width, lens.lens, lens.clip_start, lens.clip_end = (
+            36,
+            36 * camera.focal / camera.width,
+            0.01,
+            2 * SKY,
+        )
         if self.scene.camera is None:
             self.scene.camera = self._link("Camera", lens)
         self.scene.camera.matrix_world = self.base @ Matrix.Translation(offset * (1, -1, -1))
         self.scene.render.resolution_x, self.scene.render.resolution_y = camera.width, camera.height
-        color = self._rendered(SAMPLES if camera.width <= LARGE else SAMPLES // 4, 1.5, *(f"Combined.{c}" for c in "RGB"))
+        color = self._rendered(
+            SAMPLES if camera.width <= LARGE else SAMPLES // 4, 1.5, *(f"Combined.{c}" for c in "RGB")
+        )
         depth = self._rendered(1, 0.01, "Depth.Z")[..., 0]  # one sample in the pixel's middle
         return _srgb_bytes(color), np.where(depth < SKY, depth, np.inf).astype(np.float32)
 
@@ -130,7 +146,9 @@ class Studio:
         """A camera over the origin that looks along +y; pitch in degrees upward."""
         return Matrix.Translation((0, 0, height)) @ Matrix.Rotation(np.radians(90 + pitch), 4, "X")
 
-    def add(self, shape: Shape, material: bpy.types.Material | list, place=(0, 0, 0), size=1.0, turn: float = 0.0) -> None:
+    def add(
+        self, shape: Shape, material: bpy.types.Material | list, place=(0, 0, 0), size=1.0, turn: float = 0.0
+    ) -> None:
         """Put a shape into the scene: metres, a factor (one or per axis), radians about the upright axis."""
         mesh = bpy.data.meshes.new("Shape")
         mesh.from_pydata(shape.vertices.tolist(), [], shape.faces)
@@ -142,9 +160,13 @@ class Studio:
         scale = Matrix.Diagonal((*np.broadcast_to(size, 3), 1))
         self._link("Thing", mesh).matrix_world = Matrix.Translation(place) @ Matrix.Rotation(turn, 4, "Z") @ scale
 
-    def sheet(self, place: Callable[[np.ndarray, np.ndarray], np.ndarray], material: bpy.types.Material, rows=240, columns=240):
+    def sheet(
+        self, place: Callable[[np.ndarray, np.ndarray], np.ndarray], material: bpy.types.Material, rows=240, columns=240
+    ):
         """A surface: `place` turns two coordinates of 0..1 into (N, 3) metres."""
-        down, across = (grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij"))
+        down, across = (
+            grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
+        )
         faces = [tuple(face) for face in grid_faces(rows, columns).tolist()]
         self.add(Shape(place(across, down), faces, [0] * len(faces), smooth=True), material)
 
@@ -178,7 +200,14 @@ class Studio:
         nodes.tree.links.new(nodes.mix(cloud, blue, (0.93, 0.93, 0.92)), world.node_tree.nodes["Background"].inputs[0])
 
     def paint(
-        self, dark: Color, light: Color, scale: float, stretch=(1, 1, 1), kind: str = "noise", haze: float = 400.0, shade: float = 0.55
+        self,
+        dark: Color,
+        light: Color,
+        scale: float,
+        stretch=(1, 1, 1),
+        kind: str = "noise",
+        haze: float = 400.0,
+        shade: float = 0.55,
     ) -> bpy.types.Material:
         """A surface that glows in its colour: texture by the place in the world, shading by the side it turns to the sun.
 
@@ -200,12 +229,16 @@ class Studio:
         amount = nodes.new("Math", {0: coarse, 1: fine}, operation="ADD").outputs[0]
         amount = nodes.span(amount, 0.7, 1.3)
         if kind == "strata":
-            waves = nodes.new("TexWave", {"Vector": place, "Scale": scale, "Distortion": 3.0, "Detail": 4.0}, bands_direction="Z")
+            waves = nodes.new(
+                "TexWave", {"Vector": place, "Scale": scale, "Distortion": 3.0, "Detail": 4.0}, bands_direction="Z"
+            )
             amount = nodes.mix_values(0.5, amount, waves.outputs["Fac"])
         if kind == "bricks":
             amount = nodes.mix_values(0.7, amount, nodes.bricks(place, scale))
         color = nodes.mix(amount, dark, light)
-        facing = nodes.new("VectorMath", {0: geometry["Normal"], 1: tuple(SUN / np.linalg.norm(SUN))}, operation="DOT_PRODUCT")
+        facing = nodes.new(
+            "VectorMath", {0: geometry["Normal"], 1: tuple(SUN / np.linalg.norm(SUN))}, operation="DOT_PRODUCT"
+        )
         strength = nodes.span(facing.outputs["Value"], -0.3, 1.0, 1 - shade, 1.0)
         lit = nodes.new("VectorMath", {0: color, "Scale": strength}, operation="SCALE").outputs[0]
         away = nodes.new("VectorMath", {0: geometry["Position"]}, operation="LENGTH").outputs["Value"]
@@ -237,7 +270,9 @@ class Nodes:
             socket.default_value = value
 
     def noise(self, place: bpy.types.NodeSocket, scale: float, octaves: int) -> bpy.types.NodeSocket:
-        return self.new("TexNoise", {"Vector": place, "Scale": scale, "Detail": octaves, "Roughness": 0.6}).outputs["Fac"]
+        return self.new("TexNoise", {"Vector": place, "Scale": scale, "Detail": octaves, "Roughness": 0.6}).outputs[
+            "Fac"
+        ]
 
     def span(self, value: bpy.types.NodeSocket, low: float, high: float, start=0.0, end=1.0) -> bpy.types.NodeSocket:
         return self.new("MapRange", {0: value, 1: low, 2: high, 3: start, 4: end}).outputs[0]
@@ -246,7 +281,9 @@ class Nodes:
         first, second = ((*to_linear(np.asarray(c, float)), 1) if isinstance(c, tuple) else c for c in (first, second))
         return self.new("MixRGB", {0: share, 1: first, 2: second}).outputs[0]
 
-    def mix_values(self, share: float, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    def mix_values(
+        self, share: float, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
+    ) -> bpy.types.NodeSocket:
         one = self.new("Math", {0: first, 1: 1 - share}, operation="MULTIPLY").outputs[0]
         return self.new("Math", {0: second, 1: share, 2: one}, operation="MULTIPLY_ADD").outputs[0]
 
@@ -265,11 +302,22 @@ def shore(studio: Studio) -> Matrix:
     """A beach, the sea, rocks near and far."""
     rng, noise = studio.rng, studio.noise
     studio.sky((0.87, 0.86, 0.84), (0.42, 0.58, 0.78), 0.8)
-    sand, sea = studio.paint((0.5, 0.42, 0.32), (0.8, 0.72, 0.6), 1.2), studio.paint((0.12, 0.27, 0.33), (0.55, 0.68, 0.7), 0.5, (0.35, 1, 1))
+    sand, sea = (
+        studio.paint((0.5, 0.42, 0.32), (0.8, 0.72, 0.6), 1.2),
+        studio.paint((0.12, 0.27, 0.33), (0.55, 0.68, 0.7), 0.5, (0.35, 1, 1)),
+    )
     stone = studio.paint((0.16, 0.14, 0.13), (0.55, 0.5, 0.45), 1.5, (1, 1, 2), "strata")
     studio.ground(lambda x, y: 0.35 - 0.05 * y + 0.02 * x + 0.06 * noise.fractal(0.4 * x, 0.4 * y), sand, far=60)
     studio.ground(lambda x, y: 0.02 * noise.fractal(0.8 * x, 1.6 * y, 3), sea, near=2, far=3000)
-    for x, y, size in ((-1.5, 3.4, 0.55), (1.3, 2.9, 0.4), (0.5, 6.5, 0.9), (-3.2, 9, 1.6), (3.6, 8, 1.1), (-0.9, 14, 1.2), (7, 20, 3.0)):
+    for x, y, size in (
+        (-1.5, 3.4, 0.55),
+        (1.3, 2.9, 0.4),
+        (0.5, 6.5, 0.9),
+        (-3.2, 9, 1.6),
+        (3.6, 8, 1.1),
+        (-0.9, 14, 1.2),
+        (7, 20, 3.0),
+    ):
         studio.add(rocks.rock(rng), stone, (x, y, 0.1 - 0.02 * y), size, rng.uniform(0, 6))
     for x, y, size in ((-16, 45, 14), (12, 70, 18), (30, 110, 30)):
         studio.add(rocks.stack(rng), stone, (x, y, -1), size, rng.uniform(0, 6))
@@ -281,8 +329,15 @@ def canyon(studio: Studio) -> Matrix:
     rng, noise = studio.rng, studio.noise
     studio.sky((0.85, 0.85, 0.86), (0.4, 0.56, 0.8), 0.5)
     wall = studio.paint((0.36, 0.2, 0.13), (0.8, 0.58, 0.42), 0.35, (1, 1, 3), "strata", haze=250)
-    bank, river = studio.paint((0.2, 0.22, 0.1), (0.5, 0.47, 0.3), 1.5), studio.paint((0.1, 0.24, 0.22), (0.5, 0.62, 0.58), 0.8, (1, 0.4, 1))
-    studio.ground(lambda x, y: 0.25 * np.abs(x - 2 * np.sin(y / 14)) - 0.55 + 0.25 * noise.fractal(0.3 * x, 0.3 * y), bank, far=300)
+    bank, river = (
+        studio.paint((0.2, 0.22, 0.1), (0.5, 0.47, 0.3), 1.5),
+        studio.paint((0.1, 0.24, 0.22), (0.5, 0.62, 0.58), 0.8, (1, 0.4, 1)),
+    )
+    studio.ground(
+        lambda x, y: 0.25 * np.abs(x - 2 * np.sin(y / 14)) - 0.55 + 0.25 * noise.fractal(0.3 * x, 0.3 * y),
+        bank,
+        far=300,
+    )
     studio.ground(lambda x, y: 0 * x, river, far=300)
     for side in (-1, 1):
 
@@ -292,7 +347,10 @@ def canyon(studio: Studio) -> Matrix:
             return np.stack([side * out + 3 * np.sin(y / 14), y, z], -1)
 
         studio.sheet(cliff, wall, 200, 500)
-    wood, leaves = studio.paint((0.13, 0.09, 0.06), (0.4, 0.3, 0.22), 6), studio.paint((0.08, 0.16, 0.05), (0.45, 0.55, 0.2), 2.5)
+    wood, leaves = (
+        studio.paint((0.13, 0.09, 0.06), (0.4, 0.3, 0.22), 6),
+        studio.paint((0.08, 0.16, 0.05), (0.45, 0.55, 0.2), 2.5),
+    )
     for x, y, size, make in (
         (-2.1, 3.6, 2.4, plants.broadleaf), (2.6, 5.0, 3.4, plants.conifer), (-3.6, 8, 4.5, plants.conifer), (4.4, 9, 4, plants.broadleaf),
         (-2.6, 14, 5, plants.conifer), (6, 17, 6, plants.conifer), (0.2, 24, 5, plants.broadleaf), (7, 34, 7, plants.conifer),
@@ -306,7 +364,11 @@ def street(studio: Studio) -> Matrix:
     rng = studio.rng
     studio.sky((0.8, 0.8, 0.8), (0.5, 0.6, 0.72), 0.9)
     studio.ground(lambda x, y: 0 * x, studio.paint((0.25, 0.25, 0.26), (0.55, 0.54, 0.52), 1.2), far=400)
-    shades = (((0.4, 0.2, 0.15), (0.7, 0.5, 0.42)), ((0.5, 0.47, 0.4), (0.85, 0.8, 0.7)), ((0.28, 0.3, 0.34), (0.6, 0.64, 0.7)))
+    shades = (
+        ((0.4, 0.2, 0.15), (0.7, 0.5, 0.42)),
+        ((0.5, 0.47, 0.4), (0.85, 0.8, 0.7)),
+        ((0.28, 0.3, 0.34), (0.6, 0.64, 0.7)),
+    )
     walls = [studio.paint(*shade, 1.6, kind="bricks") for shade in shades]
     for side in (-1, 1):
         y = 5.0
@@ -316,7 +378,13 @@ def street(studio: Studio) -> Matrix:
             studio.add(box, walls[rng.integers(3)], (side * (5.2 + back + 2), y + depth / 2, height / 2))
             y += depth + rng.uniform(0, 2.5)
     crates = studio.paint((0.3, 0.22, 0.12), (0.72, 0.58, 0.36), 3, (1, 1, 3), "strata")
-    for x, y, size in ((-1.3, 2.9, (0.5, 0.5, 0.5)), (-1.2, 3.0, (0.3, 0.35, 1.2)), (1.5, 4.2, (0.8, 0.6, 0.9)), (-2.2, 7, (1.6, 3.4, 1.4)), (2.4, 11, (1.6, 3.6, 1.5))):
+    for x, y, size in (
+        (-1.3, 2.9, (0.5, 0.5, 0.5)),
+        (-1.2, 3.0, (0.3, 0.35, 1.2)),
+        (1.5, 4.2, (0.8, 0.6, 0.9)),
+        (-2.2, 7, (1.6, 3.4, 1.4)),
+        (2.4, 11, (1.6, 3.6, 1.5)),
+    ):
         studio.add(_box(size), crates, (x, y, size[2] / 2), turn=rng.uniform(-0.4, 0.4))
     builder = Builder(rng)
     builder.rod((0.5, 5.5, 0), (0.5, 5.5, 4.5), 0.09, 0.06, 12)
@@ -336,12 +404,23 @@ def thin(studio: Studio) -> Matrix:
     """A railing, a branch and bare trees before a lake and hills."""
     rng, noise = studio.rng, studio.noise
     studio.sky((0.9, 0.84, 0.76), (0.5, 0.62, 0.8), 0.7)
-    lake, hills = studio.paint((0.2, 0.33, 0.4), (0.62, 0.7, 0.72), 0.4, (0.35, 1, 1)), studio.paint((0.16, 0.2, 0.12), (0.45, 0.45, 0.28), 0.03)
+    lake, hills = (
+        studio.paint((0.2, 0.33, 0.4), (0.62, 0.7, 0.72), 0.4, (0.35, 1, 1)),
+        studio.paint((0.16, 0.2, 0.12), (0.45, 0.45, 0.28), 0.03),
+    )
     deck = studio.paint((0.35, 0.26, 0.18), (0.66, 0.54, 0.4), 4, (4, 0.5, 1))
     studio.ground(lambda x, y: 0 * x - 0.6, lake, near=2, far=900)
-    studio.ground(lambda x, y: 40 * np.clip(y / 300 - 0.6, 0, None) * (0.7 + noise.fractal(0.006 * x, 0.004 * y)) - 1, hills, near=60, far=2500)
+    studio.ground(
+        lambda x, y: 40 * np.clip(y / 300 - 0.6, 0, None) * (0.7 + noise.fractal(0.006 * x, 0.004 * y)) - 1,
+        hills,
+        near=60,
+        far=2500,
+    )
     studio.add(_box((30, 3, 0.1)), deck, (0, 1.0, -0.05))
-    iron, bark = studio.paint((0.1, 0.1, 0.11), (0.35, 0.34, 0.33), 8), studio.paint((0.12, 0.09, 0.07), (0.42, 0.34, 0.27), 9)
+    iron, bark = (
+        studio.paint((0.1, 0.1, 0.11), (0.35, 0.34, 0.33), 8),
+        studio.paint((0.12, 0.09, 0.07), (0.42, 0.34, 0.27), 9),
+    )
     rail = Builder(rng)
     for height, radius in ((1.02, 0.028), (0.55, 0.014), (0.2, 0.014)):
         rail.rod((-9, 2.45, height), (9, 2.45, height), radius, sides=10)

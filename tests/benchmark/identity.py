@@ -73,7 +73,7 @@ def run(checkout: Path, *arguments: str) -> None:
 
 def same_name(stem: str) -> str:
     """The present name of an array that an earlier version called differently."""
-    return stem.replace("_spread", "_radius")
+    return stem.replace("_spread", "_radius_factor")
 
 
 def hash_array(array: np.ndarray) -> str:

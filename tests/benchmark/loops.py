@@ -29,13 +29,13 @@ import cv2
 import numpy as np
 import torch
 
-from cinema_core.cache import Memory, Shelf
-from cinema_core.data import BuildOptions, MovingPoints, StillPoints
-from cinema_core.moving import join_points, moving_points
-from cinema_core.splatting import Splatter
-from cinema_core.stages import Request, Stages
-from cinema_core.still import still_points
-from cinema_core.sway import sway_points
+from cinema_core.pipeline.cache import DiskCache, MemoryCache
+from cinema_core.pipeline.stages import Request, Stages
+from cinema_core.points.moving import join_points, moving_points
+from cinema_core.points.still import still_points
+from cinema_core.points.sway import sway_points
+from cinema_core.shared.data import BuildOptions, MovingPoints, StillPoints
+from cinema_core.view.splatting import Splatter
 
 PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)
 POINT_SIZE = 1.4
@@ -66,8 +66,17 @@ class Loop:
     def __init__(self, photo: Path, annotations: Path, options: BuildOptions) -> None:
         self.options = options
         with tempfile.TemporaryDirectory() as folder:
-            stages = Stages(Memory(), Shelf(Path(folder)), Request(photo, Path(folder), options, annotations), lambda _: nullcontext())
-            self.photo, self.layers, self.motion = stages.photo().value.color, stages.layers().value, stages.motion().value
+            stages = Stages(
+                MemoryCache(),
+                DiskCache(Path(folder)),
+                Request(photo, Path(folder), options, annotations),
+                lambda _: nullcontext(),
+            )
+            self.photo, self.layers, self.motion = (
+                stages.photo().value.color,
+                stages.layers().value,
+                stages.motion().value,
+            )
             self.flow = self.motion.flow * stages.faded(self.motion)[..., None]
             hints = stages.drawn().value.hints
         self.region = hints.region if hints.sway is None else hints.region | hints.sway
@@ -82,7 +91,9 @@ class Loop:
         keys = self.options.keys
         points = moving_points(self.layers, self.motion.surface, self.flow, self.options.frames, keys, "cpu", thin)
         if self.motion.swaying is not None:
-            points = join_points([points, sway_points(self.layers, self.motion.swaying, self.motion.swing, keys, self.options.swings)])
+            points = join_points(
+                [points, sway_points(self.layers, self.motion.swaying, self.motion.swing, keys, self.options.swings)]
+            )
         return time.perf_counter() - began, points
 
     def _splatter(self, still: StillPoints, moving: MovingPoints, kind: type = Splatter) -> Splatter:
@@ -94,24 +105,44 @@ class Loop:
         """Yields (name, value as text)."""
         step = 1 / self.options.frames
         length = np.linalg.norm(self.flow[self.layers.photo][self.region], axis=-1)
-        yield "speed, px/frame (median, most)", f"{np.median(length):.2f}, {length.max():.2f}; cycles {np.unique(self.moving.cycles)}"
-        yield "moving points, all -> thinned", f"{len(self.all.position)} -> {len(self.moving.position)} ({self._drawn()} drawn at once)"
+        yield (
+            "speed, px/frame (median, most)",
+            f"{np.median(length):.2f}, {length.max():.2f}; cycles {np.unique(self.moving.cycles)}",
+        )
+        yield (
+            "moving points, all -> thinned",
+            f"{len(self.all.position)} -> {len(self.moving.position)} ({self._drawn()} drawn at once)",
+        )
         yield "trajectories and points, s", f"{self.seconds:.2f}"
         frames = {phase: self.splatter.render(phase, HERE)[0] for phase in (0.0, *PHASES)}
         wrap = [self.splatter.render(1 + n * step, HERE)[0] for n in range(-4, 0)]
         after = [frames[0.0], *(self.splatter.render(n * step, HERE)[0] for n in range(1, 4))]
-        inner = [self._difference(frames[p], self.splatter.render(p + step, HERE)[0]) for p in (0.08, 0.33, 0.5, 0.67, 0.83)]
+        inner = [
+            self._difference(frames[p], self.splatter.render(p + step, HERE)[0]) for p in (0.08, 0.33, 0.5, 0.67, 0.83)
+        ]
         yield "seam", f"{self._difference(wrap[-1], frames[0.0]) / np.median(inner):.3f}"
         yield "contrast, % of the photo's", self._contrast([frames[p] for p in PHASES])
         staggered = self._splatter(self.still, self.moving, Staggered)
         yield "  staggered phases", self._contrast([staggered.render(p, HERE)[0] for p in PHASES[::3]])
         detail = _sharpness(frames[0.0], self.region)
-        yield "sharpness at frames -4..3, %", " ".join(f"{100 * _sharpness(f, self.region) / detail:.1f}" for f in wrap + after)
-        yield "fidelity at phase 0, dB", f"moving {_psnr(frames[0.0], self.photo, self.region):.2f}, still {_psnr(frames[0.0], self.photo, ~self.region):.2f}"
+        yield (
+            "sharpness at frames -4..3, %",
+            " ".join(f"{100 * _sharpness(f, self.region) / detail:.1f}" for f in wrap + after),
+        )
+        yield (
+            "fidelity at phase 0, dB",
+            f"moving {_psnr(frames[0.0], self.photo, self.region):.2f}, still {_psnr(frames[0.0], self.photo, ~self.region):.2f}",
+        )
         changed = np.max([np.abs(_bytes(f) - _bytes(frames[0.0])).max(-1) for f in frames.values()], 0)
         away = cv2.dilate(self.region.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-        yield "still pixels that ever change", f"{(changed[~self.region] > 0).sum()}, {(changed[away] > 0).sum()} of them over 2 px away"
-        yield "uncovered without the bed, %", f"all {self._uncovered(self.all):.4f}, thinned {self._uncovered(self.moving):.4f}"
+        yield (
+            "still pixels that ever change",
+            f"{(changed[~self.region] > 0).sum()}, {(changed[away] > 0).sum()} of them over 2 px away",
+        )
+        yield (
+            "uncovered without the bed, %",
+            f"all {self._uncovered(self.all):.4f}, thinned {self._uncovered(self.moving):.4f}",
+        )
 
     def _drawn(self) -> int:
         own = 0.5
@@ -131,7 +162,12 @@ class Loop:
         keep = ~self.bed
         still = StillPoints(*(getattr(self.still, n)[keep] for n in self.still.__dataclass_fields__))
         splatter = self._splatter(still, moving)
-        return 100 * max(splatter.uncovered(p, HERE) for p in (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98)) * self.region.size / self.region.sum()
+        return (
+            100
+            * max(splatter.uncovered(p, HERE) for p in (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98))
+            * self.region.size
+            / self.region.sum()
+        )
 
     def write(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)

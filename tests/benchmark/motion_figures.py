@@ -25,9 +25,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cinema_core.grid import sample
-from cinema_core.motion import solve_motion
-from cinema_core.trajectories import follow
+from cinema_core.image.grid import sample
+from cinema_core.motion.solve import solve_motion
+from cinema_core.motion.trajectories import advect
 
 WIDTH, HEIGHT = 640, 360
 STROKES, SEEDS = (3, 5, 10), (0, 1, 2)
@@ -271,7 +271,7 @@ def figures(flow: Flow, count: int, seed: int, banks: bool = True) -> dict[str, 
     }
     path = staying(flow, FRAMES, 400, 7)
     start = path[0].astype(np.float32)
-    end = follow(field, np.ones_like(region), start, FRAMES, 12).places[-1]
+    end = advect(field, np.ones_like(region), start, FRAMES, 12).places[-1]
     found["paths"] = np.linalg.norm(end - path[-1], axis=1).mean()
     found["base paths"] = np.linalg.norm(baseline_paths(plain, start) - path[-1], axis=1).mean()
     at = sample(field, pixels)
@@ -325,7 +325,7 @@ def analytic_paths() -> None:
     for name, velocity in flows.items():
         field = velocity(pixel_grid(200, 200)).astype(np.float32)
         for backward in (False, True):
-            paths = follow(field, np.ones((200, 200), bool), start, FRAMES, 12, backward)
+            paths = advect(field, np.ones((200, 200), bool), start, FRAMES, 12, backward)
             true = carried(velocity, start, -FRAMES if backward else FRAMES, 400)[-1]
             found = paths.places[0] if backward else paths.places[-1]
             print(f"  {name:<10}{'back' if backward else 'on':<6}{np.abs(found - true).max():.4f}")

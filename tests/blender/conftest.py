@@ -1,8 +1,6 @@
 """Real Blender: the extension is built, installed from its zip into a temporary user folder, and enabled."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import types
 from importlib import import_module
@@ -14,16 +12,8 @@ os.environ["BLENDER_USER_RESOURCES"] = USER_FOLDER
 
 import bpy  # noqa: E402
 import pytest  # noqa: E402
+from extension import MODULE, ROOT, blender_ext  # noqa: E402
 from sample import FOCAL, HEIGHT, WIDTH, make_points, picture, save_png, write_job  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
-MODULE = "bl_ext.user_default.cinemagraph_3d"
-
-
-def blender_ext(*arguments: str) -> subprocess.CompletedProcess:
-    """Run Blender's own extension tool."""
-    tool = Path(bpy.utils.resource_path("LOCAL"), "scripts/addons_core/bl_pkg/cli/blender_ext.py")
-    return subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +45,9 @@ def addon(installed) -> types.SimpleNamespace:
              "selection", "flow_display", "live", "exchange", "depth_display", "depth_models")  # fmt: skip
     return types.SimpleNamespace(
         **{room: import_module(f"{MODULE}.blender_addon.{room}") for room in rooms},
-        data=import_module(f"{MODULE}.cinema_core.data"), camera=import_module(f"{MODULE}.cinema_core.camera"),
-        errors=import_module(f"{MODULE}.cinema_core.errors"),
+        data=import_module(f"{MODULE}.cinema_core.shared.data"),
+        camera=import_module(f"{MODULE}.cinema_core.shared.camera"),
+        errors=import_module(f"{MODULE}.cinema_core.shared.errors"),
     )
 
 
@@ -77,7 +68,12 @@ def photo_file(tmp_path_factory) -> Path:
 def placed(addon, scene, photo_file, tmp_path) -> bpy.types.Scene:
     """A scene with a photo, set without the engine."""
     camera = addon.camera.Camera(WIDTH, HEIGHT, FOCAL)
-    addon.scene.place_photo(scene, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path / "job", camera, (2 * camera.width, 2 * camera.height)))
+    addon.scene.place_photo(
+        scene,
+        addon.scene.OpenedPhoto(
+            photo_file, photo_file, tmp_path / "job", camera, (2 * camera.width, 2 * camera.height)
+        ),
+    )
     bpy.context.view_layer.update()
     return scene
 

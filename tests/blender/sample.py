@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from cinema_core import storage
+from cinema_core.shared import job_files, job_folder, transaction
 
 WIDTH, HEIGHT, FOCAL = 320, 180, 300.0
 KEYS, FRAMES, MOVING = 4, 20, 600
@@ -43,17 +43,23 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
     bend = rng.normal(0, 0.05, (1, moving, 3)) * phase + rng.normal(0, 0.05, (1, moving, 3)) * np.sin(3 * phase)
     ends = {f"moving_{name}": rng.random((moving, 3)) for name in ("color0", "color1", "mean0", "mean1")}
     points = {
-        "still_position": still, "still_color": picture(WIDTH, HEIGHT).reshape(-1, 3),
-        "still_spread": np.ones(len(still)), "still_layer": (depth > 2).ravel(),
+        "still_position": still,
+        "still_color": picture(WIDTH, HEIGHT).reshape(-1, 3),
+        "still_radius_factor": np.ones(len(still)),
+        "still_layer": (depth > 2).ravel(),
         "moving_position": rng.uniform((-1, -0.5, 2), (1, 0.5, 3), (moving, 3)),
         # The second half are the backward family: they arrive at their position at the end of the loop.
         "moving_displacement": bend - np.where(np.arange(moving) < moving // 2, 0, 1)[None, :, None] * bend[-1:],
         "moving_birth": np.where(rng.random(moving) < 0.2, 0.3, 0.0),
         "moving_death": np.where(rng.random(moving) < 0.2, 0.7, 2.0),
-        "moving_spread": rng.uniform(1, 2, moving), **ends,
+        "moving_radius_factor": rng.uniform(1, 2, moving),
+        **ends,
         "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third one runs twice in a loop
     }
-    order = {"still": np.argsort(points["still_layer"], kind="stable"), "moving": np.argsort(points["moving_cycles"], kind="stable")}
+    order = {
+        "still": np.argsort(points["still_layer"], kind="stable"),
+        "moving": np.argsort(points["moving_cycles"], kind="stable"),
+    }
     for name, values in points.items():  # a build writes the points of a part one after the other
         chosen = order[name.split("_")[0]]
         points[name] = values[:, chosen] if name == "moving_displacement" else values[chosen]
@@ -63,19 +69,33 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
 def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
     """Write report and points as a build does, and give the report."""
     report = {
-        "schema": 1, "version": "0.1.0", "photo": "lake.png", "width": WIDTH, "height": HEIGHT, "focal": FOCAL,
-        "frames": FRAMES, "keys": len(points["moving_displacement"]) - 1, "point_size": 1.4,
+        "schema": 1,
+        "version": "0.1.0",
+        "photo": "lake.png",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "focal": FOCAL,
+        "frames": FRAMES,
+        "keys": len(points["moving_displacement"]) - 1,
+        "point_size": 1.4,
         "layers": [
             {"name": "Layer 1", "points": 1, "nearest": 1.0, "farthest": 1.0, "hidden": False},
             {"name": "Layer 2", "points": 1, "nearest": 4.0, "farthest": 4.0, "hidden": False},
         ],
-        "depth_source": "file", "moving_points": len(points["moving_position"]),
-        "still_points": len(points["still_position"]), "quality": {"seam": 1.0, "holes": {"side": 0.001}},
-        "stages": [], "seconds": 1.0, "peak_memory_gb": 0.1, "warnings": [], "files": [], **changes,
+        "depth_source": "file",
+        "moving_points": len(points["moving_position"]),
+        "still_points": len(points["still_position"]),
+        "quality": {"seam": 1.0, "holes": {"side": 0.001}},
+        "stages": [],
+        "seconds": 1.0,
+        "peak_memory_gb": 0.1,
+        "warnings": [],
+        "files": [],
+        **changes,
     }
-    with storage.stage(folder) as staging:
-        (staging.path / storage.REPORT).write_text(json.dumps(report))
-        storage.write_points(staging.path, points)
+    with transaction.stage(folder) as staging:
+        (staging.path / job_files.REPORT).write_text(json.dumps(report))
+        job_folder.write_points(staging.path, points)
     return report
 
 

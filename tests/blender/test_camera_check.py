@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from conftest import MODULE
+from extension import MODULE
 from mathutils import Matrix, Vector
 from sample import FOCAL, WIDTH, make_points, write_job
 
@@ -261,15 +261,17 @@ def test_limit_of_a_turning_parented_camera_is_what_was_checked(addon, built, co
     built.collection.objects.link(parent)
     parent.scale, parent.rotation_euler = (1.5, 1.5, 1.5), (0.2, 0.1, 0)
     camera.parent = parent
-    blend = import_module("cinema_core.coverage").blend if import_core() else None
+    interpolate_pose = import_module("cinema_core.view.coverage").interpolate_pose if import_core() else None
     whole = coverage.film(built)
     addon.camera_path.set_size(built, [camera], 0.3)
     part = coverage.film(built)
     assert np.abs(part.poses - whole.poses).max() > 0.05
     for index in range(9):
         assert np.allclose(part.poses[index][:3, 3], 0.3 * whole.poses[index][:3, 3], atol=1e-5)
-        if blend is not None:
-            assert np.allclose(part.poses[index], blend(whole.homes[index], whole.poses[index], 0.3), atol=1e-4)
+        if interpolate_pose is not None:
+            assert np.allclose(
+                part.poses[index], interpolate_pose(whole.homes[index], whole.poses[index], 0.3), atol=1e-4
+            )
     assert np.allclose(coverage.film(built, whole=True).poses, whole.poses, atol=1e-6)
     assert not addon.camera_path.get_limit(built, camera).mute
 

@@ -178,7 +178,9 @@ def test_hidden_layers_and_groups_do_not_count(addon, placed):
 
 @pytest.mark.parametrize("form", ["OURS", "LABELME"])
 def test_strokes_of_depth_go_to_files_and_come_back(addon, placed, tmp_path, form):
-    strokes = [addon.data.Stroke(kind, RING, closed=kind in ("flat", "upright", "depth_sky")) for kind in KINDS.values()]
+    strokes = [
+        addon.data.Stroke(kind, RING, closed=kind in ("flat", "upright", "depth_sky")) for kind in KINDS.values()
+    ]
     addon.strokes.add_hints(placed, strokes)
     file = tmp_path / "strokes.json"
     bpy.ops.cinemagraph.export_annotations(filepath=str(file), form=form)
@@ -238,7 +240,12 @@ def test_only_what_counts_is_asked_for(addon, placed, monkeypatch, tmp_path):
     command, asked = fields(addon, placed, monkeypatch)
     assert command == "depth" and asked["depth"] is None and asked["annotations"] is None
     options = asked["options"]
-    assert (options["edge_cleanup"], options["reach"], options["inpaint_model"], options["download"]) == (1, 1, "", False)
+    assert (options["edge_cleanup"], options["reach"], options["inpaint_model"], options["download"]) == (
+        1,
+        1,
+        "",
+        False,
+    )
     assert not {"depth_kind", "depth_near", "depth_model"} & options.keys()
     settings.depth_file = str(tmp_path / "depth.png")
     assert settings.depth_source == "FILE"
@@ -323,7 +330,9 @@ def test_show_depth_by_the_engine_follows_strokes_and_live(addon, scene, photo_f
     addon.strokes.add_hints(scene, [addon.data.Stroke("depth_sky", RING, closed=True)])
     bpy.ops.cinemagraph.show_depth()
     after = picture_of(scene)
-    assert (after[110:150, 110:190] == display.SHADES).mean() > 0.9 > (before[110:150, 110:190] == display.SHADES).mean()
+    assert (
+        (after[110:150, 110:190] == display.SHADES).mean() > 0.9 > (before[110:150, 110:190] == display.SHADES).mean()
+    )
     watch = addon.live.Watch(addon.live.DEPTH)
 
     def follow():

@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 
-from cinema_core.exr_files import UnsupportedError, read_channel, read_channels
+from cinema_core.files.exr import UnsupportedError, read_channel, read_channels
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import addon_utils
 import bpy
 import numpy as np
 import pytest
-from conftest import MODULE
+from extension import MODULE
 from sample import HEIGHT, WIDTH
 
 LINE = np.array([(60, 140), (120, 140), (180, 142)], np.float32)
@@ -103,7 +103,11 @@ def test_an_edited_stroke_repeats_no_heavy_stage(addon, drawn):
 
 def test_still_points_that_stay_the_same_are_left_alone(addon, drawn):
     build(addon, drawn).wait(done=True)
-    still = {item: item.data.session_uid for item, modifier in addon.result.parts(drawn) if "step1" not in item.data.attributes}
+    still = {
+        item: item.data.session_uid
+        for item, modifier in addon.result.parts(drawn)
+        if "step1" not in item.data.attributes
+    }
     moving = [item.data.session_uid for item, _ in addon.result.parts(drawn, moving_only=True)]
     addon.strokes.add_hints(drawn, [addon.data.Stroke("motion", LINE[::-1] + (0, 15))])
     build(addon, drawn).wait(done=True)

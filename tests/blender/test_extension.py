@@ -9,7 +9,7 @@ import zipfile
 import addon_utils
 import bpy
 import numpy as np
-from conftest import MODULE, blender_ext
+from extension import MODULE, blender_ext
 from sample import evaluated_points
 
 PLAY = """
@@ -40,7 +40,13 @@ def test_zip_is_valid_and_lean(extension_zip):
     rooms = {name.split("/")[0] for name in names}
     assert {"__init__.py", "blender_manifest.toml", "blender_addon", "cinema_core", "operators", "panels"} <= rooms
     assert rooms <= {
-        "__init__.py", "blender_manifest.toml", "blender_addon", "cinema_core", "operators", "panels", "README.md",
+        "__init__.py",
+        "blender_manifest.toml",
+        "blender_addon",
+        "cinema_core",
+        "operators",
+        "panels",
+        "README.md",
         "LICENSE",
     }
     assert not [name for name in names if "__pycache__" in name or "test" in name]
@@ -78,8 +84,10 @@ def test_plays_without_the_extension_in_another_process(addon, placed, job, tmp_
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     clean["PYTHONPATH"] = root  # for the tests' own helper
     subprocess.run(
-        [sys.executable, str(script), str(blend), str(out), os.path.dirname(os.path.abspath(__file__))], env=clean,
-        check=True, timeout=120,
+        [sys.executable, str(script), str(blend), str(out), os.path.dirname(os.path.abspath(__file__))],
+        env=clean,
+        check=True,
+        timeout=120,
     )
     there = np.load(out)
     assert set(there) == set(here)
@@ -87,7 +95,9 @@ def test_plays_without_the_extension_in_another_process(addon, placed, job, tmp_
 
 
 def test_no_drivers_and_no_handlers(addon, placed, job):
-    handlers = {name: len(getattr(bpy.app.handlers, name)) for name in dir(bpy.app.handlers) if name.endswith(("pre", "post"))}
+    handlers = {
+        name: len(getattr(bpy.app.handlers, name)) for name in dir(bpy.app.handlers) if name.endswith(("pre", "post"))
+    }
     addon.result.import_result(placed, job)
     after = {name: len(getattr(bpy.app.handlers, name)) for name in handlers}
     assert handlers == after

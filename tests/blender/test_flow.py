@@ -6,7 +6,7 @@ import os
 import bpy
 import numpy as np
 import pytest
-from conftest import MODULE
+from extension import MODULE
 from sample import HEIGHT, WIDTH
 
 RING = np.array([(5, 100), (315, 100), (315, 175), (5, 175)], np.float32)

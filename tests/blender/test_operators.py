@@ -7,11 +7,13 @@ import sys
 import bpy
 import numpy as np
 import pytest
-from conftest import MODULE
+from extension import MODULE
 from sample import HEIGHT, WIDTH, evaluated_points, picture, save_png
 
 STROKES = {
-    "schema": 1, "width": WIDTH, "height": HEIGHT,
+    "schema": 1,
+    "width": WIDTH,
+    "height": HEIGHT,
     "strokes": [
         {"kind": "region", "points": [[5, 100], [315, 100], [315, 175], [5, 175]], "closed": True, "speed": 1.0},
         {"kind": "motion", "points": [[60, 140], [120, 140], [180, 142]], "closed": False, "speed": 1.0},
@@ -100,7 +102,10 @@ def test_build_brings_moving_points(addon, built):
     last = evaluated_points(item)
     assert np.array_equal(first["position"], last["position"]) and np.array_equal(first["color"], last["color"])
     assert len(first["position"]) > 1000
-    assert len(first["position"]) != len(quarter["position"]) or np.abs(first["position"] - quarter["position"]).max() > 1e-3
+    assert (
+        len(first["position"]) != len(quarter["position"])
+        or np.abs(first["position"] - quarter["position"]).max() > 1e-3
+    )
     report = built.cinemagraph.report
     assert report["moving_points"] == sum(len(part.data.vertices) for part, _ in parts) and report["seconds"] > 0
     assert report["quality"]["hint_angle_deg"] < 20 and report["quality"]["fidelity_db"] > 20
@@ -154,7 +159,9 @@ def test_bad_photos_are_refused_and_change_nothing(addon, built, tmp_path):
 def test_bad_annotations_are_refused_and_change_nothing(addon, built, tmp_path):
     drawn = len(addon.strokes.read_hints(built))
     cases = {
-        "malformed.json": "{", "size.json": json.dumps({**STROKES, "width": 100, "height": 100}), "empty.json": "[]",
+        "malformed.json": "{",
+        "size.json": json.dumps({**STROKES, "width": 100, "height": 100}),
+        "empty.json": "[]",
     }
     before = snapshot()
     for name, text in cases.items():

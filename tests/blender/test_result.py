@@ -17,7 +17,11 @@ def expected(points, loop_phase, cycles):
     """Position, colour, radius of the living points with so many cycles, by numpy alone."""
     phase = loop_phase * cycles % 1
     chosen = points["moving_cycles"] == cycles
-    points = {name: a[:, chosen] if name == "moving_displacement" else a[chosen] for name, a in points.items() if name.startswith("moving")}
+    points = {
+        name: a[:, chosen] if name == "moving_displacement" else a[chosen]
+        for name, a in points.items()
+        if name.startswith("moving")
+    }
     alive = (points["moving_birth"] <= phase) & (phase < points["moving_death"])
     key = min(int(phase * KEYS), KEYS - 1)
     part = phase * KEYS - key
@@ -26,7 +30,7 @@ def expected(points, loop_phase, cycles):
     c0, c1, m0, m1 = (linear(points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1"))
     norm = np.sqrt((1 - phase) ** 2 + phase**2)
     color = (1 - phase) * m0 + phase * m1 + ((1 - phase) * (c0 - m0) + phase * (c1 - m1)) / norm
-    radius = 1.4 * points["moving_spread"] * position[:, 2] / (2 * FOCAL)
+    radius = 1.4 * points["moving_radius_factor"] * position[:, 2] / (2 * FOCAL)
     return position[alive], np.maximum(color, 0)[alive], radius[alive]
 
 
@@ -68,7 +72,9 @@ def test_inputs_act_at_once(addon, placed, job):
 def test_still_points_are_the_photo(addon, placed, job):
     addon.result.import_result(placed, job)
     points = make_points()
-    still = [item for item, modifier in addon.result.parts(placed) if modifier.node_group == placed.cinemagraph.still_nodes]
+    still = [
+        item for item, modifier in addon.result.parts(placed) if modifier.node_group == placed.cinemagraph.still_nodes
+    ]
     assert len(still) == 2
     for layer, item in enumerate(still):
         chosen = points["still_layer"] == layer
@@ -131,7 +137,10 @@ def test_kinds_of_motion_have_objects_of_their_own(addon, placed, job):
     sizes = {item.name: len(item.data.vertices) for item, _ in moving(addon, placed)}
     assert sizes == {"Cinemagraph Motion": 400, "Cinemagraph Sway": 200}
     sway = placed.objects["Cinemagraph Sway"]
-    last = {name: a[:, 400:] if name == "moving_displacement" else a[400:] if name.startswith("moving") else a for name, a in points.items()}
+    last = {
+        name: a[:, 400:] if name == "moving_displacement" else a[400:] if name.startswith("moving") else a
+        for name, a in points.items()
+    }
     write_job(job, last, moving_parts=parts[1:])
     addon.result.import_result(placed, job)
     assert [item for item, _ in moving(addon, placed)] == [sway]  # not the object that showed the flow

@@ -63,8 +63,11 @@ def test_what_counts_as_closed(addon, placed):
     open_ended = np.array([(10, 10), (100, 10), (200, 60)], np.float32)
     nearly = np.concatenate([RING, [(100, 104)]]).astype(np.float32)
     want = {  # layer -> closed, for a cyclic stroke, one whose hand came back, and an open one
-        "Motion": [True, False, False], "Region": [True, True, True], "Sway": [True, True, True],
-        "Still": [True, True, False], "Outlet": [False, False, False],
+        "Motion": [True, False, False],
+        "Region": [True, True, True],
+        "Sway": [True, True, True],
+        "Still": [True, True, False],
+        "Outlet": [False, False, False],
     }
     for layer in want:
         for points, cyclic in ((RING, True), (nearly, False), (open_ended, False)):
@@ -198,7 +201,9 @@ def test_a_stroke_behind_the_camera_is_refused(addon, placed):
 def test_strokes_come_back_as_they_were_added(addon, placed, focal):
     stroke = addon.data.Stroke
     strokes = [
-        stroke("motion", LINE, speed=2.5), stroke("motion", LINE[::-1].copy()), stroke("still", LINE + 5),
+        stroke("motion", LINE, speed=2.5),
+        stroke("motion", LINE[::-1].copy()),
+        stroke("still", LINE + 5),
         stroke("region", RING, closed=True),
     ]
     addon.strokes.add_hints(placed, strokes)

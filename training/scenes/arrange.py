@@ -42,8 +42,16 @@ class Scene:
         surfaces = surfaces_of(kind, self.stage.materials, self.rng)
         self.stage.place(self.pool.pick(kind, self.rng), matrix, surfaces)
 
-    def put_on_ground(self, kind: str, x: float, y: float, size: float | tuple, turn: float | None = None,
-                      sink: float = 0.02, afloat: bool = False) -> None:
+    def put_on_ground(
+        self,
+        kind: str,
+        x: float,
+        y: float,
+        size: float | tuple,
+        turn: float | None = None,
+        sink: float = 0.02,
+        afloat: bool = False,
+    ) -> None:
         level = self.land.height_at(x, y)
         if self.land.water is not None and (afloat or kind in ("arch", "pier", "viaduct")):
             level = max(level, self.land.water)
@@ -53,8 +61,16 @@ class Scene:
         distance, bearing = log_uniform(self.rng, near, far), self.rng.uniform(-spread, spread)
         return distance * np.sin(bearing), distance * np.cos(bearing)
 
-    def scatter(self, kind: str, count: int, reach: tuple[float, float], size: tuple[float, float],
-                uneven: float = 0.1, afloat: bool = False, clumps: Noise | None = None) -> None:
+    def scatter(
+        self,
+        kind: str,
+        count: int,
+        reach: tuple[float, float],
+        size: tuple[float, float],
+        uneven: float = 0.1,
+        afloat: bool = False,
+        clumps: Noise | None = None,
+    ) -> None:
         """Strew things between two distances (m), on the ground or (`afloat`) on the water."""
         for _ in range(count):
             x, y = self.spot(*reach)
@@ -88,8 +104,9 @@ def _strew_rocks(scene: Scene) -> None:
 def _grow_plants(scene: Scene) -> None:
     if scene.land.palette in ("sand", "red", "lava", "snow") and scene.chance(0.7):
         return
-    kinds = scene.rng.choice(["conifer", "broadleaf", "conifer broadleaf bare", "palm", "bare", ""],
-                             p=[0.25, 0.25, 0.15, 0.05, 0.08, 0.22]).split()
+    kinds = scene.rng.choice(
+        ["conifer", "broadleaf", "conifer broadleaf bare", "palm", "bare", ""], p=[0.25, 0.25, 0.15, 0.05, 0.08, 0.22]
+    ).split()
     clumps = Noise(scene.number(0, 1e6)) if scene.chance(0.6) else None
     count, near, far = log_uniform(scene.rng, 4, 240), scene.rng.uniform(7, 60), scene.rng.uniform(150, 900)
     for kind in kinds:
@@ -103,10 +120,16 @@ def _grow_plants(scene: Scene) -> None:
 
 def _settle(scene: Scene) -> None:
     for share, kind, most, reach, size in (
-        (0.15, "house", 14, (15, 500), (4, 9)), (0.07, "block", 5, (40, 600), (10, 60)),
-        (0.05, "lighthouse", 2, (20, 400), (10, 35)), (0.06, "church", 2, (40, 500), (15, 40)),
-        (0.08, "wall", 4, (5, 60), (0.8, 4)), (0.08, "fence", 5, (4, 40), (0.9, 1.4)), (0.07, "pole", 8, (6, 120), (4, 12)),
-        (0.14, "person", 6, (3.5, 60), (1.5, 1.9)), (0.08, "animal", 6, (5, 80), (0.8, 1.8)), (0.06, "arch", 2, (12, 300), (4, 50)),
+        (0.15, "house", 14, (15, 500), (4, 9)),
+        (0.07, "block", 5, (40, 600), (10, 60)),
+        (0.05, "lighthouse", 2, (20, 400), (10, 35)),
+        (0.06, "church", 2, (40, 500), (15, 40)),
+        (0.08, "wall", 4, (5, 60), (0.8, 4)),
+        (0.08, "fence", 5, (4, 40), (0.9, 1.4)),
+        (0.07, "pole", 8, (6, 120), (4, 12)),
+        (0.14, "person", 6, (3.5, 60), (1.5, 1.9)),
+        (0.08, "animal", 6, (5, 80), (0.8, 1.8)),
+        (0.06, "arch", 2, (12, 300), (4, 50)),
     ):
         if scene.chance(share):
             scene.scatter(kind, scene.number(1, most + 1), reach, size, 0.05)
@@ -182,8 +205,12 @@ def _flanks(scene: Scene) -> None:
     """Rocks, walls or trees fill a side of the view, or both, and lead into it."""
     rng = scene.rng
     for side in (-1, 1) if scene.chance(0.35) else (rng.choice([-1, 1]),):
-        kind = str(rng.choice(["rock", "stack", "house", "facade", "block", "broadleaf", "conifer", "bush"],
-                              p=[0.34, 0.26, 0.06, 0.06, 0.06, 0.1, 0.06, 0.06]))
+        kind = str(
+            rng.choice(
+                ["rock", "stack", "house", "facade", "block", "broadleaf", "conifer", "bush"],
+                p=[0.34, 0.26, 0.06, 0.06, 0.06, 0.1, 0.06, 0.06],
+            )
+        )
         away, wide = log_uniform(rng, 1.5, 40), rng.uniform(0.15, 0.6)
         for _ in range(scene.number(1, 6)):
             size = away * log_uniform(rng, 0.35, 1.5) * np.exp(rng.normal(size=3) * 0.2)
@@ -223,14 +250,25 @@ def _close_view(scene: Scene, distance: float, leaves: bool) -> None:
     _raise_curtain(scene, 0, distance, (high, 0.15), (rng.uniform(0.1, 0.5), 0.06), surface)
 
 
-def _raise_curtain(scene: Scene, index: int, distance: float, height: tuple[float, float],
-                   relief: tuple[float, float], surface: object, ridged: bool = False) -> None:
+def _raise_curtain(
+    scene: Scene,
+    index: int,
+    distance: float,
+    height: tuple[float, float],
+    relief: tuple[float, float],
+    surface: object,
+    ridged: bool = False,
+) -> None:
     """Show a curtain `distance` away, `height` (m, and the share by which its crest varies) and `relief` (lean, bumps)."""
     rng, noise = scene.rng, Noise(scene.number(0, 1e6))
     bearing = np.linspace(-1.3, 1.3, CURTAIN_COLUMNS)[None]
     level = np.linspace(0, 1, CURTAIN_ROWS)[:, None]
     length = rng.uniform(0.1, 1.2)
-    crest = noise.ridged(bearing / length, 0 * bearing, 7) - 0.9 if ridged else noise.fractal(bearing / length, 0 * bearing, 7)
+    crest = (
+        noise.ridged(bearing / length, 0 * bearing, 7) - 0.9
+        if ridged
+        else noise.fractal(bearing / length, 0 * bearing, 7)
+    )
     top = height[0] * np.clip(1 + height[1] * crest, 0.05, 3)
     foot = min(scene.land.eye, scene.land.lowest(distance)) - 30  # and hovers over nothing
     lean, bumps = relief
@@ -243,11 +281,15 @@ def _waterfall(scene: Scene) -> None:
     rng = scene.rng
     _strew_rocks(scene)
     scene.scatter("rock", scene.number(10, 60), (3, 30), (0.3, 3), 0.3)
-    face = next((y for y in np.arange(6, 80, 0.5) if scene.land.height_at(0, y + 4) - scene.land.height_at(0, y) > 4), 30)
+    face = next(
+        (y for y in np.arange(6, 80, 0.5) if scene.land.height_at(0, y + 4) - scene.land.height_at(0, y) > 4), 30
+    )
     for _ in range(scene.number(1, 4)):
         x = rng.normal() * face * 0.2
         high = max(4.0, scene.land.height_at(x, face + 8) - scene.land.height_at(x, face - 2)) * rng.uniform(0.6, 1.05)
-        scene.put_on_ground("fall", x, face - rng.uniform(0, 3), (high * rng.uniform(0.15, 0.8), high * 0.7, high), rng.normal() * 0.2)
+        scene.put_on_ground(
+            "fall", x, face - rng.uniform(0, 3), (high * rng.uniform(0.15, 0.8), high * 0.7, high), rng.normal() * 0.2
+        )
     scene.scatter("broadleaf" if scene.chance(0.6) else "conifer", scene.number(0, 60), (7, 90), (4, 14), 0.15)
     scene.scatter("bush", scene.number(0, 60), (4, 60), (0.5, 2.5), 0.2)
     if scene.chance(0.5):
@@ -277,9 +319,16 @@ def _street(scene: Scene) -> None:
             size = floor * rng.uniform(0.7, 1.4)
             x, away = along * (y + size / 2) + across * (side * wide / 2 + middle)
             if away > 1:
-                scene.put_on_ground("facade", x, away, (size, size, size * rng.uniform(0.9, 1.6)), -turn + (0 if side > 0 else np.pi))
+                scene.put_on_ground(
+                    "facade", x, away, (size, size, size * rng.uniform(0.9, 1.6)), -turn + (0 if side > 0 else np.pi)
+                )
             y += size * (1 if scene.chance(0.85) else 1.6)
-    for kind, count, size in (("person", 14, (1.5, 1.9)), ("pole", 12, (4, 9)), ("car", 6, (1, 1.1)), ("broadleaf", 5, (4, 9))):
+    for kind, count, size in (
+        ("person", 14, (1.5, 1.9)),
+        ("pole", 12, (4, 9)),
+        ("car", 6, (1, 1.1)),
+        ("broadleaf", 5, (4, 9)),
+    ):
         for _ in range(scene.number(0, count)):
             away = log_uniform(rng, 4, 90)
             x, y = along * away + across * (rng.uniform(-0.42, 0.42) * wide + middle)
@@ -392,17 +441,26 @@ def arrange_scene(stage: Stage, pool: Pool, rng: np.random.Generator, images: li
     shares = np.array([KINDS.get(kind, 0.1) for kind in kinds])
     kind = str(rng.choice(kinds, p=shares / shares.sum()))
     palette = str(rng.choice(kind_class.palettes.split() or [name for name in PALETTES if name != "street"]))
-    low = rng.random() < (0.95 if name in ("forest", "waterfall", "street", "surf", "thin", "figures", "framed",
-                                  "indoors") else 0.6)
-    eye = log_uniform(rng, 1.2, {"forest": 4, "street": 4, "indoors": 2}.get(name, 12)) if low else log_uniform(rng, 10, 250)
+    low = rng.random() < (
+        0.95 if name in ("forest", "waterfall", "street", "surf", "thin", "figures", "framed", "indoors") else 0.6
+    )
+    eye = (
+        log_uniform(rng, 1.2, {"forest": 4, "street": 4, "indoors": 2}.get(name, 12))
+        if low
+        else log_uniform(rng, 10, 250)
+    )
     usual = {"coast": 0.95, "stacks": 0.95, "dunes": 0.12, "mesa": 0.12}.get(kind, 0.38)
     land = make_land(rng, kind, palette, usual if kind_class.water is None else kind_class.water, eye)
     scene = Scene(stage, pool, rng, land)
-    rocks = [jitter(rng, color) for color in PALETTES[str(rng.choice(["grey", "lava", "red", "dry", "grey", "pebble"]))]]
+    rocks = [
+        jitter(rng, color) for color in PALETTES[str(rng.choice(["grey", "lava", "red", "dry", "grey", "pebble"]))]
+    ]
     stage.materials.vary(rng, images, rocks, night)
     stage.set_land(land.heights, paint_land(rng, land))
     if land.water is not None:
-        _fill_sea(scene, rough=rng.uniform(0.3, 1) if name == "surf" or (kind == "coast" and scene.chance(0.4)) else 0.0)
+        _fill_sea(
+            scene, rough=rng.uniform(0.3, 1) if name == "surf" or (kind == "coast" and scene.chance(0.4)) else 0.0
+        )
     _raise_ridges(scene)
     kind_class.arrange(scene)
     return scene
@@ -412,7 +470,7 @@ def _fill_sea(scene: Scene, rough: float) -> None:
     height, foam = waves(scene.rng, scene.land, rough)
     if not rough:
         height, foam = height * 0, foam * scene.rng.uniform(0, 1)
-    kinds = [(.1, .2, .25), (.1, .25, .2), (.05, .08, .1), (.2, .35, .4), (.25, .22, .18)]
+    kinds = [(0.1, 0.2, 0.25), (0.1, 0.25, 0.2), (0.05, 0.08, 0.1), (0.2, 0.35, 0.4), (0.25, 0.22, 0.18)]
     scene.stage.set_sea(scene.land.water + height, jitter(scene.rng, kinds[scene.rng.integers(5)]), foam)
 
 
@@ -433,5 +491,3 @@ def is_dull(depth: np.ndarray) -> bool:
         return True
     near, middle = np.quantile(solid, (0.02, 0.5))
     return bool(middle < 1.15 * near)
-
-

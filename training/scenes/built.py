@@ -29,8 +29,14 @@ def house(rng: np.random.Generator) -> Shape:
 def _gable(builder: Builder, size: tuple[float, float, float], rise: float) -> None:
     width, depth, height = size
     x, y = width / 2 + 0.06, depth / 2 + 0.06
-    roof = [(-x, -y, height), (x, -y, height), (x, y, height), (-x, y, height), (0, -y, height + rise),
-            (0, y, height + rise)]
+    roof = [
+        (-x, -y, height),
+        (x, -y, height),
+        (x, y, height),
+        (-x, y, height),
+        (0, -y, height + rise),
+        (0, y, height + rise),
+    ]
     builder.add(roof, [(0, 1, 4), (2, 3, 5), (1, 2, 5, 4), (3, 0, 4, 5)], 1)
 
 
@@ -70,9 +76,18 @@ def facade(rng: np.random.Generator) -> Shape:
         if rng.random() < 0.5:
             builder.box((-0.02, 0, (floor + 1) * height / floors), (0.06, 1, 0.03), 1)
     if rng.random() < 0.6:
-        builder.add([(-0.05, -0.52, height), (-0.05, 0.52, height), (1, 0.52, height), (1, -0.52, height),
-                     (0.5, -0.52, height + 0.4), (0.5, 0.52, height + 0.4)],
-                    [(0, 1, 5, 4), (2, 3, 4, 5), (0, 4, 3), (1, 2, 5)], 1)
+        builder.add(
+            [
+                (-0.05, -0.52, height),
+                (-0.05, 0.52, height),
+                (1, 0.52, height),
+                (1, -0.52, height),
+                (0.5, -0.52, height + 0.4),
+                (0.5, 0.52, height + 0.4),
+            ],
+            [(0, 1, 5, 4), (2, 3, 4, 5), (0, 4, 3), (1, 2, 5)],
+            1,
+        )
     return builder.shape()
 
 
@@ -100,9 +115,18 @@ def church(rng: np.random.Generator) -> Shape:
     tower = rng.uniform(0.12, 0.2)
     builder.box((0, -0.1, height * 0.65), (tower, tower, height * 1.3))
     builder.rod((0, -0.1, height * 1.3), (0, -0.1, 1), tower * 0.7, 0.003, 4, 1)
-    builder.add([(-width * 0.55, -0.06, height), (width * 0.55, -0.06, height), (width * 0.55, 0.66, height),
-                 (-width * 0.55, 0.66, height), (0, -0.06, height * 1.35), (0, 0.66, height * 1.35)],
-                [(1, 2, 5, 4), (3, 0, 4, 5), (0, 1, 4), (2, 3, 5)], 1)
+    builder.add(
+        [
+            (-width * 0.55, -0.06, height),
+            (width * 0.55, -0.06, height),
+            (width * 0.55, 0.66, height),
+            (-width * 0.55, 0.66, height),
+            (0, -0.06, height * 1.35),
+            (0, 0.66, height * 1.35),
+        ],
+        [(1, 2, 5, 4), (3, 0, 4, 5), (0, 1, 4), (2, 3, 5)],
+        1,
+    )
     for y in np.linspace(0.1, 0.55, 4):
         builder.box((0, y, height * 0.5), (width * 1.02, 0.05, height * 0.5), 2)
     return builder.shape()
@@ -110,8 +134,12 @@ def church(rng: np.random.Generator) -> Shape:
 
 def lighthouse(rng: np.random.Generator) -> Shape:
     builder = Builder(rng)
-    for low, high, radius, tip, slot in ((0, 0.85, 0.12, 0.08, 0), (0.85, 0.88, 0.11, 0.11, 1),
-                                         (0.88, 0.97, 0.05, 0.05, 2), (0.97, 1.05, 0.07, 0, 1)):
+    for low, high, radius, tip, slot in (
+        (0, 0.85, 0.12, 0.08, 0),
+        (0.85, 0.88, 0.11, 0.11, 1),
+        (0.88, 0.97, 0.05, 0.05, 2),
+        (0.97, 1.05, 0.07, 0, 1),
+    ):
         builder.rod((0, 0, low), (0, 0, high), radius, tip, 18, slot)
     return builder.shape()
 
@@ -142,8 +170,10 @@ def lattice(rng: np.random.Generator) -> Shape:
     builder = Builder(rng)
     foot, top, parts = rng.uniform(0.1, 0.25), rng.uniform(0.01, 0.08), int(rng.integers(5, 12))
     radius = rng.uniform(0.004, 0.01)
-    corners = [[np.array([x * w, y * w, z]) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-               for z, w in zip(np.linspace(0, 1, parts + 1), np.linspace(foot, top, parts + 1), strict=True)]
+    corners = [
+        [np.array([x * w, y * w, z]) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        for z, w in zip(np.linspace(0, 1, parts + 1), np.linspace(foot, top, parts + 1), strict=True)
+    ]
     for low, high in itertools.pairwise(corners):
         for i in range(4):
             after = (i + 1) % 4

@@ -29,7 +29,7 @@ def _read_header(data: bytes) -> tuple[dict[str, bytes], int]:
         name_end = data.index(b"\0", place)
         type_end = data.index(b"\0", name_end + 1)
         size = struct.unpack_from("<i", data, type_end + 1)[0]
-        attributes[data[place:name_end].decode()] = data[type_end + 5:type_end + 5 + size]
+        attributes[data[place:name_end].decode()] = data[type_end + 5 : type_end + 5 + size]
         place = type_end + 5 + size
     return attributes, place + 1
 

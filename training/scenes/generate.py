@@ -44,7 +44,7 @@ def render_block(block: int, out: Path, only: tuple[str, ...] = ()) -> int:
 def _try_scene(stage: object, pool: object, images: list, key: tuple[int, int, str], out: Path) -> None:
     try:
         _render_scene(stage, pool, images, key, out)
-    except Exception:  # noqa: BLE001  one scene less must not end a night's rendering; it is told of
+    except Exception:
         traceback.print_exc()
     (out / f"{key[0]:05d}_{key[1]:02d}.done").touch()
 
@@ -68,8 +68,13 @@ def _render_scene(stage: object, pool: object, images: list, key: tuple[int, int
         if is_dull(depth):
             continue
         about = view.record() | {
-            "class": name, "land": scene.land.kind, "palette": scene.land.palette, "light": light_kind,
-            "water": scene.land.water is not None, "horizon": light.horizon.tolist(), "zenith": light.zenith.tolist(),
+            "class": name,
+            "land": scene.land.kind,
+            "palette": scene.land.palette,
+            "light": light_kind,
+            "water": scene.land.water is not None,
+            "horizon": light.horizon.tolist(),
+            "zenith": light.zenith.tolist(),
         }
         _save(out / f"{block:05d}_{index:02d}_{number}", _expose(color, light_kind), depth, about)
 
@@ -108,8 +113,11 @@ def main() -> None:
     with context.Pool(chosen.processes, maxtasksperchild=1) as pool:
         for count, (block, made) in enumerate(pool.imap_unordered(_job, jobs), 1):
             views += made
-            print(f"block {block}: {made} views; {count}/{len(jobs)} blocks, {views} views, "
-                  f"{time.monotonic() - start:.0f} s", flush=True)
+            print(
+                f"block {block}: {made} views; {count}/{len(jobs)} blocks, {views} views, "
+                f"{time.monotonic() - start:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

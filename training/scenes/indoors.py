@@ -52,7 +52,7 @@ def _pierced_wall(builder: Builder, start: tuple, along: tuple, length: float, h
         low, high = (index + 0.5 - share / 2) * each, (index + 0.5 + share / 2) * each
         part(index * each, low, sill, head)
         part(high, (index + 1) * each, sill, head)
-        for edge in (low, high, (low + high) / 2)[:3 if rng.random() < 0.5 else 2]:
+        for edge in (low, high, (low + high) / 2)[: 3 if rng.random() < 0.5 else 2]:
             part(edge - 0.03, edge + 0.03, sill, head, 1, 1.3)
 
 
@@ -105,7 +105,9 @@ def tunnel(rng: np.random.Generator) -> Shape:
         turn = rng.choice([rng.uniform(-0.1, 0.9), np.pi - rng.uniform(-0.1, 0.9)])
         x, z = 0.93 * radius * np.cos(turn), flat * radius * (0.35 + 0.93 * np.sin(turn))
         for low, high in itertools.pairwise(stations):
-            builder.rod((x + bend * low**2, low, z), (x + bend * high**2, high, z), rng.uniform(0.02, 0.04) * radius, slot=2)
+            builder.rod(
+                (x + bend * low**2, low, z), (x + bend * high**2, high, z), rng.uniform(0.02, 0.04) * radius, slot=2
+            )
     return builder.shape()
 
 
@@ -121,7 +123,13 @@ def furniture(rng: np.random.Generator) -> Shape:
         level = height if kind == "table" else height / 2
         builder.box((0, 0, level), (width, depth, 0.05), 0)
         for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
-            builder.rod((x * width * 0.45, y * depth * 0.45, 0), (x * width * 0.45, y * depth * 0.45, level), 0.03, sides=4, slot=1)
+            builder.rod(
+                (x * width * 0.45, y * depth * 0.45, 0),
+                (x * width * 0.45, y * depth * 0.45, level),
+                0.03,
+                sides=4,
+                slot=1,
+            )
     elif kind == "shelf":
         for z in np.linspace(0.05, 2, int(rng.integers(3, 7))):
             builder.box((0, 0, z), (width, 0.35, 0.04), 0)
@@ -150,10 +158,17 @@ def piece(rng: np.random.Generator) -> Shape:
         builder.rod((0, 0, -0.7), (0, 0, 0.7), rng.uniform(0.02, 0.2), rng.uniform(0.02, 0.2), 10)
     elif kind == "frame":
         thick = rng.uniform(0.03, 0.12)
-        for place, size in (((0, 0.5), (1, thick)), ((0, -0.5), (1, thick)), ((0.5, 0), (thick, 1)), ((-0.5, 0), (thick, 1))):
+        for place, size in (
+            ((0, 0.5), (1, thick)),
+            ((0, -0.5), (1, thick)),
+            ((0.5, 0), (thick, 1)),
+            ((-0.5, 0), (thick, 1)),
+        ):
             builder.box((place[0], 0, place[1]), (size[0], thick, size[1]))
     else:
-        builder.box((0, 0, 0), rng.uniform(0.2, 1, 3) if kind == "box" else (rng.uniform(0.4, 1), 0.03, rng.uniform(0.4, 1)))
+        builder.box(
+            (0, 0, 0), rng.uniform(0.2, 1, 3) if kind == "box" else (rng.uniform(0.4, 1), 0.03, rng.uniform(0.4, 1))
+        )
     shape = builder.shape(smooth=kind == "ball")
     turned = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     if np.linalg.det(turned) < 0:  # a mirror image would be inside out

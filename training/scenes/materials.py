@@ -123,7 +123,14 @@ def _finish(tree: _Tree, color: bpy.types.NodeSocket, nodes: dict, wet: bpy.type
         tree.link(glossy.outputs[0], mix.inputs[2])
         shader = mix.outputs[0]
     tree.link(shader, tree.output.inputs[0])
-    nodes |= {"image": image, "mapping": mapping, "texture_share": textured, "noise": noise, "range": span, "bump": bump}
+    nodes |= {
+        "image": image,
+        "mapping": mapping,
+        "texture_share": textured,
+        "noise": noise,
+        "range": span,
+        "bump": bump,
+    }
     return Surface(tree.material, nodes)
 
 
@@ -186,6 +193,7 @@ class Materials:
 
     def vary(self, rng: np.random.Generator, images: list[bpy.types.Image], rock_colors: list, night: bool) -> None:
         """Give every material the colours and textures of a new scene."""
+
         def image() -> bpy.types.Image:
             return images[rng.integers(len(images))]
 
@@ -197,8 +205,17 @@ class Materials:
             surface.set_color(jitter(rng, rock_colors[rng.integers(len(rock_colors))], 0.04))
             surface.set_texture(image(), log_uniform(rng, 0.3, 4), rng.uniform(0.3, 0.9))
             surface.set_noise(rng.uniform(0.5, 6), rng.uniform(0.1, 0.6), rng.uniform(0.2, 1))
-        plaster = [(.75, .72, .66), (.6, .55, .5), (.55, .35, .28), (.85, .85, .83), (.4, .42, .45), (.5, .45, .35),
-                   (.7, .6, .4), (.25, .28, .32), (.6, .25, .2)]
+        plaster = [
+            (0.75, 0.72, 0.66),
+            (0.6, 0.55, 0.5),
+            (0.55, 0.35, 0.28),
+            (0.85, 0.85, 0.83),
+            (0.4, 0.42, 0.45),
+            (0.5, 0.45, 0.35),
+            (0.7, 0.6, 0.4),
+            (0.25, 0.28, 0.32),
+            (0.6, 0.25, 0.2),
+        ]
         for surface in self.walls:
             surface.set_color(jitter(rng, plaster[rng.integers(len(plaster))], 0.08))
             surface.set_texture(image(), log_uniform(rng, 0.3, 5), rng.uniform(0, 0.7))
@@ -215,7 +232,7 @@ class Materials:
         self._vary_sea(rng)
 
     def _vary_leaves(self, rng: np.random.Generator, images: list[bpy.types.Image]) -> None:
-        kinds = [(.22, .3, .12), (.5, .36, .14), (.35, .36, .2), (.1, .15, .08), (.55, .52, .3)]
+        kinds = [(0.22, 0.3, 0.12), (0.5, 0.36, 0.14), (0.35, 0.36, 0.2), (0.1, 0.15, 0.08), (0.55, 0.52, 0.3)]
         color = kinds[rng.choice(5, p=[0.6, 0.12, 0.1, 0.1, 0.08])]
         for surface in self.leaves:
             surface.set_color(jitter(rng, color, 0.05))

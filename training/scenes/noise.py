@@ -22,7 +22,9 @@ class Noise:
         dx, dy = x - column, y - row
         across, along = _fade(dx), _fade(dy)
         low = _mix(self._corner(column, row, dx, dy), self._corner(column + 1, row, dx - 1, dy), across)
-        high = _mix(self._corner(column, row + 1, dx, dy - 1), self._corner(column + 1, row + 1, dx - 1, dy - 1), across)
+        high = _mix(
+            self._corner(column, row + 1, dx, dy - 1), self._corner(column + 1, row + 1, dx - 1, dy - 1), across
+        )
         return _mix(low, high, along)
 
     def _corner(self, column: np.ndarray, row: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def _cut(rng: np.random.Generator) -> np.ndarray:
     side = int(rng.uniform(70, min(200, 0.55 * height)))
     top = int(rng.uniform(0.4 * height, height - side))
     left = int(rng.uniform(0, width - side))
-    patch = cv2.resize(photo[top:top + side, left:left + side], (SIDE, SIDE)).astype(np.float32) / 255
+    patch = cv2.resize(photo[top : top + side, left : left + side], (SIDE, SIDE)).astype(np.float32) / 255
     grey = patch.mean(-1, keepdims=True)
     patch = grey + (patch - grey) * rng.uniform(0, 0.6)
     patch = np.clip(0.45 * patch / np.maximum(patch.mean((0, 1)), 0.05), 0, 1)

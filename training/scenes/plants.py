@@ -78,8 +78,12 @@ def branch(rng: np.random.Generator) -> Shape:
     builder = Builder(rng)
     tips = _grow(builder, np.zeros(3), np.array([1, 0, -0.25]), (0.35, 0.018), 4)[:60]
     if rng.random() < 0.85:
-        builder.leaves(np.array(tips), [rng.uniform(0.05, 0.11)] * len(tips), int(rng.integers(500, 1600)),
-                       rng.uniform(0.012, 0.035))
+        builder.leaves(
+            np.array(tips),
+            [rng.uniform(0.05, 0.11)] * len(tips),
+            int(rng.integers(500, 1600)),
+            rng.uniform(0.012, 0.035),
+        )
     return builder.shape()
 
 

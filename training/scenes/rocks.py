@@ -42,12 +42,16 @@ def arch(rng: np.random.Generator) -> Shape:
     """A natural arch: about 2 wide in x, 1 high, feet below the ground."""
     noise = Noise(int(rng.integers(1 << 30)))
     rows, columns = 60, 24
-    along, angle = np.meshgrid(np.linspace(-0.2, np.pi + 0.2, rows), np.arange(columns) * 2 * np.pi / columns,
-                               indexing="ij")
+    along, angle = np.meshgrid(
+        np.linspace(-0.2, np.pi + 0.2, rows), np.arange(columns) * 2 * np.pi / columns, indexing="ij"
+    )
     thick = rng.uniform(0.15, 0.5) * (1 + 0.5 * np.cos(2 * along) ** 2)
     reach = 1 + thick * np.cos(angle)
-    points = [reach * np.cos(along), thick * np.sin(angle) * rng.uniform(0.7, 1.6),
-              reach * np.sin(along) * rng.uniform(0.8, 1.3)]
+    points = [
+        reach * np.cos(along),
+        thick * np.sin(angle) * rng.uniform(0.7, 1.6),
+        reach * np.sin(along) * rng.uniform(0.8, 1.3),
+    ]
     vertices = np.stack(points, -1).reshape(-1, 3)
     vertices = vertices * (1 + 0.15 * noise.solid(vertices, 1.5) + 0.05 * noise.solid(vertices, 6.0))[:, None]
     return _one_slot(vertices, grid_faces(rows, columns, closed=True))

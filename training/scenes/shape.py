@@ -44,8 +44,15 @@ class Builder:
         faces = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
         self.add(np.asarray(centre) + corners * np.asarray(size) / 2, faces, slot)
 
-    def rod(self, start: Sequence[float], end: Sequence[float], radius: float, tip: float | None = None,
-            sides: int = 6, slot: int = 0) -> None:
+    def rod(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        radius: float,
+        tip: float | None = None,
+        sides: int = 6,
+        slot: int = 0,
+    ) -> None:
         """A prism from `start` to `end`; `tip` is its radius there."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         along = (end - start) / (np.linalg.norm(end - start) + 1e-9)
@@ -55,11 +62,15 @@ class Builder:
         ring = np.cos(angle) * across + np.sin(angle) * np.cross(along, across)
         sleeve = [(i, (i + 1) % sides, sides + (i + 1) % sides, sides + i) for i in range(sides)]
         end_radius = radius if tip is None else tip
-        self.add(np.concatenate([start + ring * radius, end + ring * end_radius]),
-                 [*sleeve, tuple(range(sides, 2 * sides))], slot)
+        self.add(
+            np.concatenate([start + ring * radius, end + ring * end_radius]),
+            [*sleeve, tuple(range(sides, 2 * sides))],
+            slot,
+        )
 
-    def leaves(self, centres: np.ndarray, radii: Sequence[float], count: int, size: float, slot: int = 1,
-               flat: float = 1.0) -> None:
+    def leaves(
+        self, centres: np.ndarray, radii: Sequence[float], count: int, size: float, slot: int = 1, flat: float = 1.0
+    ) -> None:
         """`count` four-cornered leaves in balls round the centres; `flat` squeezes the balls in height."""
         each = max(1, count // len(centres))
         for centre, radius in zip(np.asarray(centres), radii, strict=True):
@@ -69,8 +80,12 @@ class Builder:
             length = _unit(self.rng.normal(size=(each, 3)))
             width = _unit(np.cross(length, self.rng.normal(size=(each, 3))))
             scale = size * self.rng.uniform(0.5, 1.3, (each, 1))
-            corners = [place - length * scale, place + width * scale * 0.6,
-                       place + length * scale, place - width * scale * 0.6]
+            corners = [
+                place - length * scale,
+                place + width * scale * 0.6,
+                place + length * scale,
+                place - width * scale * 0.6,
+            ]
             quads = np.arange(4 * each).reshape(-1, 4)
             self.add(np.stack(corners, 1).reshape(-1, 3), quads, slot)
 
@@ -82,14 +97,20 @@ def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
     """(F, 4) faces of a grid of vertices, row by row; `closed` joins the last column to the first."""
     row, column = np.mgrid[: rows - 1, : columns if closed else columns - 1]
     beside = (column + 1) % columns
-    corners = [row * columns + column, row * columns + beside, (row + 1) * columns + beside, (row + 1) * columns + column]
+    corners = [
+        row * columns + column,
+        row * columns + beside,
+        (row + 1) * columns + beside,
+        (row + 1) * columns + column,
+    ]
     return np.stack(corners, -1).reshape(-1, 4)
 
 
 def sphere(rows: int = 24, columns: int = 36) -> tuple[np.ndarray, np.ndarray]:
     """Unit sphere: (N, 3) vertices and (F, 4) faces."""
-    polar, angle = np.meshgrid(np.linspace(0.01, np.pi - 0.01, rows), np.arange(columns) * 2 * np.pi / columns,
-                               indexing="ij")
+    polar, angle = np.meshgrid(
+        np.linspace(0.01, np.pi - 0.01, rows), np.arange(columns) * 2 * np.pi / columns, indexing="ij"
+    )
     points = np.stack([np.sin(polar) * np.cos(angle), np.sin(polar) * np.sin(angle), np.cos(polar)], -1)
     return points.reshape(-1, 3), grid_faces(rows, columns, closed=True)[:, ::-1]
 

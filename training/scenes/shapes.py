@@ -16,19 +16,43 @@ TREE, WALL, ROCK, FIGURE, WOOD, FALL = "tree", "wall", "rock", "figure", "wood",
 
 # kind: (maker, how many different ones, what they are made of)
 KINDS: dict[str, tuple[Callable[[np.random.Generator], Shape], int, str]] = {
-    "rock": (rocks.rock, 6, ROCK), "stack": (rocks.stack, 5, ROCK), "arch": (rocks.arch, 5, ROCK),
-    "mouth": (rocks.mouth, 5, ROCK), "fall": (rocks.fall, 5, FALL),
-    "conifer": (plants.conifer, 4, TREE), "broadleaf": (plants.broadleaf, 5, TREE), "bush": (plants.bush, 3, TREE),
-    "palm": (plants.palm, 2, TREE), "bare": (plants.bare_tree, 5, TREE), "branch": (plants.branch, 7, TREE),
-    "trunk": (plants.trunk, 5, TREE), "canopy": (plants.canopy, 3, TREE), "grass": (plants.grass, 4, TREE),
-    "house": (built.house, 4, WALL), "block": (built.block, 6, WALL), "facade": (built.facade, 7, WALL),
-    "temple": (built.temple, 3, WALL), "church": (built.church, 3, WALL), "lighthouse": (built.lighthouse, 1, WALL),
-    "wall": (built.wall, 2, WALL), "fence": (built.fence, 4, WOOD), "lattice": (built.lattice, 4, WOOD),
-    "pier": (built.pier, 4, WOOD), "viaduct": (built.viaduct, 4, WALL), "pole": (built.pole, 2, WOOD),
-    "wires": (built.wires, 2, WOOD), "person": (figures.person, 6, FIGURE), "animal": (figures.animal, 4, FIGURE),
-    "boat": (figures.boat, 5, FIGURE), "car": (figures.car, 2, FIGURE), "bird": (figures.bird, 3, FIGURE),
-    "room": (indoors.room, 5, WALL), "hall": (indoors.hall, 3, WALL), "tunnel": (indoors.tunnel, 4, WALL),
-    "furniture": (indoors.furniture, 12, FIGURE), "piece": (indoors.piece, 14, FIGURE),
+    "rock": (rocks.rock, 6, ROCK),
+    "stack": (rocks.stack, 5, ROCK),
+    "arch": (rocks.arch, 5, ROCK),
+    "mouth": (rocks.mouth, 5, ROCK),
+    "fall": (rocks.fall, 5, FALL),
+    "conifer": (plants.conifer, 4, TREE),
+    "broadleaf": (plants.broadleaf, 5, TREE),
+    "bush": (plants.bush, 3, TREE),
+    "palm": (plants.palm, 2, TREE),
+    "bare": (plants.bare_tree, 5, TREE),
+    "branch": (plants.branch, 7, TREE),
+    "trunk": (plants.trunk, 5, TREE),
+    "canopy": (plants.canopy, 3, TREE),
+    "grass": (plants.grass, 4, TREE),
+    "house": (built.house, 4, WALL),
+    "block": (built.block, 6, WALL),
+    "facade": (built.facade, 7, WALL),
+    "temple": (built.temple, 3, WALL),
+    "church": (built.church, 3, WALL),
+    "lighthouse": (built.lighthouse, 1, WALL),
+    "wall": (built.wall, 2, WALL),
+    "fence": (built.fence, 4, WOOD),
+    "lattice": (built.lattice, 4, WOOD),
+    "pier": (built.pier, 4, WOOD),
+    "viaduct": (built.viaduct, 4, WALL),
+    "pole": (built.pole, 2, WOOD),
+    "wires": (built.wires, 2, WOOD),
+    "person": (figures.person, 6, FIGURE),
+    "animal": (figures.animal, 4, FIGURE),
+    "boat": (figures.boat, 5, FIGURE),
+    "car": (figures.car, 2, FIGURE),
+    "bird": (figures.bird, 3, FIGURE),
+    "room": (indoors.room, 5, WALL),
+    "hall": (indoors.hall, 3, WALL),
+    "tunnel": (indoors.tunnel, 4, WALL),
+    "furniture": (indoors.furniture, 12, FIGURE),
+    "piece": (indoors.piece, 14, FIGURE),
 }
 
 
@@ -36,8 +60,9 @@ class Pool:
     """Meshes by kind."""
 
     def __init__(self, stage: Stage, rng: np.random.Generator) -> None:
-        self._meshes = {kind: [stage.add_mesh(make(rng)) for _ in range(count)]
-                        for kind, (make, count, _) in KINDS.items()}
+        self._meshes = {
+            kind: [stage.add_mesh(make(rng)) for _ in range(count)] for kind, (make, count, _) in KINDS.items()
+        }
 
     def pick(self, kind: str, rng: np.random.Generator) -> bpy.types.Mesh:
         meshes = self._meshes[kind]
@@ -46,6 +71,7 @@ class Pool:
 
 def surfaces_of(kind: str, materials: Materials, rng: np.random.Generator) -> list[Surface]:
     """Surfaces for an instance of this kind, one per slot."""
+
     def one(of: list[Surface]) -> Surface:
         return of[rng.integers(len(of))]
 

@@ -142,7 +142,7 @@ class Stage:
 
     def keep(self, count: int) -> None:
         """Take away all but the first `count` objects placed."""
-        for item in self._objects[count:self._used]:
+        for item in self._objects[count : self._used]:
             item.hide_render = True
         self._used = count
 

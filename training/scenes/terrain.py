@@ -19,21 +19,31 @@ X, Y = DISTANCE * np.sin(BEARING), DISTANCE * np.cos(BEARING)
 
 Height = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-KINDS = {"hills": 0.15, "mountain": 0.18, "valley": 0.12, "canyon": 0.08, "coast": 0.15, "dunes": 0.06, "flat": 0.08,
-         "mesa": 0.05, "stacks": 0.04, "brow": 0.09}
+KINDS = {
+    "hills": 0.15,
+    "mountain": 0.18,
+    "valley": 0.12,
+    "canyon": 0.08,
+    "coast": 0.15,
+    "dunes": 0.06,
+    "flat": 0.08,
+    "mesa": 0.05,
+    "stacks": 0.04,
+    "brow": 0.09,
+}
 
 PALETTES = {  # sRGB
-    "grass": [(.35, .42, .18), (.45, .48, .22), (.30, .36, .16), (.5, .47, .3)],
-    "dry": [(.6, .52, .34), (.52, .45, .3), (.68, .6, .42), (.4, .36, .24)],
-    "sand": [(.78, .66, .48), (.72, .58, .4), (.82, .74, .6), (.62, .5, .38)],
-    "red": [(.62, .36, .24), (.7, .45, .3), (.5, .3, .22), (.74, .56, .42)],
-    "grey": [(.45, .44, .43), (.36, .36, .37), (.55, .54, .52), (.28, .27, .26)],
-    "snow": [(.9, .92, .95), (.85, .88, .93), (.95, .95, .96), (.5, .5, .52)],
-    "lava": [(.16, .15, .15), (.22, .2, .2), (.1, .1, .1), (.35, .28, .22)],
-    "forest": [(.2, .27, .13), (.15, .21, .12), (.26, .32, .17), (.34, .34, .24)],
-    "tundra": [(.45, .38, .25), (.38, .36, .25), (.5, .45, .35), (.33, .3, .24)],
-    "pebble": [(.5, .48, .46), (.58, .55, .5), (.42, .4, .4), (.3, .3, .3)],
-    "street": [(.4, .4, .4), (.5, .5, .5), (.32, .33, .34), (.45, .43, .4)],
+    "grass": [(0.35, 0.42, 0.18), (0.45, 0.48, 0.22), (0.30, 0.36, 0.16), (0.5, 0.47, 0.3)],
+    "dry": [(0.6, 0.52, 0.34), (0.52, 0.45, 0.3), (0.68, 0.6, 0.42), (0.4, 0.36, 0.24)],
+    "sand": [(0.78, 0.66, 0.48), (0.72, 0.58, 0.4), (0.82, 0.74, 0.6), (0.62, 0.5, 0.38)],
+    "red": [(0.62, 0.36, 0.24), (0.7, 0.45, 0.3), (0.5, 0.3, 0.22), (0.74, 0.56, 0.42)],
+    "grey": [(0.45, 0.44, 0.43), (0.36, 0.36, 0.37), (0.55, 0.54, 0.52), (0.28, 0.27, 0.26)],
+    "snow": [(0.9, 0.92, 0.95), (0.85, 0.88, 0.93), (0.95, 0.95, 0.96), (0.5, 0.5, 0.52)],
+    "lava": [(0.16, 0.15, 0.15), (0.22, 0.2, 0.2), (0.1, 0.1, 0.1), (0.35, 0.28, 0.22)],
+    "forest": [(0.2, 0.27, 0.13), (0.15, 0.21, 0.12), (0.26, 0.32, 0.17), (0.34, 0.34, 0.24)],
+    "tundra": [(0.45, 0.38, 0.25), (0.38, 0.36, 0.25), (0.5, 0.45, 0.35), (0.33, 0.3, 0.24)],
+    "pebble": [(0.5, 0.48, 0.46), (0.58, 0.55, 0.5), (0.42, 0.4, 0.4), (0.3, 0.3, 0.3)],
+    "street": [(0.4, 0.4, 0.4), (0.5, 0.5, 0.5), (0.32, 0.33, 0.34), (0.45, 0.43, 0.4)],
 }
 
 
@@ -93,8 +103,15 @@ def _sum_heights(rng: np.random.Generator, kind: str) -> Height:
         parts.append(_mountains(rng, noise))
     if kind == "valley" or (kind in ("mountain", "hills") and rng.random() < 0.2):
         parts.append(_valley(rng, noise))
-    special = {"canyon": _canyon, "coast": _coast, "surf": _beach, "dunes": _dunes, "mesa": _mesa, "wall": _wall,
-               "brow": _brow}
+    special = {
+        "canyon": _canyon,
+        "coast": _coast,
+        "surf": _beach,
+        "dunes": _dunes,
+        "mesa": _mesa,
+        "wall": _wall,
+        "brow": _brow,
+    }
     if kind in special:
         parts.append(special[kind](rng, noise))
     return lambda x, y: sum(part(x, y) for part in parts)
@@ -135,7 +152,9 @@ def _valley(rng: np.random.Generator, noise: Noise) -> Height:
         away = x - middle - wind * rim * np.sin(y / (4 * rim)) * step(0, 2 * rim, y)
         away = away + noise.fractal(x / rim + 9, y / rim, 4) * rim * 0.35 * step(0, rim, np.hypot(x, y))
         relief = 1 + 0.4 * noise.fractal(0.7 * x / rim, 0.7 * y / rim + 3, 5)
-        return np.where(away > 0, 1, other) * step(floor, rim, np.abs(away)) * high * relief + slope * y * step(8000, 500, y)
+        return np.where(away > 0, 1, other) * step(floor, rim, np.abs(away)) * high * relief + slope * y * step(
+            8000, 500, y
+        )
 
     return height
 
@@ -282,7 +301,9 @@ def waves(rng: np.random.Generator, land: Land, rough: float) -> tuple[np.ndarra
     along = Y * np.cos(turn) + X * np.sin(turn)
     length = rng.uniform(6, 30)
     phase = along / length + 0.35 * noise.fractal(X / 40, Y / 40, 4)
-    swell = np.exp(-6 * np.abs(phase % 1 - 0.5) ** 1.2) * (0.4 + 0.6 * step(-0.3, 0.4, noise.fractal(X / 25, Y / 12, 4)))
+    swell = np.exp(-6 * np.abs(phase % 1 - 0.5) ** 1.2) * (
+        0.4 + 0.6 * step(-0.3, 0.4, noise.fractal(X / 25, Y / 12, 4))
+    )
     high = rough * rng.uniform(0.2, 1.6)
     height = high * swell + 0.1 * rough * noise.fractal(X / 4, Y / 3, 4)
     fade = step(rng.uniform(150, 1500), 20, DISTANCE)

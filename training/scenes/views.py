@@ -13,7 +13,6 @@ from .shapes import surfaces_of
 from .stage import LONG, SHORT, Light
 from .terrain import jitter, log_uniform
 
-
 TELEPHOTO = 0.12  # of the views
 
 
@@ -54,9 +53,12 @@ def set_view(scene: Scene, index: int) -> View:
     view = View(view.fov, pitch, view.yaw, view.height, portrait)
     camera = scene.stage.camera
     camera.data.angle = view.fov
-    camera.matrix_world = (Matrix.Translation((0, 0, view.height)) @ Matrix.Rotation(-view.yaw, 4, "Z")
-                           @ Matrix.Rotation(np.pi / 2 + pitch, 4, "X")
-                           @ Matrix.Rotation(np.radians(rng.normal() * 1.5), 4, "Y"))
+    camera.matrix_world = (
+        Matrix.Translation((0, 0, view.height))
+        @ Matrix.Rotation(-view.yaw, 4, "Z")
+        @ Matrix.Rotation(np.pi / 2 + pitch, 4, "X")
+        @ Matrix.Rotation(np.radians(rng.normal() * 1.5), 4, "Y")
+    )
     scene.stage.scene.render.resolution_x, scene.stage.scene.render.resolution_y = width, height
     return view
 
@@ -107,8 +109,11 @@ def _branches(scene: Scene, view: View) -> None:
         turned = scene.stage.camera.matrix_world.to_3x3().to_4x4() @ axes
         place = Matrix.Translation(_to_world(scene, view, *start, away))
         mesh = scene.pool.pick("branch", rng)
-        scene.stage.place(mesh, place @ turned @ Matrix.Scale(away * rng.uniform(0.25, 0.8), 4),
-                          surfaces_of("branch", scene.stage.materials, rng))
+        scene.stage.place(
+            mesh,
+            place @ turned @ Matrix.Scale(away * rng.uniform(0.25, 0.8), 4),
+            surfaces_of("branch", scene.stage.materials, rng),
+        )
 
 
 def _tree(scene: Scene, view: View) -> None:
@@ -133,7 +138,14 @@ def _bushes(scene: Scene, view: View) -> None:
 def _rock(scene: Scene, view: View) -> None:
     rng = scene.rng
     away, side = log_uniform(rng, 1.5, 20), rng.choice([-1, 1])
-    _put(scene, view, "rock", (side * rng.uniform(0.8, 1.2), rng.uniform(-1, 0.3)), away, away * log_uniform(rng, 0.2, 1.2))
+    _put(
+        scene,
+        view,
+        "rock",
+        (side * rng.uniform(0.8, 1.2), rng.uniform(-1, 0.3)),
+        away,
+        away * log_uniform(rng, 0.2, 1.2),
+    )
 
 
 def _leaves(scene: Scene, view: View) -> None:
@@ -150,12 +162,34 @@ def choose_light(rng: np.random.Generator, kind: str) -> Light:
     warm = max(0.0, 1 - elevation / 0.5) * rng.uniform(0.3, 1)
     overcast = rng.random() < 0.3
     sun = rng.uniform(0, 0.6) if overcast else rng.uniform(1.5, 5)
-    horizons = [(.85, .87, .9), (.9, .8, .65), (.7, .75, .8), (.9, .7, .55), (.6, .65, .7), (.75, .82, .92)]
-    zeniths = [(.35, .5, .8), (.5, .6, .75), (.65, .68, .7), (.45, .45, .5), (.3, .4, .6), (.55, .5, .6)]
+    horizons = [
+        (0.85, 0.87, 0.9),
+        (0.9, 0.8, 0.65),
+        (0.7, 0.75, 0.8),
+        (0.9, 0.7, 0.55),
+        (0.6, 0.65, 0.7),
+        (0.75, 0.82, 0.92),
+    ]
+    zeniths = [
+        (0.35, 0.5, 0.8),
+        (0.5, 0.6, 0.75),
+        (0.65, 0.68, 0.7),
+        (0.45, 0.45, 0.5),
+        (0.3, 0.4, 0.6),
+        (0.55, 0.5, 0.6),
+    ]
     sky, azimuth = rng.uniform(0.6, 1.4), rng.uniform(0, 2 * np.pi)
     if kind == "backlight":
         sky, azimuth, sun = rng.uniform(0.1, 0.5), np.pi + rng.normal() * 0.5, rng.uniform(0.5, 5)
     if kind == "night":
         sun, sky = rng.uniform(0, 0.1), rng.uniform(0.02, 0.2)
-    return Light(elevation, azimuth, sun, (1, 1 - 0.45 * warm, 1 - 0.75 * warm), np.radians(rng.uniform(0.5, 5)),
-                 jitter(rng, horizons[rng.integers(6)], 0.06), jitter(rng, zeniths[rng.integers(6)], 0.06), sky)
+    return Light(
+        elevation,
+        azimuth,
+        sun,
+        (1, 1 - 0.45 * warm, 1 - 0.75 * warm),
+        np.radians(rng.uniform(0.5, 5)),
+        jitter(rng, horizons[rng.integers(6)], 0.06),
+        jitter(rng, zeniths[rng.integers(6)], 0.06),
+        sky,
+    )

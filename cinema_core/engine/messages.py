@@ -1,0 +1,133 @@
+"""What the program says while it works: JSON lines for Blender, a progress bar or plain lines for people.
+
+JSON messages, one object a line on standard output, "done", "error" or "fatal" always the last::
+
+    {"type": "progress", "stage": "depth", "fraction": 0.31}
+    {"type": "warning", "text": ...}
+    {"type": "error", "text": ..., "hint": ...}      the user can mend it; exit code 2
+    {"type": "fatal", "text": ...}                   a bug; exit code 1, traceback on standard error
+    {"type": "done", ...}                            the command's results; exit code 0
+
+``serve`` answers many requests: there, every message carries the request's "id", and a build says
+{"type": "ready", "report": ...} before its "done" (see `serve`). Standard library only.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+import threading
+from typing import Protocol, TextIO
+
+from ..shared.cancellation import shielded
+
+_BAR = 30  # characters
+
+
+class Messages(Protocol):
+    """Where a command's messages go."""
+
+    def progress(self, stage: str, fraction: float) -> None: ...
+
+    def warning(self, text: str) -> None: ...
+
+    def error(self, text: str, hint: str) -> None: ...
+
+    def fatal(self, text: str) -> None: ...
+
+    def done(self, summary: str, fields: dict) -> None:
+        """Args: `summary` for people, `fields` for programs."""
+
+
+class JsonMessages:
+    """JSON lines on what was standard output; prints of any library go to standard error from now on."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
+        os.dup2(2, 1)  # at the level of descriptors, so that C libraries are caught too
+        self._lock = threading.Lock()
+        self._last: tuple[str, int] | None = None
+        self._about: dict = {}
+
+    def about(self, **fields: object) -> JsonMessages:
+        """These messages, with fields such as the request's id in every one."""
+        view = copy.copy(self)
+        view._about, view._last = fields, None
+        return view
+
+    def progress(self, stage: str, fraction: float) -> None:
+        step = (stage, int(fraction * 100))
+        if step != self._last:  # a stage may report every row
+            self._last = step
+            self._send({"type": "progress", "stage": stage, "fraction": round(float(fraction), 3)})
+
+    def warning(self, text: str) -> None:
+        self._send({"type": "warning", "text": text})
+
+    def error(self, text: str, hint: str, **fields: object) -> None:
+        self._send({"type": "error", "text": text, "hint": hint, **fields})
+
+    def fatal(self, text: str) -> None:
+        self._send({"type": "fatal", "text": text})
+
+    def ready(self, fields: dict) -> None:
+        """A build's points can be taken; its quality is being measured."""
+        self._send({"type": "ready", **fields})
+
+    def done(self, summary: str, fields: dict) -> None:
+        self._send({"type": "done", **fields})
+
+    @shielded
+    def _send(self, message: dict) -> None:
+        line = json.dumps(self._about | message) + "\n"
+        with self._lock:
+            self._stream.write(line)
+            self._stream.flush()
+
+
+class ConsoleMessages:
+    """For people: progress and problems on standard error, results on standard output."""
+
+    def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="replace")  # a file name that the terminal cannot show is no reason to fail
+        self._redraws = sys.stderr.isatty()
+        self._stage = ""
+        self._bar = ""
+
+    def progress(self, stage: str, fraction: float) -> None:
+        if not self._redraws:
+            if stage != self._stage:
+                print(f"{stage} ...", file=sys.stderr, flush=True)
+        else:
+            filled = round(_BAR * min(max(fraction, 0.0), 1.0))
+            bar = f"{stage:<14} [{'#' * filled}{'.' * (_BAR - filled)}] {fraction:4.0%}"
+            if bar != self._bar:
+                print(f"\r\x1b[K{bar}", end="", file=sys.stderr, flush=True)
+                self._bar = bar
+        self._stage = stage
+
+    def warning(self, text: str) -> None:
+        self._say(f"Warning: {text}")
+
+    def error(self, text: str, hint: str) -> None:
+        self._say(f"Error: {text}." + (f"\n{hint}." if hint else ""))
+
+    def fatal(self, text: str) -> None:
+        self._say(f"This is a bug in 3D Cinemagraph: {text}")
+
+    def done(self, summary: str, fields: dict) -> None:
+        self._clear_bar()
+        print(summary, flush=True)
+
+    def _say(self, text: str) -> None:
+        self._clear_bar()
+        print(text, file=sys.stderr, flush=True)
+
+    def _clear_bar(self) -> None:
+        if self._bar:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._bar = ""

@@ -1,0 +1,204 @@
+"""Files of depth maps: PNG, TIFF and other pictures, OpenEXR, PFM, .npy and .npz; which of their values are the map.
+
+Input: a file. Output: the values as they stand there; what they mean is told by `depth_kinds`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..shared.errors import CinemaError
+from . import exr
+
+os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV asks at its first picture, so before anyone reads one
+MOST_PIXELS = 2**28  # a header that says more is not a map's
+COLOURED = 0.06  # mean difference of the channels, as a share of white, from which a picture is a coloured rendering
+_HINT = "Give a grey PNG or TIFF, an OpenEXR, PFM, .npy or .npz file"
+_DISTANCES, _DISPARITIES = ("z", "depth", "zdepth"), ("disparity", "disp", "inverse_depth")  # names of channels, arrays
+_OTHER_NAMES = ("y", "r", "v", "predicted_depth", "prediction", "arr_0")
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """What a file holds.
+
+    Attributes:
+        values: (h, w) float32, as they stand in the file.
+        name: The file's, for people.
+        white: The largest value of a picture of whole numbers; None of floats.
+        part: The name of the channel or array that was taken, where the file holds more than one.
+        kind: "disparity" or "metric" where the part's name says so, else "".
+    """
+
+    values: np.ndarray
+    name: str
+    white: float | None = None
+    part: str = ""
+    kind: str = ""
+
+
+def read_map(path: str | Path) -> DepthMap:
+    """Read a depth map.
+
+    Args:
+        path: The file. Of several channels or arrays the one whose name says depth or disparity is taken.
+
+    Raises:
+        CinemaError: Missing, unreadable, empty, or a coloured picture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CinemaError(f"There is no depth map {path}", "Choose an existing file")
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".exr": _read_exr, ".pfm": _read_pfm}
+    try:
+        found = readers.get(path.suffix.lower(), _read_picture)(path)
+    except OSError as error:
+        raise CinemaError(f"{path} cannot be read ({error.strerror or error})", _HINT) from error
+    except MemoryError as error:
+        raise CinemaError(f"{path.name} is too large", "Scale the depth map down") from error
+    if not found.values.size:
+        raise CinemaError(f"{path.name} is empty", "Give an array of height x width")
+    return found
+
+
+def write_depth(path: Path, depth: np.ndarray) -> None:
+    """Write depth so that `read_map` and `depth_kinds` find it again.
+
+    Args:
+        path: .png: 16 bit of disparity, the nearest is white; .exr or .npy: distances as float32.
+        depth: (H, W), scene units, the nearest at 1.
+    """
+    depth = np.ascontiguousarray(depth, np.float32)
+    if path.suffix.lower() == ".npy":
+        np.save(path, depth)
+        return
+    white = np.float32(65535)
+    values = depth if path.suffix.lower() == ".exr" else np.rint(white / np.maximum(depth, 1)).astype(np.uint16)
+    ok, encoded = cv2.imencode(path.suffix.lower(), values)
+    assert ok, depth.shape
+    path.write_bytes(encoded.tobytes())
+
+
+def _read_npy(path: Path) -> DepthMap:
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a wrong array may be huge
+    except (ValueError, EOFError) as error:
+        raise CinemaError(f"{path.name} is not a readable .npy array", "Save it with numpy.save") from error
+    if not isinstance(values, np.ndarray):
+        raise CinemaError(f"{path.name} is an archive of arrays", "Name it .npz, or save one array with numpy.save")
+    return DepthMap(_as_map(values, path, ""), path.name)
+
+
+def _read_npz(path: Path) -> DepthMap:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            part = _best_name(list(file.files))
+            if part is None:
+                raise CinemaError(f"{path.name} holds no array", "Save the depth with numpy.savez")
+            return DepthMap(_as_map(file[part], path, part), path.name, None, part, _kind_of(part))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise CinemaError(f"{path.name} is not a readable .npz file", "Save it with numpy.savez") from error
+
+
+def _as_map(values: np.ndarray, path: Path, part: str) -> np.ndarray:
+    """(h, w) float32, of any array that has but one channel and one picture."""
+    where = f"{path.name}: {part}" if part else path.name
+    shape = tuple(side for side in values.shape if side != 1) if values.ndim > 2 else values.shape
+    if len(shape) != 2:
+        raise CinemaError(f"{where} has {len(shape)} dimensions", "Give an array of height x width")
+    if values.dtype.kind not in "fiub":
+        raise CinemaError(f"{where} holds no numbers", "Give an array of height x width")
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise CinemaError(f"{where} is too large", "Scale the depth map down")
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is what it means
+        return np.array(values, np.float32).reshape(shape)
+
+
+def _best_name(names: list[str]) -> str | None:
+    """The name that says most clearly that it is a depth map, else the only one, else the first."""
+
+    def rank(name: str) -> int:
+        words = name.lower().split(".")
+        wanted = (*_DISTANCES, *_DISPARITIES, *_OTHER_NAMES)
+        return min((wanted.index(word) for word in words if word in wanted), default=len(wanted))
+
+    return min(names, key=rank, default=None)
+
+
+def _kind_of(name: str) -> str:
+    words = set(name.lower().split("."))
+    return "disparity" if words & set(_DISPARITIES) else ""
+
+
+def _read_exr(path: Path) -> DepthMap:
+    data = path.read_bytes()
+    try:
+        channels = exr.read_channels(data)
+        part = _best_name(list(channels))
+        if part is None:
+            raise CinemaError(f"{path.name} has no channels", _HINT)
+        values = exr.read_channel(data, channels[part], part)
+    except exr.UnsupportedError as error:
+        values, part = _by_opencv(data), ""
+        if values is None:
+            raise CinemaError(
+                f"{path.name} cannot be read: {error}", "Save it as scanlines with ZIP compression"
+            ) from error
+        if values.ndim == 3:
+            values = values[..., 2]  # R
+    except ValueError as error:
+        raise CinemaError(f"{path.name} is not a readable OpenEXR file: {error}", "Save it again") from error
+    metric = bool(set(part.lower().split(".")) & set(_DISTANCES))
+    kind = "metric" if metric else _kind_of(part)  # a renderer's Z; an estimator that writes EXR says Y or R
+    return DepthMap(np.ascontiguousarray(values, np.float32), path.name, None, part, kind)
+
+
+def _by_opencv(data: bytes) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:
+        return None
+
+
+def _read_pfm(path: Path) -> DepthMap:
+    """Source: Debevec, "PFM Portable FloatMap Image Format": three lines of text, then rows from the bottom up."""
+    unreadable = CinemaError(f"{path.name} is not a readable PFM file", "Write it again, with one channel (Pf)")
+    data = path.read_bytes()
+    head = data[:128].split(b"\n", 3)
+    if len(head) < 4 or head[0].strip() not in (b"Pf", b"PF"):
+        raise unreadable
+    try:
+        (width, height), scale = map(int, head[1].split()), float(head[2])
+    except ValueError as error:
+        raise unreadable from error
+    channels = 3 if head[0].strip() == b"PF" else 1
+    start, count = sum(len(line) + 1 for line in head[:3]), width * height * channels
+    if width < 1 or height < 1 or width * height > MOST_PIXELS or len(data) < start + 4 * count:
+        raise unreadable
+    values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", count, start).reshape(height, width, channels)
+    return DepthMap(np.ascontiguousarray(values[::-1, :, 0], np.float32), path.name)
+
+
+def _read_picture(path: Path) -> DepthMap:
+    values = _by_opencv(path.read_bytes())
+    if values is None:
+        raise CinemaError(f"{path.name} is not a readable picture", _HINT)
+    white = None if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    if values.ndim == 3:
+        values = values[..., :3].astype(np.float32)
+        spread = np.abs(values - values.mean(-1, keepdims=True)).mean() / (
+            white or max(float(np.abs(values).max()), 1e-9)
+        )
+        if spread > COLOURED:
+            raise CinemaError(
+                f"{path.name} is a coloured picture, whose colours do not say what is near",
+                "Let the program that made it write grey values (of 16 bit, if it can)",
+            )
+        values = values.mean(-1)
+    return DepthMap(values.astype(np.float32), path.name, white)

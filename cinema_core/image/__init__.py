@@ -1,0 +1,9 @@
+"""Operations on pixel grids, polylines and masks, which know nothing of depth or motion.
+
+Imported by other rooms:
+
+* grid: `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `one_of_each_cell`, `pool`, `sample`,
+  `with_margin`
+* masks: `grab_cut`, `refine_mask`
+* polyline: `fill_polygon`, `pixel_corners`, `resample`, `tangents`
+"""

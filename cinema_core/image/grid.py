@@ -1,0 +1,169 @@
+"""Operations on pixel grids that several stages share: nearest known pixel, means, look-up, GrabCut."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
+
+
+def with_margin(values: np.ndarray, right: int, down: int, kind: int, value: float = 0) -> np.ndarray:
+    """(H, W) or (H, W, C) with so many px more on each side, of OpenCV's kind of border.
+
+    Written into an array of numpy's: of a large one that is quicker, since it asks for large pages.
+    """
+    height, width = values.shape[:2]
+    room = np.empty((height + 2 * down, width + 2 * right, *values.shape[2:]), values.dtype)
+    return cv2.copyMakeBorder(values, down, down, right, right, kind, room, value)
+
+
+def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance to the nearest True pixel, and which one that is, in one go.
+
+    Args:
+        mask: (H, W) bool with L True pixels, at least one.
+
+    Returns:
+        (H, W) float32 px, a few hundredths of them inexact; (H, W) int32 label of the nearest True pixel; and (L + 1,)
+        int64, the flat index of each label's pixel.
+    """
+    distance, labels = np.empty(mask.shape, np.float32), np.empty(mask.shape, np.int32)
+    cv2.distanceTransformWithLabels(
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, distance, labels, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    index = np.flatnonzero(mask)
+    table = np.zeros(len(index) + 1, np.int64)
+    table[labels.ravel()[index]] = index
+    return distance, labels, table
+
+
+def nearest_index(mask: np.ndarray) -> np.ndarray:
+    """(H, W) int64: flat index of the nearest True pixel of (H, W) bool, which has at least one."""
+    _, labels, index = nearest_labels(mask)
+    return index[labels]
+
+
+def one_of_each_cell(
+    index: np.ndarray,
+    shape: tuple[int, int],
+    cell: int,
+    values: tuple[np.ndarray, ...],
+    alike: float,
+    alone: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of pixels beside one another that are alike one that stands for all.
+
+    Args:
+        index: (P,) int64, flat indices, ascending.
+        shape: (H, W) of what they are indices of.
+        cell: px; pixels of one cell of cell x cell are beside one another. With 1 each stands for itself.
+        values: (P,) each, by which pixels are alike.
+        alike: Difference of each from which pixels are not.
+        alone: (P,) bool, pixels each of which stands for itself, and sooner for others than these do; none without.
+
+    Returns:
+        (S,) int64, rows of those that stand for others, ascending, and (P,) int64, which of the S stands for each.
+    """
+    own, across = np.arange(len(index)), -(-shape[1] // cell)
+    place = index // shape[1] // cell * across + index % shape[1] // cell
+    first = np.empty(-(-shape[0] // cell) * across, np.int64)
+    alone = np.zeros(len(index), bool) if alone is None else alone
+    for chosen in (~alone, alone):  # what is written last stays
+        rows = np.flatnonzero(chosen)[::-1]
+        first[place[rows]] = rows
+    first = first[place]
+    same = np.logical_and.reduce([np.abs(value - value[first]) < alike for value in values])
+    first = np.where(same & ~alone, first, own)
+    stands = first == own
+    return np.flatnonzero(stands), (np.cumsum(stands) - 1)[first]
+
+
+def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Give every pixel outside the mask the value of the nearest one inside.
+
+    Args:
+        values: (H, W) or (H, W, C).
+        mask: (H, W) bool with at least one True.
+
+    Returns:
+        As `values`.
+    """
+    return values.reshape(-1, *values.shape[2:])[nearest_index(mask)]
+
+
+def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean over the pixels of the mask only.
+
+    Args:
+        values: (H, W) or (H, W, C) float32.
+        mask: (H, W) bool.
+        sigma: px.
+
+    Returns:
+        As `values`; zero where the mask is out of reach.
+    """
+    weight = mask.astype(np.float32)
+    total = cv2.GaussianBlur(values * (weight if values.ndim == 2 else weight[..., None]), (0, 0), sigma)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-6)
+    return total / (share if values.ndim == 2 else share[..., None])
+
+
+def sample(values: np.ndarray, places: np.ndarray, sharp: bool = False) -> np.ndarray:
+    """Look up values between pixels; beyond the border the border's value.
+
+    Args:
+        values: (H, W) or (H, W, C) float32, C up to 4.
+        places: (M, 2) px, pixel centres at +0.5.
+        sharp: Lanczos instead of bilinear: keeps fine texture, may overshoot.
+
+    Returns:
+        (M,) or (M, C) float32.
+    """
+    rows = max(1, -(-len(places) // REMAP_WIDTH))
+    grid = np.zeros((rows * REMAP_WIDTH, 2), np.float32)
+    grid[: len(places)] = places.astype(np.float32) - 0.5
+    grid = grid.reshape(rows, REMAP_WIDTH, 2)
+    method = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
+    pieces = [
+        cv2.remap(values, grid[start : start + REMAP_WIDTH], None, method, borderMode=cv2.BORDER_REPLICATE)
+        for start in range(0, rows, REMAP_WIDTH)
+    ]
+    return np.concatenate(pieces).reshape(-1, *values.shape[2:])[: len(places)]
+
+
+def pool(values: np.ndarray, size: int) -> np.ndarray:
+    """Mean over cells of size x size; what is missing at the lower and right end counts as zero.
+
+    Args:
+        values: (H, W) or (H, W, C).
+        size: px.
+
+    Returns:
+        (ceil(H / size), ceil(W / size)) or with C.
+    """
+    height, width = (n // size for n in values.shape[:2])
+    whole = _pool(values[: height * size, : width * size], size)
+    right, below = values.shape[1] - width * size, values.shape[0] - height * size
+    if not (right or below):
+        return whole
+    more = ((0, 0),) * (values.ndim - 2)
+    if right:
+        strip = np.pad(values[: height * size, width * size :], ((0, 0), (0, size - right), *more))
+        whole = np.concatenate([whole, _pool(strip, size)], 1)
+    if below:
+        strip = np.pad(values[height * size :], ((0, size - below), (0, -values.shape[1] % size), *more))
+        whole = np.concatenate([whole, _pool(strip, size)], 0)
+    return whole
+
+
+def _pool(values: np.ndarray, size: int) -> np.ndarray:
+    """`pool` where the cells fit."""
+    height, width = (n // size for n in values.shape[:2])
+    if (
+        values.dtype in (np.float32, np.float64) and values.ndim < 4 and values.size and values[0, 0].size <= 4
+    ):  # OpenCV is quicker
+        return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(
+            height, width, *values.shape[2:]
+        )
+    return values.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))

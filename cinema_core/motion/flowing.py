@@ -1,0 +1,147 @@
+"""Flowing regions of a photo: sky, water and falls, found by colour and texture."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import cv2
+import numpy as np
+
+from ..depth.network import infer
+from ..depth.sky import find_horizon
+from ..image.masks import grab_cut
+from ..shared.data import Photo
+
+RULES_SIDE = 320  # px; the rules look at shapes, not at texture
+SPECK = 0.001  # share of the photo; nothing as small counts as a part
+SAME_SKY = 7.0  # distance in Lab across the lower end of the sky; a horizon shows more
+DARK = 35.0  # of Lab's L; what is darker than the sky by more, and rises above the horizon, is neither fog nor a fall
+
+
+def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
+    """Connected parts of a photo that look as if they flowed; looked for once for each photo.
+
+    Args:
+        photo: The working photo.
+
+    Returns:
+        The largest part first: (h, w) bool of the photo at RULES_SIDE, and whether it is sky.
+    """
+    if photo not in _found:
+        small = shrink_to(photo.color, RULES_SIDE)
+        if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # nothing to see
+            return []
+        sky = _small_sky(photo, small.shape[1::-1])
+        _found[photo] = _parts(_flowing(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
+    return _found[photo]
+
+
+_found: WeakKeyDictionary[Photo, list[tuple[np.ndarray, bool]]] = WeakKeyDictionary()
+
+
+def _small_sky(photo: Photo, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) bool of `size`, (w, h)."""
+    return cv2.resize(infer(photo).sky.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+
+
+def shrink_to(color: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(color.shape[:2])
+    if scale >= 1:
+        return color
+    size = (max(8, round(color.shape[1] * scale)), max(8, round(color.shape[0] * scale)))
+    return cv2.resize(color, size, interpolation=cv2.INTER_AREA)
+
+
+def _flowing(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """(h, w) bool: sky, and what looks like water, foam or fog below it.
+
+    A score says how far each pixel is brighter, cooler and smoother than land; GrabCut makes areas of it.
+    """
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
+    score = _score(cv2.GaussianBlur(lab, (0, 0), small.shape[1] / 320), _detail(lab[..., 0]), sky)
+    labels = np.where(score > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[score > 2.5], labels[score < -2] = cv2.GC_FGD, cv2.GC_BGD
+    labels[sky] = cv2.GC_FGD
+    flows = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    if not 0.01 < flows.mean() < 0.99:
+        return sky
+    chroma = np.clip(lab / (100, 70, 70) + (0, 0.5, 0.5), 0, 1)  # told apart by hue rather than by light
+    return grab_cut(chroma.astype(np.float32), labels, 2) | sky
+
+
+def _score(lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """(h, w) float32: above 0.5 rather water than land. The numbers were set by eye on landscapes."""
+    light, red, yellow = (lab[..., channel] for channel in range(3))
+    below = ~sky
+    cool = -yellow - np.maximum(red, 0) - 0.5 * np.maximum(-red - 8, 0)  # neither brown nor green
+    score = (light - np.clip(_otsu(light[below]), 32, 68)) / 12 + cool / 8
+    if below.any() and np.percentile(yellow[below], 15) < -10:  # where water is blue, grey is sand, but white is foam
+        score -= 2.5 * np.clip((yellow + 8) / 6, 0, 1) * np.clip((80 - light) / 6, 0, 1)
+    score += 1.5 * np.clip((4 - detail) / 2, 0, 1) * ((yellow < 4) & (np.abs(red) < 7))
+    score += (light > 82) & (detail < 5)
+    return _score_horizon(score, lab, detail, sky) if sky.any() else score
+
+
+def _score_horizon(score: np.ndarray, lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """The score with what a horizon tells: the glow on it is sky, and what a level one borders is the sea, and rough
+    or dark things that rise above it stand there, in fog too."""
+    light, red, yellow = (lab[..., channel] for channel in range(3))
+    height, horizon = len(sky), find_horizon(sky)
+    row = np.arange(height)[:, None]
+    glow = (light > 75) & (yellow > 4) & (np.abs(row - horizon - 0.025 * height) < 0.125 * height)
+    score = np.where(glow, np.maximum(score, np.where(light > 80, 2.6, 1.5)), score)
+    above = row < horizon - 0.02 * height
+    score = score - 3 * np.clip((detail - 4) / 2, 0, 1) * above
+    score -= 6 * np.clip((np.median(light[sky]) - light - DARK) / 10, 0, 1) * above
+    bottom = height - np.argmax(sky[::-1], 0)
+    level = sky.any(0) & (np.abs(bottom - horizon) < 0.03 * height)
+    if level.mean() > 0.35:
+        sea = level & (row > bottom) & (row < horizon + 0.07 * height) & (yellow < 6) & (red < 10)
+        score = np.where(sea, np.maximum(score + 1.5, 2.6 if level.mean() > 0.8 else -9), score)
+    return score
+
+
+def _detail(light: np.ndarray) -> np.ndarray:
+    """(h, w) float32: how rough the picture is around each pixel."""
+    return cv2.GaussianBlur(np.abs(cv2.Laplacian(light, cv2.CV_32F)), (0, 0), 3)
+
+
+def _otsu(light: np.ndarray) -> float:
+    """The threshold that parts dark from light best (Otsu 1979), 0..100."""
+    share = np.histogram(light, 100, (0, 100))[0] / max(1, light.size)
+    weight, mean = np.cumsum(share), np.cumsum(share * np.arange(100))
+    return float(np.argmax((mean[-1] * weight - mean) ** 2 / np.maximum(weight * (1 - weight), 1e-9)))
+
+
+def _parts(flows: np.ndarray, sky: np.ndarray, lab: np.ndarray) -> list[tuple[np.ndarray, bool]]:
+    """Connected parts, the largest first, and whether each is sky."""
+    upper = sky
+    if upper.any():
+        upper |= flows & (np.arange(len(sky))[:, None] < find_horizon(sky))
+        for part in _split(flows & ~upper):
+            if _continues(upper, part, lab):
+                upper = (
+                    cv2.morphologyEx((upper | part).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+                )
+    found = [(part, True) for part in _split(upper)] + [(part, False) for part in _split(flows & ~upper)]
+    return sorted(found, key=lambda part: -part[0].sum())
+
+
+def _split(mask: np.ndarray) -> list[np.ndarray]:
+    mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    return [numbers == number for number in range(1, count) if stats[number, cv2.CC_STAT_AREA] >= SPECK * mask.size]
+
+
+def _continues(upper: np.ndarray, part: np.ndarray, lab: np.ndarray) -> bool:
+    """Whether a part goes on below the sky without an edge: more sky, or the fog that it is made of."""
+    height, width = upper.shape
+    bottom = height - 1 - np.argmax(upper[::-1], 0)
+    column = np.flatnonzero(upper.any(0) & (bottom > 4) & (bottom < height - 6))
+    column = column[part[bottom[column] + 3, column]]
+    if len(column) < 0.1 * width:
+        return False
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1.5)
+    step = np.linalg.norm(smooth[bottom[column] - 3, column] - smooth[bottom[column] + 4, column], axis=1)
+    enclosed = not part[-1].any()  # land ends it below
+    return bool(np.median(step) < (2 if enclosed else 1) * SAME_SKY)

@@ -1,0 +1,7 @@
+"""The build: the order of the stages, what is cached of them, and the job folder that they leave.
+
+Imported by other rooms:
+
+* build: `Builder`, `Ready`
+* request: `CHOICES`, `RANGES`, `Request`
+"""

@@ -1,0 +1,59 @@
+"""How long the stages of a build take, and how far it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Rough seconds, in their order.
+STAGES = {
+    "photo": 1,
+    "hints": 1,
+    "depth": 2,
+    "paint": 1,
+    "layers": 12,
+    "motion": 2,
+    "points": 3,
+    "save": 1,
+    "report": 8,
+}  # paint: where strokes correct the depth
+Progress = Callable[[str, float], None]
+
+
+class StageClock:
+    """Times the stages and tells how far the build is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.start = progress, time.perf_counter()
+        self.stages: list[dict] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        before = sum(STAGES[earlier] for earlier in list(STAGES)[: list(STAGES).index(name)])
+        self.progress(name, before / sum(STAGES.values()))
+        began = time.perf_counter()
+        yield
+        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3)})
+
+    def timing(self) -> dict:
+        return {
+            "stages": list(self.stages),
+            "seconds": round(time.perf_counter() - self.start, 3),
+            "peak_memory_gb": peak_memory(),
+        }
+
+
+def peak_memory() -> float | None:
+    """GB that the process has had resident at most; None where the system does not say."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    if sys.platform == "linux":  # there getrusage counts what the process was started from, too: Blender, or a test run
+        status = Path("/proc/self/status").read_text()
+        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9, 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 3)

@@ -1,0 +1,215 @@
+"""The nouns that travel between the rooms. numpy only: Blender's process imports this module.
+
+Axes, pixel grid and units are those of the Convention block in :mod:`.camera`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
+MAP_KINDS = ("auto", "disparity", "inverted", "metric")  # see `BuildOptions.depth_kind`
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    fits = array.ndim == len(shape) and all(want is None or have == want for have, want in zip(array.shape, shape))
+    if not fits:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """The working photo.
+
+    Attributes:
+        color: (H, W, 3) float32, sRGB-encoded, 0..1; both sides even.
+        focal: Focal length, px of the working photo.
+        alpha: (H, W) float32 coverage 0..1, or None when the file has none.
+        name: File name, for reports.
+        exif_focal: True when the focal length was read from the file.
+        file_size: (W, H) px of the file, upright; None where the photo is of no file.
+        linear: True when the file held linear light, which was cut off at white.
+    """
+
+    color: np.ndarray
+    focal: float
+    alpha: np.ndarray | None = None
+    name: str = ""
+    exif_focal: bool = False
+    file_size: tuple[int, int] | None = None
+    linear: bool = False
+
+    def __post_init__(self) -> None:
+        _check("color", self.color, (None, None, 3))
+
+    @property
+    def height(self) -> int:
+        return self.color.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.color.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """The photo's depth, and where it comes from.
+
+    Attributes:
+        values: (H, W) float32, scene units along z, the nearest content at 1.
+        source: "file", "model" or "network".
+        detail: How it was read or what estimated it, for people.
+        licence: The model's, as far as it says so itself; "" without one.
+        warnings: What the user should know of it.
+    """
+
+    values: np.ndarray
+    source: str
+    detail: str = ""
+    licence: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("values", self.values, (None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """One stroke that the user drew over the photo.
+
+    Attributes:
+        kind: "motion" (direction and speed), "region" (encloses what flows), "sway" (encloses what swings to and fro),
+            "still" (closed: nothing in it moves; open: the motion is zero along it) or "outlet" (water may leave or
+            enter through the region's border along it). Of depth: "same_depth", "nearer", "farther" (what it runs over
+            is as far as, nearer or farther than where it starts), "horizon" (the ground's), and, each closed, "flat"
+            (a ground or water plane), "upright" (what stands on its foot) or "depth_sky" (infinitely far).
+        points: (N, 2) float32, px of the working photo, in drawing order.
+        closed: True when the last point joins the first.
+        speed: Factor on the speed that the stroke's length stands for; of "nearer" and "farther", on the step of depth.
+        profile: (N,) float32 factor on the speed at every point, from pen pressure or radius; None is 1 all along.
+    """
+
+    kind: str
+    points: np.ndarray
+    closed: bool = False
+    speed: float = 1.0
+    profile: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        _check("points", self.points, (None, 2))
+        if self.profile is not None:
+            _check("profile", self.profile, (len(self.points),))
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What the user may choose about a build.
+
+    Attributes:
+        frames: Length of the loop in frames at nominal speed.
+        speed: Factor on every hint's speed; larger is faster.
+        max_side: Longest side of the working photo, px; larger photos are scaled down.
+        focal: Focal length, px of the working photo; None reads EXIF, else takes the longer side.
+        keys: Number of segments that a trajectory over the whole loop is stored in.
+        seed: Seed of everything that samples.
+        device: "auto", "cpu", "cuda" or "mps".
+        feather: Share of the longer side over which motion fades to none at the region's border.
+        perspective: Let nearer water of a receding plane move faster in pixels.
+        swings: How often what sways swings to and fro within a loop.
+        thin: Leave out moving points that the picture does without.
+        depth_kind: How a depth map is meant: "disparity" (near is white, or large), "inverted" (near is black),
+            "metric" (distance along z, in any unit) or "auto".
+        depth_near, depth_far: Distances, in any unit, that the nearest and the farthest content stand for; None leaves
+            both as the depth says, and one alone is of scene units, in which the nearest is 1 and the farthest FARTHEST.
+        depth_gamma: Exponent on disparity between its ends; above 1 the middle distance recedes.
+        depth_model: What estimates depth: a folder of a transformers model, the name of one in the user's hub cache, or
+            a .pt or .onnx file; "" is what comes with the program.
+        download: A model that is not in the hub cache may be fetched.
+        inpaint_model: A .pt or .onnx file that fills what is hidden; "" is what comes with the program.
+        reach: Factor on how far hidden surfaces and the photo's border are continued.
+        edge_cleanup: How much the edges of depth are put right by the photo's; 0 leaves them as they are.
+    """
+
+    frames: int = 60
+    speed: float = 1.0
+    max_side: int = 1920
+    focal: float | None = None
+    keys: int = 12
+    seed: int = 0
+    device: str = "auto"
+    feather: float = 0.01
+    perspective: bool = True
+    swings: int = 1
+    thin: bool = True
+    depth_kind: str = "auto"
+    depth_near: float | None = None
+    depth_far: float | None = None
+    depth_gamma: float = 1.0
+    depth_model: str = ""
+    download: bool = False
+    inpaint_model: str = ""
+    reach: float = 1.0
+    edge_cleanup: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class StillPoints:
+    """Points that never move.
+
+    Attributes:
+        position: (S, 3) float32, scene units.
+        color: (S, 3) float32, sRGB 0..1.
+        radius_factor: (S,) float32, radius in units of the point's own pixel footprint (1 = one photo pixel).
+        layer: (S,) int16, index into the report's list of layers.
+    """
+
+    position: np.ndarray
+    color: np.ndarray
+    radius_factor: np.ndarray
+    layer: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.position)
+        _check("position", self.position, (count, 3))
+        _check("color", self.color, (count, 3))
+        _check("radius_factor", self.radius_factor, (count,))
+        _check("layer", self.layer, (count,))
+
+
+@dataclass(frozen=True, eq=False)
+class MovingPoints:
+    """Points that follow trajectories of the motion field over one loop.
+
+    Attributes:
+        position: (M, 3) float32, scene units; where displacement is counted from.
+        displacement: (K + 1, M, 3) float32, scene units, at phases j / K.
+        birth: (M,) float32, phase from which the point is shown.
+        death: (M,) float32, phase from which it is hidden again; 2 = never within the loop.
+        color0: (M, 3) float32, sRGB 0..1, the photo where the trajectory starts.
+        color1: (M, 3) float32, sRGB 0..1, the photo where it ends.
+        mean0: (M, 3) float32, sRGB 0..1, the blurred photo where it starts.
+        mean1: (M, 3) float32, sRGB 0..1, the blurred photo where it ends.
+        radius_factor: (M,) float32, radius in pixel footprints.
+        cycles: (M,) int16, how often the point runs through its phases in one loop: fast water takes shorter paths.
+    """
+
+    position: np.ndarray
+    displacement: np.ndarray
+    birth: np.ndarray
+    death: np.ndarray
+    color0: np.ndarray
+    color1: np.ndarray
+    mean0: np.ndarray
+    mean1: np.ndarray
+    radius_factor: np.ndarray
+    cycles: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.position)
+        _check("displacement", self.displacement, (None, count, 3))
+        for name in ("position", "color0", "color1", "mean0", "mean1"):
+            _check(name, getattr(self, name), (count, 3))
+        for name in ("birth", "death", "radius_factor", "cycles"):
+            _check(name, getattr(self, name), (count,))

@@ -1,0 +1,30 @@
+"""Names of the files in a job folder, and the arrays of its points."""
+
+from __future__ import annotations
+
+SCHEMA = 1
+REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
+PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
+FLOW, DEPTH_PREVIEW = "flow_preview.npz", "depth_preview.npz"
+DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE = "depth.json", "depth_base.npy", "depth_base.json"
+# Arrays of the points: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
+# sRGB 0..1; still_layer and moving_cycles are int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
+POINTS = {
+    "still_position": ("S", 3),
+    "still_color": ("S", 3),
+    "still_radius_factor": ("S",),
+    "still_layer": ("S",),
+    "moving_position": ("M", 3),
+    "moving_displacement": ("K", "M", 3),
+    "moving_birth": ("M",),
+    "moving_death": ("M",),
+    "moving_color0": ("M", 3),
+    "moving_color1": ("M", 3),
+    "moving_mean0": ("M", 3),
+    "moving_mean1": ("M", 3),
+    "moving_radius_factor": ("M",),
+    "moving_cycles": ("M",),
+}
+POINTS_FILES = {name: f"points/{name}.npy" for name in POINTS}
+NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE, DEPTH_PREVIEW, MOTION,
+         REGION, LAYERS, FLOW, *POINTS_FILES.values())  # fmt: skip

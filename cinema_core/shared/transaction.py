@@ -1,0 +1,279 @@
+"""Transactions on a job folder: staged files appear all at once or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from .cancellation import shielded
+from .errors import CinemaError
+from .job_files import NAMES, REPORT, SCHEMA
+
+JOURNAL, _LOCK, OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
+_WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
+
+
+class Staging:
+    """Where a writer puts the new files.
+
+    Attributes:
+        path: A folder laid out as the job; all that is in it at the end is published.
+        published: True from the moment from which the new state stands.
+    """
+
+    def __init__(self, job: Path, lock: _Lock, keep: bool) -> None:
+        self.path = job / f"{_STAGING}{os.getpid()}"
+        self.published = False
+        self._job, self._lock, self._keep, self._kept = job, lock, keep, set()
+
+    def keep(self, *names: str) -> None:
+        """Leave these files of the job as they are: they belong to the new state too."""
+        self._kept.update(names)
+
+    def publish(self) -> None:
+        """Publish now, before the ``with`` block ends, and let others write; nothing may be staged after it."""
+        _begin_publishing(self._job, self.path, _owned(self._job) if self._keep else self._kept)
+        self.published = True
+        _finish_publishing(self._job)
+        self._lock.release()
+
+
+@contextmanager
+def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
+    """Write a job: all files staged in the ``with`` block appear in `job` together, or none does.
+
+    Args:
+        job: The job folder, made if need be.
+        keep: True leaves the job's other files as they are; False removes those that this block has neither staged
+            nor kept.
+
+    Raises:
+        CinemaError: The folder cannot be written, another process writes it, or files of the user are in the way.
+    """
+    job = Path(job)
+    made = _make_folder(job)
+    with _locked(job) as lock:
+        if lock is None:
+            raise CinemaError(
+                f"Another build is writing to {job}", "Wait until it has finished, or choose another folder"
+            )
+        _settle(job)
+        _check_foreign(job, NAMES)
+        staging = Staging(job, lock, keep)
+        try:
+            staging.path.mkdir()
+            yield staging
+            if not staging.published:
+                staging.publish()
+        except BaseException as error:
+            if not staging.published:
+                _discard(job, staging, made)
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise CinemaError(f"The disk that holds {job} is full", "Free some space, then build again") from error
+            raise
+
+
+@shielded
+def _discard(job: Path, staging: Staging, made: bool) -> None:
+    if not (job / JOURNAL).exists():  # else it is just being published: the new state is complete, keep it
+        shutil.rmtree(staging.path, ignore_errors=True)
+        _remove_if_unused(job, made)
+
+
+def recover(job: Path) -> None:
+    """Finish what a killed writer was publishing; wait for a living one that is just publishing."""
+    job = Path(job)
+    give_up = time.monotonic() + _WAIT
+    while (job / JOURNAL).exists():
+        with _locked(job) as lock:
+            if lock is not None:
+                return _settle(job)
+        if time.monotonic() > give_up:
+            raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished")
+        time.sleep(0.02)
+
+
+def _make_folder(job: Path) -> bool:
+    """True when the folder was not there before."""
+    if job.exists() and not job.is_dir():
+        raise CinemaError(f"{job} is a file", "Choose a folder for the output")
+    made = not job.exists()
+    try:
+        job.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(job, error) from error
+    return made
+
+
+def _cannot_write(job: Path, error: OSError) -> CinemaError:
+    return CinemaError(f"Cannot write to {job} ({error.strerror or error})", "Choose a folder that you may write to")
+
+
+class _Lock:
+    """The job's lock, held until it is given back."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            os.close(handle)  # closing gives the lock back
+
+
+@contextmanager
+def _locked(job: Path) -> Iterator[_Lock | None]:
+    """Hold the job's lock; yields None when another process holds it."""
+    try:
+        handle = os.open(job / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _cannot_write(job, error) from error
+    lock = _Lock(handle)
+    try:
+        yield lock if _try_lock(handle) else None
+    finally:
+        lock.release()
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A network folder without locks (ENOLCK, ENOTSUP) is no reason to refuse the work.
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
+
+
+def _remove_if_unused(job: Path, made: bool) -> None:
+    """A failed first build leaves no folder behind."""
+    if made and [entry.name for entry in job.iterdir()] == [_LOCK] and os.name != "nt":  # Windows: the lock is open
+        (job / _LOCK).unlink()
+        job.rmdir()
+
+
+def _owned(job: Path) -> set[str]:
+    """Relative names of the files that earlier builds published here."""
+    names: set[str] = set()
+    for record in (OWNED, REPORT):  # the report too: a copy of the folder may have lost its hidden files
+        try:
+            content = json.loads((job / record).read_text(encoding="utf-8"))
+            if content["schema"] == SCHEMA:
+                names.update(_inside(name) for name in content["files"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return names
+
+
+def _inside(name: str) -> str:
+    """Refuse a name that leads out of the job folder; the folder may come from somebody else."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        raise ValueError(f"{name!r} is not a file of the job")
+    return name
+
+
+def _check_foreign(job: Path, names: tuple[str, ...] | list[str]) -> None:
+    """Refuse to overwrite a file that no build of ours has written."""
+    owned = _owned(job)
+    for name in names:
+        folders = [job / parent for parent in PurePosixPath(name).parents if str(parent) != "."]
+        blocked = next((folder for folder in folders if folder.exists() and not folder.is_dir()), None)
+        if blocked or (name not in owned and os.path.lexists(job / name)):
+            raise CinemaError(
+                f"{blocked or job / name} is not from an earlier build and would be overwritten",
+                "Choose another folder for the output, or move that file away",
+            )
+
+
+def _staged_files(staging: Path) -> list[str]:
+    files = (path for path in staging.rglob("*") if path.is_file())
+    return sorted(path.relative_to(staging).as_posix() for path in files)
+
+
+@shielded
+def _begin_publishing(job: Path, staging: Path, kept: set[str]) -> None:
+    """Write the journal. Everything that can go wrong goes wrong before it appears."""
+    files = _staged_files(staging)
+    _check_foreign(job, files)
+    before = _owned(job)
+    owned = sorted(kept.union(files))
+    _list_files_in_report(staging, owned)
+    _write_json(staging / OWNED, {"schema": SCHEMA, "files": owned})
+    journal = {
+        "schema": SCHEMA,
+        "staging": staging.name,
+        "files": [*files, OWNED],
+        "remove": sorted(before.difference(owned)),
+    }
+    _write_json(staging / JOURNAL, journal)
+    os.replace(staging / JOURNAL, job / JOURNAL)
+
+
+def _list_files_in_report(staging: Path, files: list[str]) -> None:
+    path = staging / REPORT
+    if path.exists():
+        _write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"files": files})
+
+
+@shielded
+def _settle(job: Path) -> None:
+    """Finish what a dead writer began. Only for the holder of the lock, so no staging folder here is alive."""
+    if (job / JOURNAL).exists():
+        _finish_publishing(job)
+    for folder in job.glob(_STAGING + "*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@shielded
+def _finish_publishing(job: Path) -> None:
+    """Carry out the journal; may be repeated from any point."""
+    staging, files, remove = _read_journal(job)
+    try:
+        for name in files:
+            if (staging / name).exists():  # else an earlier try has moved it
+                (job / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / name, job / name)
+        for name in remove:
+            (job / name).unlink(missing_ok=True)
+            _remove_empty_folders(job, (job / name).parent)
+        (job / JOURNAL).unlink()
+    except OSError as error:  # on Windows: a program has one of the files open
+        raise CinemaError(
+            f"Cannot replace files in {job} ({error.strerror or error})",
+            "Close the program that uses them; the new build appears the next time the folder is used",
+        ) from error
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _read_journal(job: Path) -> tuple[Path, list[str], list[str]]:
+    try:
+        journal = json.loads((job / JOURNAL).read_text(encoding="utf-8"))
+        name = _inside(journal["staging"])
+        if not name.startswith(_STAGING) or "/" in name:
+            raise ValueError(name)
+        return job / name, [_inside(n) for n in journal["files"]], [_inside(n) for n in journal["remove"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CinemaError(f"{job / JOURNAL} is damaged", "Delete that file, then build again") from error
+
+
+def _remove_empty_folders(job: Path, folder: Path) -> None:
+    while folder != job and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -1,0 +1,169 @@
+"""The coverage inspector: rays from a camera, classified as seen, invented or hole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..shared.camera import Camera
+from .splatting import PointCloud
+
+HOLE, INVENTED, SEEN = 0, 1, 2
+# Along the longer side; with OFFSET (of a sample's cell) chosen so that no common size puts the samples on the corners
+# of the lattice of points, where discs just meet.
+SAMPLES, OFFSET = 477.3, 0.38
+BEHIND = 0.01  # of the depth; a point that much behind what the photo's camera sees at its pixel is invented
+BED_BEHIND = 0.06  # the same for the bed, which lies behind what is seen to close its cracks, and is no invention there
+ALIKE = 0.01  # of the depth; where an invented point is no nearer than this, what is seen beside it counts
+_CHUNK = 1 << 22  # samples within reach of discs that are looked at at once
+_Hit = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # cells of samples, depths, and points that cover them
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What is to be looked at.
+
+    Attributes:
+        width: px of the rendered frame.
+        height: px of the rendered frame.
+        poses: (N, 4, 4) float64 camera-to-world, core axes.
+        lenses: (N, 6) float64: focal length across and down and principal point, px of the frame; nearest and farthest
+            depth that is drawn, scene units.
+        phases: (N,) float64, 0..1 of the loop.
+    """
+
+    width: int
+    height: int
+    poses: np.ndarray
+    lenses: np.ndarray
+    phases: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+
+class Inspector(PointCloud):
+    """Looks at a job's points and tells holes from what is invented and from what the photo shows.
+
+    Args:
+        points: Arrays as in points.npz.
+        camera: The photo's camera.
+        point_size: Diameter of a point in its own pixel footprints.
+        bed: Layers of the still points that lie behind what is seen to close its cracks.
+        device: torch device.
+    """
+
+    def __init__(
+        self,
+        points: dict[str, np.ndarray],
+        camera: Camera,
+        point_size: float,
+        bed: Sequence[int] = (),
+        device: str = "cpu",
+    ) -> None:
+        placed = {name: array for name, array in points.items() if "_color" not in name and "_mean" not in name}
+        super().__init__(placed, camera, point_size, device)
+        self._still_invented, self._moving_invented = self._invented(list(bed))
+
+    def look(self, views: Views, index: int, pose: np.ndarray | None = None) -> np.ndarray:
+        """Look at one view.
+
+        Args:
+            views: The views.
+            index: Which one.
+            pose: (4, 4), in place of the view's own.
+
+        Returns:
+            (rows, columns) uint8: `HOLE`, `INVENTED` or `SEEN`.
+        """
+        pitch = max(views.width, views.height) / SAMPLES
+        columns, rows = (int(size / pitch - OFFSET) + 1 for size in (views.width, views.height))
+        alive = self.alive(float(views.phases[index]))
+        position, radius = self.place(alive)
+        invented = torch.cat([self._still_invented, *(self._moving_invented[chosen] for _, chosen in alive)])
+        lens = views.lenses[index] / (pitch, pitch, pitch, pitch, 1, 1) - (0, 0, OFFSET, OFFSET, 0, 0)
+        pose = views.poses[index] if pose is None else pose
+        nearest = torch.full((2 * rows * columns,), float("inf"), device=self.device)  # of what is seen, then invented
+        for cell, depth, own in self._hits(position, radius, pose, lens, (rows, columns)):
+            nearest.scatter_reduce_(0, cell + invented[own] * (rows * columns), depth, "amin")
+        seen, made = nearest.view(2, rows, columns)
+        label = torch.where(seen <= made * (1 + ALIKE), SEEN, INVENTED)
+        return torch.where(torch.isinf(torch.minimum(seen, made)), HOLE, label).to(torch.uint8).cpu().numpy()
+
+    def _invented(self, bed: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(S,) and (M,) int64: 1 for points that the photo's camera does not see at the start of the loop."""
+        position = torch.cat([self.points["still_position"], self.points["moving_position"]])
+        count, width, height = len(self.points["still_position"]), self.camera.width, self.camera.height
+        middle = torch.tensor([width / 2, height / 2], device=self.device)
+        depth = position[:, 2].clamp(min=1e-6)
+        place = (position[:, :2] * (self.camera.focal / depth)[:, None] + middle).floor().long()
+        inside = (place >= 0).all(1) & (place[:, 0] < width) & (place[:, 1] < height)
+        pixel = torch.where(inside, place[:, 1] * width + place[:, 0], 0)
+        nearest = torch.full((height * width,), float("inf"), device=self.device)
+        nearest.scatter_reduce_(0, pixel[inside], depth[inside], "amin")
+        behind = torch.full_like(depth, BEHIND)
+        for layer in bed:
+            behind[:count][self.points["still_layer"] == layer] = BED_BEHIND
+        # those that are born later, on their way in from elsewhere, are as good as what they flow into
+        late = torch.zeros_like(inside)
+        late[count:] = self.points["moving_birth"] > 0
+        invented = ~inside | ((depth > nearest[pixel] * (1 + behind)) & ~late)
+        return invented[:count].long(), invented[count:].long()
+
+    def _hits(
+        self, position: torch.Tensor, radius: torch.Tensor, pose: np.ndarray, lens: np.ndarray, shape: tuple[int, int]
+    ) -> Iterator[_Hit]:
+        """Which samples are covered: their cells, at which depth, and by which points."""
+        turn = torch.tensor(pose[:3, :3].T.copy(), dtype=torch.float32, device=self.device)
+        away = turn @ torch.tensor(pose[:3, 3], dtype=torch.float32, device=self.device)
+        across, down, depth = torch.addmm(-away[:, None], turn, position.T)
+        drawn = (depth > float(lens[4])) & (depth < float(lens[5]))
+        near = 1 / depth.clamp(min=1e-6)
+        across, down = (at * near * float(lens[axis]) + float(lens[2 + axis]) for axis, at in enumerate((across, down)))
+        wide = radius * near * float(lens[0])
+        tall = wide * float(lens[1] / lens[0])
+        left, right = torch.ceil(across - wide).clamp(min=0), torch.floor(across + wide).clamp(max=shape[1] - 1)
+        top, bottom = torch.ceil(down - tall).clamp(min=0), torch.floor(down + tall).clamp(max=shape[0] - 1)
+        kept = torch.nonzero((right >= left) & (bottom >= top) & drawn).flatten()
+        told = (across, down, wide, tall, left, top, right, bottom, depth)
+        disc = torch.stack([torch.index_select(array, 0, kept) for array in told])
+        several = (disc[6] > disc[4]) | (disc[7] > disc[5])
+        one = torch.nonzero(~several).flatten()
+        if len(one):  # most of a fine photo's points: no sample but one is near
+            yield self._within(torch.index_select(disc, 1, one), 0, 0, torch.index_select(kept, 0, one), shape[1])
+        several = torch.nonzero(several).flatten()
+        disc, kept = torch.index_select(disc, 1, several), torch.index_select(kept, 0, several)
+        columns, rows = (disc[6] - disc[4] + 1).long(), (disc[7] - disc[5] + 1).long()
+        for part in _chunks(columns * rows):
+            count = columns[part] * rows[part]
+            own = torch.repeat_interleave(torch.arange(len(count), device=self.device), count)
+            first, wide = torch.cumsum(count, 0) - count, columns[part][own]
+            number = torch.arange(len(own), device=self.device) - first[own]
+            down = torch.div(number, wide, rounding_mode="floor")
+            box = torch.index_select(disc[:, part], 1, own)
+            yield self._within(box, number - down * wide, down, kept[part][own], shape[1])
+
+    @staticmethod
+    def _within(
+        disc: torch.Tensor, right: torch.Tensor | int, down: torch.Tensor | int, point: torch.Tensor, width: int
+    ) -> _Hit:
+        """Of samples so far right and down in the boxes around discs, those within the discs."""
+        column, row = disc[4] + right, disc[5] + down
+        off = ((column - disc[0]) / disc[2]) ** 2 + ((row - disc[1]) / disc[3]) ** 2
+        hit = torch.nonzero(off < 1).flatten()
+        cell = (row[hit].long() * width) + column[hit].long()
+        return cell, disc[8][hit], point[hit]
+
+
+def _chunks(counts: torch.Tensor) -> list[slice]:
+    """Runs of discs that have about `_CHUNK` samples around them together: memory is bounded before a near surface."""
+    if not len(counts):
+        return []
+    number = torch.cumsum(counts, 0) // _CHUNK
+    borders = torch.nonzero(torch.diff(number)).flatten() + 1
+    ends = [0, *borders.tolist(), len(counts)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]

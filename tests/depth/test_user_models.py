@@ -1,0 +1,369 @@
+"""Models that users have: tiny ones, made here with random weights, in every form that is read."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cinema_core.depth import find as depth_module
+from cinema_core.depth import user_models
+from cinema_core.depth.find import depth_key, find_depth
+from cinema_core.depth.user_models import DEFAULT_MODEL, find_model, fit_size, infer_depth, load_inpainter, model_key
+from cinema_core.files.model import NOT_STATED, find_licence
+from cinema_core.shared.data import BuildOptions, Photo
+from cinema_core.shared.errors import CinemaError
+
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+WIDTH, HEIGHT = 120, 80
+
+
+@pytest.fixture
+def photo() -> Photo:
+    return Photo(np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(np.float32), 120.0)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path) -> None:
+    """No module may reach out; the hub cache is an empty folder."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.fixture(scope="module")
+def anything(tmp_path_factory) -> Path:
+    """A folder as of Depth Anything, with untrained weights."""
+    transformers = pytest.importorskip("transformers")
+    backbone = transformers.Dinov2Config(
+        hidden_size=24, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=70, patch_size=14,
+        out_indices=[1, 2, 3, 4], reshape_hidden_states=False, apply_layernorm=True,
+    )  # fmt: skip
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone, patch_size=14, reassemble_hidden_size=24, neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8, head_hidden_size=8,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("anything")
+    torch.manual_seed(3)
+    model = transformers.DepthAnythingForDepthEstimation(config)
+    for parameter in model.parameters():  # as it starts, it gives the same depth everywhere
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    torch.nn.init.constant_(model.head.conv3.bias, 5.0)
+    model.save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: cc-by-4.0\ntags:\n- depth\n---\n# license: other\n")
+    preparation = {"size": {"height": 70, "width": 70}, "keep_aspect_ratio": True, "ensure_multiple_of": 14}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preparation))
+    return folder
+
+
+def rows() -> torch.nn.Module:
+    """Disparity that grows downwards."""
+
+    class Rows(torch.nn.Module):
+        def forward(self, x):
+            down = torch.linspace(1.0, 5.0, x.shape[2]).reshape(1, 1, -1, 1)
+            return (x.mean(1, keepdim=True) * 0.01 + down,)
+
+    return Rows()
+
+
+def script(path: Path, module: torch.nn.Module) -> Path:
+    torch.jit.save(torch.jit.script(module), str(path))
+    return path
+
+
+# Depth: transformers
+
+
+def test_a_folder_of_transformers_estimates_depth(anything, photo):
+    found = find_depth(photo, None, BuildOptions(depth_model=str(anything)))
+    assert found.values.shape == (HEIGHT, WIDTH) and found.values.min() == 1 and np.isfinite(found.values).all()
+    assert found.source == "model" and found.licence == "cc-by-4.0" and anything.name in found.detail
+
+
+def test_the_model_sees_the_photo_as_it_was_trained_to(anything, photo, monkeypatch):
+    """Its own size, the photo's aspect, ImageNet's colours: as the library's own preparation makes it, but for rounding."""
+    import transformers
+
+    seen = []
+    forward = transformers.DepthAnythingForDepthEstimation.forward
+    monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward",
+                        lambda self, pixel_values: seen.append(pixel_values) or forward(self, pixel_values=pixel_values))  # fmt: skip
+    estimate = infer_depth(photo.color, str(anything))
+    assert seen[0].shape == (1, 3, 70, 112) and estimate.kind == "disparity"  # 105 px are 7.5 patches
+    mean = (photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]
+    assert seen[0].mean((0, 2, 3)).numpy() == pytest.approx(mean, abs=0.01)
+
+
+def test_a_metric_model_gives_distances(anything, tmp_path, photo):
+    config = json.loads((anything / "config.json").read_text()) | {"depth_estimation_type": "metric", "max_depth": 20}
+    folder = copy(anything, tmp_path / "metric")
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "distances" in find_depth(photo, None, BuildOptions(depth_model=str(folder))).detail
+
+
+def copy(folder: Path, to: Path) -> Path:
+    to.mkdir(parents=True)
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_model_in_the_hub_cache_is_found_by_its_name(anything, tmp_path, photo):
+    with pytest.raises(CinemaError, match="not on this computer") as error:
+        find_depth(photo, None, BuildOptions(depth_model=DEFAULT_MODEL))
+    assert "Download" in error.value.hint
+    home = tmp_path / "hub" / "models--depth-anything--Depth-Anything-V2-Small-hf"
+    folder = copy(anything, home / "snapshots" / "abc")
+    (folder / "README.md").unlink()
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("abc")
+    assert find_model(DEFAULT_MODEL) == folder
+    found = find_depth(photo, None, BuildOptions(depth_model=DEFAULT_MODEL))
+    assert found.licence == "apache-2.0" and found.detail.startswith(DEFAULT_MODEL)
+
+
+def test_only_a_download_asks_the_hub(tmp_path, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    asked = []
+
+    def fetch(name, **given):
+        asked.append((name, given["cache_dir"], hub.constants.HF_HUB_OFFLINE))
+        raise OSError("no route to the hub\nand more")
+
+    monkeypatch.setattr(hub, "snapshot_download", fetch)
+    with pytest.raises(CinemaError, match="not on this computer"):
+        find_model("someone/model")
+    assert not asked
+    with pytest.raises(CinemaError, match="could not be fetched .no route to the hub."):
+        find_model("someone/model", download=True)
+    assert asked == [("someone/model", tmp_path / "hub", False)] and hub.constants.HF_HUB_OFFLINE
+
+
+def test_without_transformers_it_says_how_to_get_it(anything, photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(CinemaError, match="transformers is not installed in|does not start") as error:
+        infer_depth(photo.color, str(anything))
+    assert "pip install transformers" in error.value.hint
+
+
+def test_folders_that_are_no_depth_models_say_so(anything, tmp_path, photo):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CinemaError, match="holds no transformers model"):
+        infer_depth(photo.color, str(tmp_path / "empty"))
+    config = json.loads((anything / "config.json").read_text())
+    for name, change in (("bert", {"model_type": "bert"}), ("new", {"model_type": "of_next_year"})):
+        folder = copy(anything, tmp_path / name)
+        (folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(CinemaError, match="cannot be loaded as a depth model"):
+            infer_depth(photo.color, str(folder))
+    folder = copy(anything, tmp_path / "cut")
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(CinemaError, match="cannot be loaded"):
+        infer_depth(photo.color, str(folder))
+    folder = copy(anything, tmp_path / "pickle")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(CinemaError, match="cannot be loaded"):
+        infer_depth(photo.color, str(folder))
+
+
+def test_weights_that_are_missing_are_not_made_up(anything, tmp_path, photo):
+    from safetensors.torch import load_file, save_file
+
+    folder = copy(anything, tmp_path / "headless")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value for name, value in weights.items() if "head.conv" not in name},
+              folder / "model.safetensors", {"format": "pt"})  # fmt: skip
+    with pytest.raises(CinemaError, match="lacks weights"):
+        infer_depth(photo.color, str(folder))
+
+
+@pytest.mark.parametrize("shape", [(3000, 4000), (4000, 3000), (500, 4000), (80, 120), (20, 4000)])
+def test_large_photos_are_seen_at_the_models_size(shape):
+    width, height = fit_size(shape, 518, 14)
+    assert width % 14 == height % 14 == 0 and width * height < 1.1 * user_models.LARGEST * 518**2
+    if max(shape) / min(shape) < 2.4:
+        assert min(width, height) == pytest.approx(518, abs=7) and width / height == pytest.approx(
+            shape[1] / shape[0], rel=0.03
+        )
+
+
+# Depth: single files
+
+
+def test_a_torchscript_file_estimates_depth(tmp_path, photo):
+    found = find_depth(photo, None, BuildOptions(depth_model=str(script(tmp_path / "rows.pt", rows()))))
+    assert found.values[0, 60] == pytest.approx(5, rel=0.1) and found.values[-1].max() < 1.1
+    assert found.source == "model" and found.detail.startswith("rows.pt") and found.licence == NOT_STATED
+    turned = find_depth(photo, None, BuildOptions(depth_model=str(tmp_path / "rows.pt"), depth_kind="metric"))
+    assert turned.values[0, 60] < 1.1 and turned.values[-1, 60] == pytest.approx(5, rel=0.1)
+
+
+def test_a_traced_file_of_one_size_is_given_that_size(tmp_path, photo):
+    class One(torch.nn.Module):
+        def forward(self, x):
+            assert x.shape[2] == 256 and x.shape[3] == 256
+            return x.mean(1) + torch.linspace(5, 9, 256)[:, None]
+
+    assert infer_depth(photo.color, str(script(tmp_path / "one.pt", One()))).values.shape == (256, 256)
+
+
+def field(number: int, content: bytes | int) -> bytes:
+    """One field of a protocol buffer."""
+
+    def varint(value: int) -> bytes:
+        head = b""
+        while value > 127:
+            head, value = head + bytes([value & 127 | 128]), value >> 7
+        return head + bytes([value])
+
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def tensor_type(name: str, sides: tuple[int, ...]) -> bytes:
+    shape = b"".join(field(1, field(1, side)) for side in sides)
+    return field(1, name.encode()) + field(2, field(1, field(1, 1) + field(2, shape)))
+
+
+def onnx(path: Path, size: tuple[int, int]) -> Path:
+    """A graph of one 1 x 1 convolution: the mean of red, green and blue."""
+    weights = b"".join(field(1, side) for side in (1, 3, 1, 1)) + field(2, 1) + field(8, b"w")
+    weights += field(9, struct.pack("<3f", 1 / 3, 1 / 3, 1 / 3))
+    kernel = field(1, b"kernel_shape") + field(8, 1) + field(8, 1) + field(20, 7)
+    node = (
+        field(1, b"image")
+        + field(1, b"w")
+        + field(2, b"depth")
+        + field(3, b"mean")
+        + field(4, b"Conv")
+        + field(5, kernel)
+    )
+    graph = field(1, node) + field(2, b"g") + field(5, weights)
+    graph += field(11, tensor_type("image", (1, 3, *size))) + field(12, tensor_type("depth", (1, 1, *size)))
+    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
+    return path
+
+
+def test_an_onnx_file_estimates_depth_at_its_own_size(tmp_path, photo):
+    estimate = infer_depth(photo.color, str(onnx(tmp_path / "mean.onnx", (48, 64))))
+    mean = ((photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]).mean()
+    assert estimate.values.shape == (48, 64) and estimate.values.mean() == pytest.approx(mean, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a.pt", b"garbage", "not a TorchScript model"), ("a.pt", b"", "not a TorchScript model"),
+        ("a.onnx", b"garbage", "not an ONNX model"), ("a.onnx", b"", "not an ONNX model"), ("a.txt", b"x", "not a model"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_models_say_so(tmp_path, photo, name, content, text):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CinemaError, match=text) as error:
+        infer_depth(photo.color, str(tmp_path / name))
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("name", ["none.pt", "none.onnx", "/no/folder", "no folder", "./a/b"])
+def test_models_that_are_not_there_say_so(photo, name):
+    with pytest.raises(CinemaError, match="There is no model"):
+        infer_depth(photo.color, name)
+
+
+def test_a_model_that_gives_something_else_says_so(tmp_path, photo):
+    class Wrong(torch.nn.Module):
+        def __init__(self, what: str):
+            super().__init__()
+            self.what = what
+
+        def forward(self, x):
+            if self.what == "vector":
+                return x.mean((2, 3))
+            if self.what == "nan":
+                return x.mean(1) / 0 * 0
+            raise RuntimeError("it takes text")
+
+    for what, text in (("vector", "not one depth a pixel"), ("nan", "no finite depth"), ("text", "cannot be run")):
+        with pytest.raises(CinemaError, match=text):
+            infer_depth(photo.color, str(script(tmp_path / f"{what}.pt", Wrong(what))))
+
+
+def test_a_depth_is_made_anew_when_its_model_changes(tmp_path, monkeypatch):
+    path = script(tmp_path / "a.pt", rows())
+    options = BuildOptions(depth_model=str(path))
+    first = depth_key(None, options)
+    assert first == depth_key(None, options) != depth_key(None, BuildOptions())
+    path.write_bytes(path.read_bytes() + b" ")
+    assert depth_key(None, options) != first and model_key("none/here") == model_key("none/here")
+    monkeypatch.setattr(depth_module, "model_key", lambda name: pytest.fail("a given depth needs no model"))
+    assert depth_key("digest", options) == depth_key("digest", BuildOptions())
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: apache-2.0\n---\n", "apache-2.0"), ("---\ntags: [a]\nlicense: 'mit'  # yes\n---\n", "mit"),
+        ("---\nlicense: other\nlicense_name: apple-amlr\n---\n", "apple-amlr"),
+        ("# Model\nlicense: mit\n", NOT_STATED), ("", NOT_STATED), (None, NOT_STATED),
+    ],
+)  # fmt: skip
+def test_the_licence_is_what_the_card_states(tmp_path, card, licence):
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    assert find_licence(tmp_path) == licence
+
+
+# Inpainting
+
+
+class Lama(torch.nn.Module):
+    """Fills with the mean of what is known; needs multiples of 8, and tells what it was given."""
+
+    def __init__(self, scale: float = 1.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, image, mask):
+        assert image.shape[2] % 8 == 0 and image.shape[3] % 8 == 0 and image.shape[2] <= 1024 and image.shape[3] <= 1024
+        known = 1 - mask
+        mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+        return (image * known + mean * mask) * self.scale
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0])
+@pytest.mark.parametrize("shape", [(80, 120), (81, 119), (7, 9), (200, 1500)])
+def test_holes_are_filled_and_nothing_else_is_touched(tmp_path, shape, scale):
+    image = np.full((*shape, 3), (0.2, 0.5, 0.8), np.float32)
+    mask = np.zeros(shape, bool)
+    mask[2:5, 3:6] = True
+    image[mask] = 1
+    image[0, 0] = 0.3
+    filled = load_inpainter(script(tmp_path / "lama.pt", Lama(scale)))(image, mask)
+    assert filled.dtype == np.float32 and np.array_equal(filled[~mask], image[~mask])
+    assert np.abs(filled[mask] - (0.2, 0.5, 0.8)).max() < 0.02
+
+
+def test_without_holes_the_model_is_not_asked(tmp_path):
+    image = np.zeros((16, 16, 3), np.float32)
+    assert load_inpainter(script(tmp_path / "lama.pt", rows()))(image, np.zeros((16, 16), bool)) is image
+
+
+def test_a_model_of_another_form_says_so(tmp_path):
+    fill = load_inpainter(script(tmp_path / "rows.pt", rows()))
+    with pytest.raises(CinemaError, match="does not take image and mask"):
+        fill(np.zeros((16, 16, 3), np.float32), np.ones((16, 16), bool))
+    with pytest.raises(CinemaError, match="not an inpainting model"):
+        load_inpainter(tmp_path / "a.safetensors")

@@ -1,0 +1,157 @@
+"""Motion fields in files: there and back, scaled, and files that cannot be used."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cinema_core.files.flow import read_flow, write_flow
+from cinema_core.shared.errors import CinemaError
+
+SIZE = (32, 20)
+FORMS = (".flo", ".npy", ".exr")
+
+
+@pytest.fixture
+def flow() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 3, (20, 32, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_there_and_back_bit_for_bit(tmp_path, flow, form):
+    write_flow(tmp_path / f"motion{form}", flow)
+    read = read_flow(tmp_path / f"motion{form}", SIZE)
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, flow)
+    assert [file.name for file in tmp_path.iterdir()] == [f"motion{form}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_odd_size_is_no_matter(tmp_path, form):
+    flow = np.random.default_rng(0).normal(size=(7, 13, 2)).astype(np.float32)
+    write_flow(tmp_path / f"motion{form}", flow)
+    np.testing.assert_array_equal(read_flow(tmp_path / f"motion{form}", (13, 7)), flow)
+
+
+def test_flo_is_laid_out_as_middleburys(tmp_path, flow):
+    write_flow(tmp_path / "motion.flo", flow)
+    data = (tmp_path / "motion.flo").read_bytes()
+    assert data[:4] == b"PIEH" and struct.unpack("<ii", data[4:12]) == SIZE and len(data) == 12 + 20 * 32 * 8
+    assert struct.unpack("<ff", data[12 + 8 * (3 * 32 + 5) :][:8]) == tuple(flow[3, 5])
+
+
+def test_in_an_exr_red_is_x_and_green_is_y(tmp_path, flow):
+    write_flow(tmp_path / "motion.exr", flow)
+    blue, green, red = np.moveaxis(cv2.imread(str(tmp_path / "motion.exr"), cv2.IMREAD_UNCHANGED), -1, 0)
+    np.testing.assert_array_equal(red, flow[..., 0])
+    np.testing.assert_array_equal(green, flow[..., 1])
+    assert not blue.any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_another_size_of_the_same_aspect_is_scaled_and_its_vectors_too(tmp_path, form, factor):
+    row, column = np.mgrid[:20, :32].astype(np.float32)
+    write_flow(tmp_path / f"motion{form}", np.stack([column / 16, -row / 10], -1))
+    width, height = (round(side * factor) for side in SIZE)
+    read = read_flow(tmp_path / f"motion{form}", (width, height))
+    assert read.shape == (height, width, 2)
+    x = (np.arange(width) + 0.5) / factor - 0.5
+    y = (np.arange(height) + 0.5) / factor - 0.5
+    np.testing.assert_allclose(read[height // 2, 2:-2, 0], (x / 16 * factor)[2:-2], atol=1e-4)
+    np.testing.assert_allclose(read[2:-2, width // 2, 1], (-y / 10 * factor)[2:-2], atol=1e-4)
+
+
+def test_unknown_in_a_flo_is_still(tmp_path, flow):
+    flow[3, 4] = 1.7e9
+    write_flow(tmp_path / "motion.flo", flow)
+    read = read_flow(tmp_path / "motion.flo", SIZE)
+    assert not read[3, 4].any() and read[3, 5].all()
+
+
+def test_doubles_and_whole_numbers_are_read_too(tmp_path):
+    for kind in (np.float64, np.int16, np.float16):
+        np.save(tmp_path / "motion.npy", np.full((20, 32, 2), 3, kind))
+        read = read_flow(tmp_path / "motion.npy", SIZE)
+        assert read.dtype == np.float32 and (read == 3).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite(tmp_path, flow, form, value):
+    flow[0, 1, 1] = value
+    write_flow(tmp_path / f"motion{form}", flow)
+    with pytest.raises(CinemaError, match="not finite at 1 of 640 pixels"):
+        read_flow(tmp_path / f"motion{form}", SIZE)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_another_aspect(tmp_path, flow, form):
+    write_flow(tmp_path / f"motion{form}", flow)
+    with pytest.raises(CinemaError, match=r"is 32 x 20, which is not the photo's shape \(20 x 32\)"):
+        read_flow(tmp_path / f"motion{form}", (20, 32))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kept", [0, 3, 11, 100, 0.5, 0.9])
+def test_cut_short_anywhere(tmp_path, flow, form, kept):
+    path = tmp_path / f"motion{form}"
+    write_flow(path, flow)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if kept < 1 else kept])
+    with pytest.raises(CinemaError) as caught:
+        read_flow(path, SIZE)
+    assert path.name in caught.value.text and caught.value.hint
+
+
+def bad_files(folder: Path) -> dict[str, bytes]:
+    np.save(folder / "good.npy", np.zeros((20, 32, 2), np.float32))
+    np.save(folder / "objects.npy", np.array([{}], object))
+    np.save(folder / "grey.npy", np.zeros((20, 32), np.float32))
+    np.save(folder / "complex.npy", np.zeros((20, 32, 2), complex))
+    np.save(folder / "empty.npy", np.zeros((0, 32, 2)))
+    grey = cv2.imencode(".exr", np.zeros((20, 32), np.float32))[1].tobytes()
+    return {
+        "magic.flo": b"PIEX" + struct.pack("<ii", 2, 2) + bytes(32),
+        "huge.flo": b"PIEH" + struct.pack("<ii", 2**30, 2**30),
+        "negative.flo": b"PIEH" + struct.pack("<ii", -2, -2) + bytes(32),
+        "words.npy": b"these are words",
+        "words.exr": b"these are words",
+        "words.exr.txt": b"",
+        "one.exr": grey,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("magic.flo", "not a .flo file"),
+        ("huge.flo", "makes no sense"),
+        ("negative.flo", "makes no sense"),
+        ("words.npy", "not a readable .npy"),
+        ("objects.npy", "not a readable .npy"),
+        ("grey.npy", "20 x 32, not height x width x 2"),
+        ("complex.npy", "not height x width x 2"),
+        ("empty.npy", "is empty"),
+        ("words.exr", "not a readable OpenEXR"),
+        ("one.exr", "only one channel"),
+        ("words.exr.txt", "not a motion field"),
+        ("none.flo", "There is no motion field"),
+    ],
+)
+def test_files_that_make_no_sense(tmp_path, name, text):
+    for other, data in bad_files(tmp_path).items():
+        (tmp_path / other).write_bytes(data)
+    with pytest.raises(CinemaError, match=text) as caught:
+        read_flow(tmp_path / name, SIZE)
+    assert caught.value.hint
+
+
+def test_no_other_form_is_written(tmp_path, flow):
+    with pytest.raises(CinemaError, match="cannot be written as .png"):
+        write_flow(tmp_path / "motion.png", flow)
+    assert not list(tmp_path.iterdir())

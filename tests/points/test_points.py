@@ -1,0 +1,510 @@
+"""Points of a small scene, and the preview that draws them."""
+
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cinema_core.image.grid import sample
+from cinema_core.layers.split import Layers, split_layers
+from cinema_core.motion.trajectories import advect, trace_paths
+from cinema_core.points.merge import MERGED_RADIUS
+from cinema_core.points.moving import join_points, moving_points
+from cinema_core.points.moving_surface import MovingSurface, find_flowing_surface
+from cinema_core.points.still import still_points
+from cinema_core.shared.camera import PATHS, Camera, camera_path
+from cinema_core.shared.data import StillPoints
+from cinema_core.view import splatting
+from cinema_core.view.quality import measure_quality, sample_step
+from cinema_core.view.splatting import Splatter
+
+WIDTH, HEIGHT, FOCAL = 160, 100, 160.0
+FRAMES, KEYS, POINT_SIZE = 10, 5, 1.4
+HORIZON, POST = 30, slice(64, 88)
+STILL = np.eye(4)
+
+
+class Scene:
+    """Water on a tilted plane that flows to the right and towards the viewer, a post before it, sky behind."""
+
+    def __init__(self) -> None:
+        self.camera = Camera(WIDTH, HEIGHT, FOCAL)
+        y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
+        grain = np.random.default_rng(0).normal(0, 0.04, (HEIGHT, WIDTH, 3))
+        ripple = 0.1 * np.sin(x / 3 + 2 * np.sin(y / 4))
+        disparity = np.where(y < HORIZON, 0.01, np.clip((y - HORIZON + 20) / (HEIGHT - HORIZON + 20), 0, 1))
+        color = np.where((y < HORIZON)[..., None], (0.6, 0.7, 0.9), (0.2, 0.4, 0.5) + ripple[..., None]) + grain
+        post = (x >= POST.start) & (x < POST.stop) & (y > 15) & (y < 85)
+        disparity[post] = 0.8
+        color[post] = (0.6, 0.3, 0.2) + grain[post]
+        self.post = post
+        self.photo = np.clip(color, 0, 1).astype(np.float32)
+        self.region = (y > HORIZON + 6) & ~post & (x > 12) & (x < WIDTH - 12)
+        self.layers: Layers = split_layers(self.photo, (1 / disparity).astype(np.float32), self.camera)
+        self.surface: MovingSurface = find_flowing_surface(self.region, self.layers)
+        self.motion = np.full((*self.surface.region.shape, 2), (1, 0.5), np.float32)
+        self.still, self.names = still_points(self.layers, self.surface)
+        self.moving = moving_points(self.layers, self.surface, self.motion, FRAMES, KEYS, "cpu")
+        self.arrays = arrays(self.still, self.moving)
+        self.splatter = Splatter(self.arrays, self.camera, POINT_SIZE)
+
+
+def arrays(still, moving) -> dict[str, np.ndarray]:
+    """As in points.npz."""
+    return {f"still_{name}": getattr(still, name) for name in still.__dataclass_fields__} | {
+        f"moving_{name}": getattr(moving, name) for name in moving.__dataclass_fields__
+    }
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene()
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(1 / max(np.square(a - b).mean(), 1e-12)))
+
+
+def eight_bit(picture: np.ndarray) -> np.ndarray:
+    return np.rint(picture * 255).astype(int)
+
+
+# through the photo's camera
+
+
+def test_phase_0_is_the_photo(scene):
+    picture, covered = scene.splatter.render(0.0, STILL)
+    assert covered.all()
+    wrong = np.abs(eight_bit(picture) - eight_bit(scene.photo)).max(-1)
+    assert (wrong[~scene.region] == 0).mean() > 0.998
+    assert psnr(picture[scene.region], scene.photo[scene.region]) > 38
+
+
+def test_the_last_phase_is_the_photo_too(scene):
+    first, last = (scene.splatter.render(phase, STILL)[0] for phase in (0.0, 1 - 1e-6))
+    assert psnr(first[scene.region], last[scene.region]) > 34
+    assert np.array_equal(first[:HORIZON], last[:HORIZON])
+
+
+def test_in_between_the_water_moves_and_nothing_else(scene):
+    first, middle = (scene.splatter.render(phase, STILL)[0] for phase in (0.0, 0.5))
+    inside, outside = np.zeros((2, HEIGHT, WIDTH), bool)
+    inside[50:90, 30:60] = True
+    outside[: HORIZON + 4] = True
+    outside[20:65, POST.start + 2 : POST.stop - 2] = True
+    assert np.array_equal(first[outside], middle[outside])
+    assert np.abs(first - middle)[inside].mean() > 0.02
+
+
+def test_the_waters_contrast_stays(scene):
+    inside = (slice(55, 95), slice(100, 140))
+    sharp = [scene.splatter.render(phase, STILL)[0][inside].std() for phase in (0.0, 0.25, 0.5, 0.75)]
+    assert min(sharp) > 0.85 * sharp[0] and max(sharp) < 1.15 * sharp[0]
+
+
+def test_the_bed_is_behind_everything(scene):
+    magenta = scene.arrays | {"still_color": scene.still.color.copy()}
+    bed = scene.still.layer == scene.names.index("Bed")
+    magenta["still_color"][bed] = (1, 0, 1)
+    picture = Splatter(magenta, scene.camera, POINT_SIZE).render(0.0, STILL)[0]
+    assert np.array_equal(picture, scene.splatter.render(0.0, STILL)[0])
+    assert bed.any() and (bed == (scene.still.radius_factor > MERGED_RADIUS)).all()
+
+
+def test_the_bed_is_fine_where_a_crack_would_show_something_else_and_only_there(scene):
+    """Along the post's sides it is the post's, though the coarse cells there are the water's; where nothing parts it is coarse."""
+    fine = (scene.still.layer == scene.names.index("Bed")) & (scene.still.radius_factor < 8)
+    column, row = np.floor(scene.camera.project(scene.still.position)).astype(int).T
+    beside = np.minimum(np.abs(column - POST.start), np.abs(column - POST.stop))
+    assert (fine & (row < HORIZON - 12) & (beside > 20)).sum() < 20  # of thousands: its grain
+    inside = fine & (column >= POST.start) & (column < POST.stop) & (row > 20) & (row < 60)
+    assert (inside & (beside > 8)).sum() == 0
+    side = inside & (np.abs(scene.still.position[:, 2] * 0.8 - 1) < 0.02)
+    assert side.sum() >= 2 * (39 // 2)
+    assert np.abs(scene.still.color[side] - (0.6, 0.3, 0.2)).mean() < 0.05
+
+
+# moving points
+
+
+def test_a_moved_point_stays_on_the_waters_surface(scene):
+    """At every phase its depth is that of the place where it is, not of the one it came from."""
+    came = 0
+    for key in range(KEYS + 1):
+        place = scene.moving.position + scene.moving.displacement[key]
+        pixel = scene.camera.project(place) + scene.layers.pad
+        alive = (scene.moving.birth <= key / KEYS) & (scene.moving.death > key / KEYS)
+        inside = alive & (pixel > 1).all(1) & (pixel < np.array(scene.surface.region.shape[::-1]) - 1).all(1)
+        there = sample(scene.surface.disparity, pixel[inside]) * place[inside, 2]
+        assert np.quantile(np.abs(there - 1), 0.99) < 0.07 and np.abs(np.median(there) - 1) < 0.02
+        source = sample(
+            scene.surface.disparity, (scene.camera.project(scene.moving.position) + scene.layers.pad)[inside]
+        )
+        came = max(came, np.quantile(np.abs(source * place[inside, 2] - 1), 0.9))
+    assert came > 0.12  # so that keeping the source's depth would be seen here
+
+
+def ends(scene: Scene, moving) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(2, M, 2) px on the canvas where points start and end, (M,) bool that stay all the loop, (M,) bool on the photo."""
+    places = (
+        np.stack([scene.camera.project(moving.position + moving.displacement[key]) for key in (0, -1)])
+        + scene.layers.pad
+    )
+    pixel = np.floor(places[:, :, :] - scene.layers.pad).astype(int)
+    on_photo = ((pixel >= 0) & (pixel < (WIDTH, HEIGHT))).all((0, 2))
+    return places, (moving.birth <= 0) & (moving.death > 1), on_photo
+
+
+def test_what_stays_starts_and_ends_in_the_middle_of_pixels_and_has_their_colours(scene):
+    """Also where the flow takes it somewhere between them."""
+    moving = moving_points(scene.layers, scene.surface, scene.motion * np.float32((0.77, 0.63)), FRAMES, KEYS, "cpu")
+    places, whole, on_photo = ends(scene, moving)
+    assert whole.sum() > 2000
+    assert np.abs(places[:, whole] % 1 - 0.5).max() < 0.25  # they lean by up to 0.2 px
+    chosen = whole & on_photo
+    for place, color in zip(places, (moving.color0, moving.color1)):
+        column, row = np.floor(place[chosen] - scene.layers.pad).astype(int).T
+        seen = scene.region[row, column]
+        assert seen.sum() > 1000
+        assert np.abs(color[chosen][seen] - scene.photo[row, column][seen]).max() < 1e-6
+
+
+def test_bending_paths_onto_pixels_moves_them_by_half_a_pixel_at_most(scene):
+    flow = np.float32((0.77, 0.63))
+    moving = moving_points(
+        scene.layers, scene.surface, np.broadcast_to(flow, scene.motion.shape).copy(), FRAMES, KEYS, "cpu"
+    )
+    places, whole, _ = ends(scene, moving)
+    assert np.abs(places[1] - places[0] - flow * FRAMES)[whole].max() < 0.5 + 0.4 + 1e-3
+
+
+@pytest.mark.parametrize("thin", [True, False])
+def test_at_both_ends_of_the_loop_every_pixel_has_its_point(scene, thin):
+    swirl = vortex(scene)
+    moving = moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", thin)
+    places, _, _ = ends(scene, moving)
+    for place, alive in ((places[0], moving.birth <= 0), (places[1], moving.death > 1)):
+        column, row = np.floor(place[alive]).astype(int).T
+        reached = np.zeros(scene.surface.region.shape, bool)
+        reached[np.clip(row, 0, len(reached) - 1), np.clip(column, 0, reached.shape[1] - 1)] = True
+        assert reached[scene.surface.region].all()
+
+
+def vortex(scene: Scene) -> np.ndarray:
+    """(Hc, Wc, 2) px/frame: water that turns, is strained and leaves the region in places."""
+    height, width = scene.surface.region.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return np.stack([0.8 + 0.02 * (y - height / 2), 0.03 * (x - width / 2)], -1).astype(np.float32) * 0.6
+
+
+def test_points_are_the_same_made_a_few_at_a_time_and_take_little_more_room_than_they_do(scene, monkeypatch):
+    swirl = vortex(scene)
+    made = [moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False)]
+    monkeypatch.setattr("cinema_core.points.moving.AT_ONCE", 1000)
+    monkeypatch.setattr("cinema_core.points.moving.KEPT", 0)
+    tracemalloc.start()
+    try:
+        made.append(moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False))
+        room = tracemalloc.get_traced_memory()[1] / sum(values.nbytes for values in vars(made[1]).values())
+    finally:
+        tracemalloc.stop()
+    for name, values in vars(made[0]).items():
+        assert np.abs(values - getattr(made[1], name)).max() < 1e-5
+    assert room < 1.8
+    counts = [2 * len(made[0].position), 0]
+    assert [len(join_points(made).position), len(made)] == counts  # what was joined is let go
+
+
+def test_thinning_leaves_out_many_points_and_no_hole(scene):
+    swirl = vortex(scene)
+    all_of_them, thinned = (
+        moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", thin) for thin in (False, True)
+    )
+    assert len(all_of_them.position) == 2 * scene.surface.region.sum()
+    assert len(thinned.position) < 0.72 * len(all_of_them.position)
+    bed = scene.still.layer == scene.names.index("Bed")
+    still = StillPoints(*(getattr(scene.still, name)[~bed] for name in scene.still.__dataclass_fields__))
+    for phase in (0.0, 0.2, 0.5, 0.8, 0.99):
+        holes = [
+            Splatter(arrays(still, points), scene.camera, POINT_SIZE).uncovered(phase, STILL)
+            for points in (all_of_them, thinned)
+        ]
+        assert holes[1] <= holes[0] + 5e-4, phase
+
+
+def test_no_frame_at_the_wrap_around_is_blurred(scene):
+    """Thinned points too show the last frames as sharp as those in between."""
+    still = scene.motion * np.float32((0.77, 0.63))
+    splatter = Splatter(
+        arrays(scene.still, moving_points(scene.layers, scene.surface, still, FRAMES, KEYS, "cpu")),
+        scene.camera,
+        POINT_SIZE,
+    )
+
+    def detail(phase: float) -> float:
+        picture = splatter.render(phase, STILL)[0][55:95, 100:140].mean(-1)
+        return float(
+            np.abs(
+                picture[1:-1, 1:-1] * 4
+                - picture[:-2, 1:-1]
+                - picture[2:, 1:-1]
+                - picture[1:-1, :-2]
+                - picture[1:-1, 2:]
+            ).mean()
+        )
+
+    assert detail(1 - 1e-6) > 0.99 * detail(0.0) and detail(0.9) > 0.75 * detail(0.1)
+
+
+def test_pixels_that_are_not_followed_themselves_go_where_they_would(scene):
+    """Of a region's pixels only some are followed; the others' ways are interpolated."""
+    region, swirl = scene.surface.region, vortex(scene)
+    start = np.flatnonzero(region)
+    centre = np.stack([start % region.shape[1], start // region.shape[1]], 1) + np.float32(0.5)
+    for backward in (False, True):
+        exact = advect(swirl, region, centre, 60, KEYS, backward)
+        quick = trace_paths(swirl, region, 60, KEYS, backward).of(start)
+        near = (centre > 3).all(1) & (centre < np.array(region.shape[::-1]) - 3).all(1)
+        assert np.abs(exact.places - quick.places)[:, near].max() < 0.03
+        assert np.array_equal(exact.birth, quick.birth) or np.abs(exact.birth - quick.birth).mean() < 0.01
+        assert np.abs(exact.death - quick.death).mean() < 0.01
+        leaving = (quick.birth > 0) | (quick.death < 2)
+        assert 0.05 < leaving.mean() < 0.95
+        column, row = np.floor(quick.edge).astype(int).T
+        assert region[row, column].all()
+
+
+def test_water_that_is_strained_has_larger_points(scene):
+    plain, strained = (
+        moving_points(scene.layers, scene.surface, flow, FRAMES, KEYS, "cpu")
+        for flow in (scene.motion, 2 * vortex(scene))
+    )
+    assert np.median(plain.radius_factor) == 1 and plain.radius_factor.min() == 1
+    assert np.median(strained.radius_factor) > 1.05 and strained.radius_factor.max() <= 1.3 + 1e-6
+
+
+def test_what_stands_in_the_region_stays_still_and_what_it_hides_flows(scene):
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_flowing_surface(drawn, scene.layers)
+    visible, hidden = surface.visible[scene.layers.photo], surface.hidden[scene.layers.photo]
+    post = scene.post & drawn
+    upper = post & (np.arange(HEIGHT)[:, None] < 60)  # lower down the water is as near as the post
+    assert not visible[upper].any() and hidden[upper].mean() > 0.3
+    assert visible[scene.region & ~cv2.dilate(scene.post.astype(np.uint8), np.ones((9, 9))).astype(bool)].all()
+
+
+def test_no_hole_is_made_where_only_the_depth_says_so(scene):
+    """The post in the water's own colours: then the depth may be wrong, and it flows with the rest."""
+    canvas = np.float32((0.2, 0.4, 0.5)) + 0.2 * (scene.layers.color - cv2.blur(scene.layers.color, (9, 9)))
+    drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
+    surface = find_flowing_surface(drawn, replace(scene.layers, color=canvas))
+    assert surface.visible[scene.layers.photo][drawn].all()
+
+
+def test_fast_water_runs_through_several_short_paths(scene):
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 1.5, 4 * FRAMES, KEYS, "cpu")
+    cycles = np.unique(moving.cycles)
+    assert (cycles > 1).all() and moving.cycles.dtype == np.int16
+    reach = np.linalg.norm(
+        np.diff(scene.camera.project(moving.position + moving.displacement[[0, -1]]), axis=0)[0], axis=1
+    )
+    assert np.median(reach) < WIDTH / 10
+    assert (scene.moving.cycles == 1).all()
+
+
+def test_no_path_is_run_through_so_fast_that_it_strobes(scene):
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 20, 40, KEYS, "cpu")
+    assert moving.cycles.max() == 5 and 40 / moving.cycles.max() >= 8
+
+
+def test_a_region_of_nothing_makes_no_moving_points(scene):
+    empty = find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), scene.layers)
+    moving = moving_points(scene.layers, empty, scene.motion, FRAMES, KEYS, "cpu")
+    assert moving.position.shape == (0, 3) and moving.displacement.shape == (KEYS + 1, 0, 3)
+    still, _ = still_points(scene.layers, empty)
+    picture, covered = Splatter(arrays(still, moving), scene.camera, POINT_SIZE).render(0.3, STILL)
+    assert covered.all() and (np.abs(eight_bit(picture) - eight_bit(scene.photo)).max(-1) == 0).mean() > 0.998
+
+
+# along the camera paths
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_is_uncovered_along_the_paths(scene, path):
+    poses = camera_path(path)
+    for pose in (poses[0], poses[len(poses) // 4], poses[-1]):
+        assert scene.splatter.uncovered(0.5, pose) == 0
+
+
+def test_without_what_lies_behind_the_post_there_would_be_holes(scene):
+    """That the test above can fail: on the canvas alone, without the coarse bed, what the post hid is empty."""
+    bare = Layers(*(getattr(scene.layers, n) for n in ("camera", "pad", "color", "disparity", "valid", "label")), [])
+    surface = find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), bare)
+    still, names = still_points(bare, surface)
+    keep = (still.layer != names.index("Bed")) | (still.radius_factor < 8)
+    still = StillPoints(still.position[keep], still.color[keep], still.radius_factor[keep], still.layer[keep])
+    splatter = Splatter(
+        arrays(still, moving_points(bare, surface, scene.motion, FRAMES, KEYS, "cpu")), scene.camera, POINT_SIZE
+    )
+    assert max(splatter.uncovered(0.5, pose) for pose in camera_path("side", 2)) > 0.005
+
+
+def of_still(layers: Layers, kept: Callable[[StillPoints], np.ndarray]) -> Splatter:
+    """Those of the still points that are kept, of layers where nothing moves."""
+    surface = find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers)
+    still, _ = still_points(layers, surface)
+    chosen = StillPoints(*(getattr(still, name)[kept(still)] for name in still.__dataclass_fields__))
+    moving = moving_points(layers, surface, np.zeros((*layers.valid.shape, 2), np.float32), FRAMES, KEYS, "cpu")
+    return Splatter(arrays(chosen, moving), layers.camera, POINT_SIZE)
+
+
+@pytest.mark.parametrize("step", [0.04, 0.1, 0.2])  # parted by 0.6, 1.4 and 2.9 px
+def test_down_a_steep_slope_that_is_no_cut_nothing_opens_though_no_bed_lies_there(step, monkeypatch):
+    down = np.clip(0.95 - step * np.maximum(np.arange(WIDTH) - WIDTH // 2, 0), 0.15, None)
+    disparity = np.repeat(down[None], HEIGHT, 0).astype(np.float32)
+    color, label = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32), np.zeros((HEIGHT, WIDTH), np.int16)
+    layers = Layers(Camera(WIDTH, HEIGHT, FOCAL), (0, 0), color, disparity, np.ones_like(label, bool), label, [])
+    assert not layers.cuts.any()
+    splatter = of_still(layers, lambda still: still.radius_factor <= 1)
+    monkeypatch.setattr(splatting, "SPLAT", 1)  # the points' own size, as Blender has them
+    middle = slice(20, WIDTH - 20)  # nothing goes on beyond the frame here
+    for pose in camera_path("side", 40)[-12:]:
+        assert splatter.render(0.0, pose)[1][:, middle].all()
+
+
+def test_past_the_floor_nothing_is_seen():
+    """A wide thing stands far before a wall, no band goes on behind it, and nothing but the coarse bed is drawn: only its floor does not part."""
+    disparity = np.full((HEIGHT, WIDTH), 0.05, np.float32)
+    disparity[24:72, 48:112] = 0.95
+    color = np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(np.float32)
+    layers = replace(split_layers(color, 1 / disparity, Camera(WIDTH, HEIGHT, FOCAL)), bands=[])
+    splatter = of_still(layers, lambda still: still.radius_factor > 8)
+    for path in PATHS:
+        for pose in camera_path(path, 4):
+            assert splatter.uncovered(0.0, pose) == 0, path
+
+
+def test_the_floor_lies_behind_what_goes_on_behind_the_post(scene):
+    """Else it would show before the band, where that is seen."""
+    bed = (scene.still.layer == scene.names.index("Bed")) & (scene.still.radius_factor > 8)
+    cell = np.floor((scene.camera.project(scene.still.position[bed]) + scene.layers.pad) / 8).astype(int)
+    farthest = np.zeros((64, 64), np.float32)
+    np.maximum.at(farthest, tuple(cell.T), scene.still.position[bed, 2])
+    for band in scene.layers.bands:
+        row, column = np.divmod(band.index, scene.layers.valid.shape[1])
+        whole = (row < scene.layers.valid.shape[0] // 8 * 8) & (column < scene.layers.valid.shape[1] // 8 * 8)
+        assert whole.any() and (farthest[column // 8, row // 8] > 1 / band.disparity)[whole].all()
+
+
+def test_near_things_move_more_than_far_ones(scene):
+    moved = STILL.copy()
+    moved[0, 3] = 0.05
+    picture = scene.splatter.render(0.0, moved)[0]
+    shift = 0.05 * FOCAL * 0.8  # px by which the post goes to the left; the sky stays
+    red = picture[40:60, :, 0] - picture[40:60, :, 2] > 0.2
+    assert np.flatnonzero(red.mean(0) > 0.5).min() == pytest.approx(POST.start - shift, abs=1.5)
+    sky = np.abs(eight_bit(picture[:10, 20:140]) - eight_bit(scene.photo[:10, 20:140]))
+    assert np.median(sky) <= 6
+
+
+# the splatter itself, on points that one can count
+
+
+def points(still=(), **moving) -> dict[str, np.ndarray]:
+    """Still points (x, y, z, r, g, b), and moving points with what is given."""
+    table = np.array(still, np.float32).reshape(-1, 6)
+    count = len(moving.get("position", ()))
+    defaults = {
+        "position": np.zeros((0, 3)), "displacement": np.zeros((2, count, 3)), "birth": np.zeros(count),
+        "death": np.full(count, 2), "radius_factor": np.full(count, 8), "cycles": np.ones(count, np.int16),
+    } | {name: np.full((count, 3), 0.5) for name in ("color0", "color1", "mean0", "mean1")}  # fmt: skip
+    filled = {f"moving_{name}": np.asarray(moving.get(name, value)) for name, value in defaults.items()}
+    filled = {name: a if name == "moving_cycles" else a.astype(np.float32) for name, a in filled.items()}
+    return filled | {
+        "still_position": table[:, :3], "still_color": table[:, 3:],
+        "still_radius_factor": np.full(len(table), 8, np.float32), "still_layer": np.zeros(len(table), np.int16),
+    }  # fmt: skip
+
+
+CAMERA = Camera(40, 40, 40.0)
+
+
+def drawn(table: dict[str, np.ndarray], phase: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    return Splatter(table, CAMERA, POINT_SIZE).render(phase, STILL)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_every_few_pixels_are_as_in_the_whole_picture(scene, every):
+    pose = camera_path("side", 2)[-1]
+    picture, covered = scene.splatter.render(0.3, pose)
+    part = Splatter(scene.arrays, scene.camera, POINT_SIZE, every=every)
+    seen, there = part.render(0.3, pose)
+    assert seen.shape == part.rendered(picture).shape and np.array_equal(there, part.rendered(covered))
+    assert np.abs(seen - part.rendered(picture)).max() < 1e-4
+    assert part.uncovered(0.3, pose) == pytest.approx(scene.splatter.uncovered(0.3, pose), abs=1e-3)
+
+
+def test_figures_of_a_part_of_the_pixels_are_about_those_of_all(scene):
+    parts = [Splatter(scene.arrays, scene.camera, POINT_SIZE, every=every) for every in (1, 2)]
+    whole, part = (measure_quality(scene.photo, scene.region, splatter, FRAMES) for splatter in parts)
+    for name, most in {"seam": 0.05, "contrast": 0.05, "contrast_max": 0.05}.items():
+        assert part[name] == pytest.approx(whole[name], abs=most), name
+    assert part["holes"] == pytest.approx(whole["holes"], abs=5e-4)
+
+
+def test_of_a_large_photo_a_bounded_part_is_measured():
+    assert sample_step(1920, 1080) == sample_step(2048, 2048) == 1
+    for width, height in ((3840, 2160), (6016, 4012), (16384, 12000)):
+        assert 0.4e6 < width * height / sample_step(width, height) ** 2 < 2.2e6
+
+
+def test_the_nearer_point_hides_the_farther():
+    for order in (1, -1):
+        picture, _ = drawn(points([(0, 0, 1, 1, 0, 0), (0, 0, 2, 0, 1, 0)][::order]))
+        assert np.allclose(picture[20, 20], (1, 0, 0), atol=1e-3)
+
+
+def test_what_is_behind_the_camera_is_not_drawn():
+    assert not drawn(points([(0, 0, -1, 1, 0, 0), (0, 0, 0, 1, 0, 0)]))[1].any()
+
+
+def test_a_point_lives_from_birth_to_death():
+    table = points(position=[(0, 0, 1)], birth=[0.25], death=[0.75])
+    alive = [drawn(table, phase)[1].any() for phase in (0.0, 0.2, 0.25, 0.5, 0.74, 0.75, 0.9)]
+    assert alive == [False, False, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("cycles", "phase", "share"), [(1, 0.25, 0.25), (1, 0.75, 0.75), (2, 0.25, 0.5), (3, 0.5, 0.5), (2, 0.6, 0.2)]
+)
+def test_a_point_moves_with_its_own_phase(cycles, phase, share):
+    table = points(
+        position=[(-0.25, 0, 1)],
+        displacement=[[(0, 0, 0)], [(0.25, 0, 0)], [(0.5, 0, 0)]],
+        cycles=np.array([cycles], np.int16),
+    )
+    columns = np.flatnonzero(drawn(table, phase)[1].any(0))
+    assert (columns.min() + columns.max() + 1) / 2 == pytest.approx(10 + 20 * share, abs=0.6)
+
+
+def test_colours_mix_in_linear_light_and_keep_their_variance():
+    """The formula of the design: means mixed plainly, what differs from them divided by the weights' length."""
+
+    def middle(phase: float, **ends: float) -> float:
+        colors = {name: [(value,) * 3] for name, value in ends.items()}
+        return float(drawn(points(position=[(0, 0, 1)], **colors), phase)[0][20, 20, 0])
+
+    def linear(value: float) -> float:
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    plain = middle(0.5, color0=0.2, mean0=0.2, color1=0.8, mean1=0.8)
+    assert linear(plain) == pytest.approx((linear(0.2) + linear(0.8)) / 2, abs=1e-3)
+    kept = middle(0.5, color0=0.8, mean0=0.5, color1=0.8, mean1=0.5)
+    assert linear(kept) == pytest.approx(linear(0.5) + (linear(0.8) - linear(0.5)) * 2**0.5, abs=2e-3)
+    ends = {"color0": 0.8, "mean0": 0.5, "color1": 0.3, "mean1": 0.6}
+    assert middle(0.0, **ends) == pytest.approx(0.8, abs=1e-3) and middle(0.99999, **ends) == pytest.approx(
+        0.3, abs=1e-3
+    )
