@@ -11,22 +11,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from . import __version__
 from .engine import commands
 from .engine.commands import Failure, Result, attempt
 from .engine.messages import ConsoleMessages, JsonMessages, Messages
-from .pipeline.request import RANGES, Request
+from .pipeline.request import Request
 from .shared.camera import PATHS
-from .shared.data import MAP_KINDS, BuildOptions
 from .shared.errors import CinemaError
+from .shared.options import DEFAULTS, KINDS, ROWS, BuildOptions, names
 
-_DEPTH_OPTIONS = ("depth_kind", "depth_near", "depth_far", "depth_gamma", "depth_model", "download", "edge_cleanup")
-_OPTIONS = ("frames", "speed", "max_side", "focal", "device", "feather", "perspective", "swings", "thin",
-            "inpaint_model", "reach", *_DEPTH_OPTIONS)  # fmt: skip
+_DEPTH_OPTIONS = ["max_side", *names("depth", "engine")]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,18 +73,21 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
     from .pipeline.build import Builder
 
-    options = BuildOptions(**{name: getattr(arguments, name) for name in _OPTIONS})
-    given = {name: getattr(arguments, name) for name in ("depth", "region", "flow", "still")}
-    if not given["still"] and given["flow"] is None:
-        given["region"] = given["region"] or commands.find_mask(arguments.photo, annotations)
-    return commands.build(Builder(), Request(photo, arguments.out, options, annotations, **given), messages)
+    region = arguments.region
+    if region is None and arguments.flow is None and not arguments.still:
+        region = commands.find_mask(arguments.photo, annotations)
+    request = Request(
+        photo, arguments.out, _options(arguments, ROWS), annotations, arguments.depth, region, arguments.flow,
+        arguments.still,
+    )  # fmt: skip
+    return commands.build(Builder(), request, messages)
 
 
 def _depth(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, annotations = commands.input_files(arguments.photo, arguments.annotations)
     from .pipeline.build import Builder
 
-    options = BuildOptions(**{name: getattr(arguments, name) for name in ("max_side", *_DEPTH_OPTIONS)})
+    options = _options(arguments, _DEPTH_OPTIONS)
     request = Request(photo, arguments.out.parent, options, annotations, depth=arguments.depth)
     return commands.save_depth(Builder(), request, arguments.out, messages)
 
@@ -94,13 +96,15 @@ def _suggest(arguments: argparse.Namespace, messages: Messages) -> Result:
     photo, _ = commands.input_files(arguments.photo, None)
     from .pipeline.build import Builder
 
-    request = Request(photo, arguments.out.parent, BuildOptions(max_side=arguments.max_side))
+    request = Request(photo, arguments.out.parent, _options(arguments, ["max_side"]))
     content = commands.suggest(Builder(), request).fields
     commands.write_whole(arguments.out, lambda file: file.write_text(json.dumps(content), encoding="utf-8"))
     count = len(content["strokes"])
-    return Result(
-        f"{arguments.out}: {count} strokes" + ("" if count else "; nothing was found that would move"), content
-    )
+    return Result(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing seems to move"), content)
+
+
+def _options(arguments: argparse.Namespace, chosen: Iterable[str]) -> BuildOptions:
+    return BuildOptions(**{name: getattr(arguments, name) for name in chosen})
 
 
 def _export(arguments: argparse.Namespace, messages: Messages) -> Result:
@@ -174,9 +178,9 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints take the road of all errors."""
+    """An argument parser that reports wrong arguments as any other error of the user."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise CinemaError(message[:1].upper() + message[1:], f"See {self.prog} --help")
 
 
@@ -196,41 +200,37 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     opened = command("open", _open, "read a photo and write the working photo, JOB/photo.png")
-    _add_photo(opened, "PHOTO")
+    _add_files(opened, "PHOTO")
+    _add_options(opened, names("photo"))
     built = command("build", _build, "build the points of a cinemagraph")
-    _add_photo(built, "PHOTO|FOLDER")
+    _add_files(built, "PHOTO|FOLDER")
     built.add_argument("--annotations", type=Path, metavar="FILE", help="strokes: our JSON or labelme's")
     built.add_argument(
-        "--region", type=Path, metavar="FILE", help="a mask: white flows, black does not, grey flows more slowly"
+        "--region", type=Path, metavar="FILE", help="a mask of the flowing region: white flows, grey flows more slowly"
     )
     built.add_argument(
         "--flow", type=Path, metavar="FILE", help="a motion field to use instead: .flo, .npy or .exr, px/frame"
     )
     built.add_argument("--still", action="store_true", help="without strokes: a still 3D photo, nothing is suggested")
-    _add_options(built)
-    _add_depth(built)
+    _add_depth_map(built)
+    _add_options(built, ROWS)
     served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
     served.add_argument(
-        "--idle",
-        type=_number(float, 0.01, 1e6),
-        default=1800.0,
-        metavar="SECONDS",
+        "--idle", type=_number(float, 0.01, 1e6), default=1800.0, metavar="SECONDS",
         help="end after so long without work (1800)",
-    )
+    )  # fmt: skip
     found = command("depth", _depth, "make a photo's depth and write it as a picture or an array")
     found.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
     found.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help=".png: 16 bit, near is white; .exr or .npy: distances"
     )
     found.add_argument("--annotations", type=Path, metavar="FILE", help="strokes, of which those about depth count")
-    _add_max_side(found)
-    _add_depth(found)
-    suggested = command(
-        "suggest", _suggest, "suggest strokes: what in the photo looks as if it flowed, as a file to edit"
-    )
+    _add_depth_map(found)
+    _add_options(found, _DEPTH_OPTIONS)
+    suggested = command("suggest", _suggest, "suggest strokes for regions that seem to flow, as a file to edit")
     suggested.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
     suggested.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the stroke file")
-    _add_max_side(suggested)
+    _add_options(suggested, ["max_side"])
     exported = command("export", _export, "write a job's motion, region or strokes for other programs")
     exported.add_argument("job", type=Path, metavar="JOB")
     exported.add_argument(
@@ -255,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE|FOLDER",
         help=".mp4, .gif, .png for numbered frames, or a folder",
     )
-    _add_device(shown)
+    _add_options(shown, ["device"])
     looked = command("coverage", _coverage, "say how much of what a camera sees is a hole, where no point is")
     looked.add_argument("job", type=Path, metavar="JOB")
     looked.add_argument(
@@ -272,107 +272,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_photo(parser: argparse.ArgumentParser, metavar: str) -> None:
+def _add_files(parser: argparse.ArgumentParser, metavar: str) -> None:
     parser.add_argument("photo", type=Path, metavar=metavar)
     parser.add_argument("--out", type=Path, required=True, metavar="JOB", help="the job folder")
-    _add_max_side(parser)
-    parser.add_argument(
-        "--focal",
-        type=_option(float, "focal"),
-        metavar="PX",
-        help="focal length in pixels of the working photo (from EXIF, else the longer side)",
-    )
 
 
-def _add_max_side(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-side",
-        type=_option(int, "max_side"),
-        default=1920,
-        metavar="PX",
-        help="longest side of the working photo (1920)",
-    )
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of a build besides the photo's."""
-    parser.add_argument("--frames", type=_option(int, "frames"), default=60, help="length of the loop (60)")
-    parser.add_argument("--speed", type=_option(float, "speed"), default=1.0, help="factor on the motion's speed (1.0)")
-    parser.add_argument(
-        "--feather",
-        type=_option(float, "feather"),
-        default=BuildOptions.feather,
-        metavar="SHARE",
-        help=f"strip in which motion fades at the region's border, of the longer side ({BuildOptions.feather})",
-    )
-    parser.add_argument(
-        "--no-perspective",
-        action="store_false",
-        dest="perspective",
-        help="nearer water of a receding plane does not move faster",
-    )
-    parser.add_argument(
-        "--swings", type=_option(int, "swings"), default=1, help="swings within a loop of what sways (1)"
-    )
-    parser.add_argument(
-        "--no-thin", action="store_false", dest="thin", help="keep moving points that the picture does without"
-    )
-    parser.add_argument(
-        "--reach",
-        type=_option(float, "reach"),
-        default=1.0,
-        metavar="FACTOR",
-        help="how far hidden surfaces and the border are continued (1.0)",
-    )
-    parser.add_argument(
-        "--inpaint-model", default="", metavar="FILE", help="a .pt or .onnx model that fills what is hidden"
-    )
-    _add_device(parser)
-
-
-def _add_depth(parser: argparse.ArgumentParser) -> None:
-    """Where depth comes from and how it is meant."""
+def _add_depth_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth", type=Path, metavar="FILE", help="a depth map: PNG, TIFF, EXR, PFM, .npy or .npz; else estimated"
     )
-    parser.add_argument(
-        "--depth-kind",
-        choices=MAP_KINDS,
-        default="auto",
-        help="near is white (disparity), near is black (inverted), or distances (metric); told by itself (auto)",
-    )
-    for end, most in (("near", "nearest"), ("far", "farthest")):
-        parser.add_argument(
-            f"--depth-{end}",
-            type=_option(float, f"depth_{end}"),
-            metavar="DISTANCE",
-            help=f"what the {most} content stands for, in any unit (as the depth says)",
-        )
-    parser.add_argument(
-        "--depth-gamma", type=_option(float, "depth_gamma"), default=1.0, help="above 1 the middle recedes (1.0)"
-    )
-    parser.add_argument(
-        "--depth-model",
-        default="",
-        metavar="MODEL",
-        help="what estimates depth: a folder of a transformers model, a name in your hub cache, a .pt or .onnx file",
-    )
-    parser.add_argument("--download", action="store_true", help="a model that is not in the hub cache may be fetched")
-    parser.add_argument(
-        "--edge-cleanup",
-        type=_option(float, "edge_cleanup"),
-        default=1.0,
-        metavar="0..1",
-        help="how much depth edges are put on the photo's (1.0)",
-    )
 
 
-def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="where torch works: auto, cpu, cuda or mps (auto)")
-
-
-def _option(kind: type, name: str) -> Callable[[str], float]:
-    return _number(kind, *RANGES[name])
+def _add_options(parser: argparse.ArgumentParser, chosen: Iterable[str]) -> None:
+    """An argument for each of these options of a build."""
+    for name in chosen:
+        row, default, kind = ROWS[name], DEFAULTS[name], KINDS[name][-1]
+        text = row.help[0].lower() + row.help[1:].replace("%", "%%")
+        flag = "--" + name.replace("_", "-")
+        if kind is bool and default:
+            parser.add_argument("--no-" + flag[2:], action="store_false", dest=name, help=f"switch off: {text}")
+        elif kind is bool:
+            parser.add_argument(flag, action="store_true", help=text)
+        elif row.choices:
+            parser.add_argument(flag, choices=row.choices, default=default, help=f"{text} ({default})")
+        elif row.low is None or row.high is None:
+            parser.add_argument(flag, default=default, metavar=row.unit.upper(), help=text)
+        else:
+            parser.add_argument(
+                flag, type=_number(kind, row.low, row.high), default=default, metavar=row.unit.upper() or "NUMBER",
+                help=text if default is None else f"{text} ({default})",
+            )  # fmt: skip
 
 
 def _number(kind: type, low: float, high: float) -> Callable[[str], float]:

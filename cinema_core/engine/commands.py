@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 import traceback
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from ..shared.errors import CinemaError
 from .messages import Messages
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..pipeline.build import Builder, Ready
+    from ..pipeline.build import Builder
+    from ..pipeline.publish import Ready
     from ..shared.data import Depth
 # Modules that the core imports -> the package that brings them.
 PACKAGES = {
@@ -213,23 +211,18 @@ def coverage(job: Path, fields: dict, masks: Path | None, messages: Messages) ->
 
 
 def export(job: Path, file: Path) -> Result:
-    """Write a job's motion, region or strokes in a form that other programs read, by the file's ending.
+    """Write a job's motion, region or strokes for other programs; the file's suffix says which.
 
     Raises:
-        CinemaError: There is no such job, no such form, or the file cannot be written.
+        CinemaError: There is no such job, the suffix is unknown, or the file cannot be written.
     """
-    writers = {
-        ".flo": _export_motion,
-        ".npy": _export_motion,
-        ".exr": _export_motion,
-        ".png": _export_region,
-        ".json": _export_strokes,
-    }
+    from .export import WRITERS
+
     suffix = file.suffix.lower()
-    if suffix not in writers:
-        wanted = ".flo, .npy or .exr for the motion, .png for the region's mask, .json for labelme's strokes"
+    if suffix not in WRITERS:
+        wanted = ".flo, .npy or .exr for the motion, .png for the mask of the region, .json for strokes of labelme"
         raise CinemaError(f'A job cannot be exported as "{file.suffix}"', f"Use {wanted}")
-    write_whole(file, lambda partial: writers[suffix](job, partial))
+    write_whole(file, lambda partial: WRITERS[suffix](job, partial))
     return Result(str(file), {"file": str(file.absolute())})
 
 
@@ -247,49 +240,6 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> None:
         raise CinemaError(f"Cannot write {file} ({error.strerror or error})", "Choose another file") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _export_motion(job: Path, file: Path) -> None:
-    from ..files.flow import write_flow
-
-    write_flow(file, _moving(job)[0])
-
-
-def _export_region(job: Path, file: Path) -> None:
-    import numpy as np
-
-    from ..files.photo import write_png
-
-    write_png(file, np.where(_moving(job)[1], 255, 0).astype(np.uint8))
-
-
-def _export_strokes(job: Path, file: Path) -> None:
-    from ..shared import job_files, job_folder
-    from ..shared.stroke_files import read_strokes, write_labelme
-
-    report = job_folder.read_report(job)
-    size = (report["width"], report["height"])
-    write_labelme(file, read_strokes(job / job_files.STROKES, size), size, report["photo"], tuple(report["file_size"]))
-
-
-def _moving(job: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Motion and region: those solved for last, if that was after the build, else the build's."""
-    import numpy as np
-
-    from ..files import photo
-    from ..shared import job_files, transaction
-
-    transaction.recover(job)
-    try:
-        if (job / job_files.FLOW).exists():
-            with np.load(job / job_files.FLOW, allow_pickle=False) as file:
-                return file["motion"], file["region"]
-        motion = np.load(job / job_files.MOTION, allow_pickle=False)
-        return motion, photo.read_photo(job / job_files.REGION, 16384).color[..., 0] > 0.5
-    except FileNotFoundError as error:
-        raise CinemaError(f"{job} holds no finished build", "Build it first") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CinemaError(f"The motion in {job} is damaged", "Build it again") from error
 
 
 def _build_summary(out: Path, report: dict) -> str:

@@ -1,77 +1,58 @@
-"""Fields of a JSON request, each checked when it is read."""
+"""Fields of a JSON request, each checked when it is asked for."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
-from ..pipeline.request import CHOICES, RANGES
-from ..shared.data import BuildOptions
 from ..shared.errors import CinemaError
+from ..shared.options import ROWS, BuildOptions, check, names
 
 
 class Fields:
-    """A JSON request's fields, each checked when it is asked for.
+    """A JSON request.
 
     Raises:
-        CinemaError: It is missing, or not what it should be.
+        CinemaError: From every method: the field is missing, or not of its kind.
     """
 
-    def __init__(self, fields: dict) -> None:
+    def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = fields
 
-    def _get(self, name: str, kinds: tuple[type, ...], default: object, wanted: str) -> object:
+    def path(self, name: str) -> Path:
+        value = self.optional_path(name)
+        if value is None:
+            raise self._wrong(name, "the name of a file or folder")
+        return value
+
+    def optional_path(self, name: str) -> Path | None:
         value = self._fields.get(name)
-        if value is None and default is not ...:
-            return default
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
-        return value
-
-    def path(self, name: str, default: object = ...) -> Path | None:
-        value = self._get(name, (str,), default, "the name of a file or folder")
-        return None if value is None else Path(value)
-
-    def number(self, name: str, default: float | None, kinds: tuple[type, ...] = (int, float)) -> float | None:
-        """A number in its range."""
-        low, high = RANGES[name]
-        wanted = f"{'a whole number' if kinds == (int,) else 'a number'} from {low:g} to {high:g}"
-        value = self._get(name, kinds, default, wanted)
-        if value is not None and not low <= value <= high:
-            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give {wanted}")
-        return value
-
-    def choice(self, name: str, default: str) -> str:
-        """One of the words it may be."""
-        wanted = ", ".join(CHOICES[name])
-        value = self._get(name, (str,), default, f"one of {wanted}")
-        if value not in CHOICES[name]:
-            raise CinemaError(f'The request\'s "{name}" is {json.dumps(value)}', f"Give one of {wanted}")
-        return value
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self._wrong(name, "the name of a file or folder")
+        return Path(value)
 
     def flag(self, name: str) -> bool:
-        return self._get(name, (bool,), False, "true or false")
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return bool(value)
 
     def options(self) -> BuildOptions:
-        """The request's options, each of its field's type; the others are the defaults.
+        """The options, of which the missing ones have their defaults.
 
-        The photo's may stand beside them, as they do where there are no others.
+        Those of the photo may stand beside the object of options, as they do in requests that have no other.
         """
-        beside = {name: self._fields[name] for name in ("max_side", "focal") if name in self._fields}
-        given = beside | self._get("options", (dict,), {}, "an object of options")
-        known = {field.name: field for field in dataclasses.fields(BuildOptions)}
-        unknown = next((name for name in given if name not in known), None)
+        given = self._fields.get("options")
+        if given is not None and not isinstance(given, dict):
+            raise self._wrong("options", "an object of options")
+        given = {name: self._fields[name] for name in names("photo") if name in self._fields} | (given or {})
+        unknown = next((name for name in given if name not in ROWS), None)
         if unknown is not None:
-            raise CinemaError(f'There is no option "{unknown}"', f"There are {', '.join(known)}")
-        return BuildOptions(**{name: self._option(given, name, getattr(BuildOptions, name)) for name in given})
+            raise CinemaError(f'There is no option "{unknown}"', f"There are {', '.join(ROWS)}")
+        return BuildOptions(**{name: check(name, value) for name, value in given.items()})
 
-    def _option(self, given: dict, name: str, default: object) -> object:
-        part = Fields(given)
-        if isinstance(default, bool):
-            return part._get(name, (bool,), default, "true or false")
-        if name in CHOICES:
-            return part.choice(name, default)
-        if isinstance(default, str):
-            return part._get(name, (str,), default, "a name")
-        return part.number(name, default, (int,) if isinstance(default, int) else (int, float))
+    def _wrong(self, name: str, wanted: str) -> CinemaError:
+        return CinemaError(f'The request\'s "{name}" is {json.dumps(self._fields.get(name))}', f"Give {wanted}")

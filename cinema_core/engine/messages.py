@@ -15,6 +15,7 @@ JSON messages, one object a line on standard output, "done", "error" or "fatal" 
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 import sys
@@ -93,7 +94,8 @@ class ConsoleMessages:
 
     def __init__(self) -> None:
         for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(errors="replace")  # a file name that the terminal cannot show is no reason to fail
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a file name that the terminal cannot show is no reason to fail
         self._redraws = sys.stderr.isatty()
         self._stage = ""
         self._bar = ""

@@ -1,30 +1,29 @@
-"""The warm engine: ``serve`` takes requests as JSON lines on standard input and answers on standard output.
+"""The warm engine: ``serve`` reads requests as JSON lines from standard input and answers on standard output.
 
-Requests, one JSON object a line; paths are strings, what is left out is null or the command line's default::
+Requests are JSON objects, one a line. Paths are strings; a missing field is null, or the default of the command line::
 
     {"id": 7, "command": "open", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 8, "command": "build", "photo": ..., "out": JOB, "annotations": ..., "depth": ..., "region": ...,
-              "flow": ..., "still": false, "options": {fields of data.BuildOptions}}
+              "flow": ..., "still": false, "options": {fields of options.BuildOptions}}
     {"id": 9, "command": "flow", as build}                       the field for display, without a build
     {"id": 9, "command": "depth", as build}                      the depth for display, without a build
     {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
-    {"id": 12, "command": "coverage", "out": JOB, "poses": [[16 numbers], ...], "lenses": ..., "phases": ..., "width": ...,
-              "height": ..., "point_size": ..., "focal": ..., "limit": ..., "home": ..., "masks": FOLDER}
+    {"id": 12, "command": "coverage", "out": JOB, "poses": [[16 numbers], ...], "lenses": ..., "phases": ...,
+               "width": ..., "height": ..., "point_size": ..., "focal": ..., "limit": ..., "home": ..., "masks": FOLDER}
     {"cancel": 8}
     {"quit": true}
 
-Answers are those of `messages`, each with the request's "id". One request is worked on at a time, the others wait.
+Answers are those of `messages`, each with the request's "id". The engine works on one request at a time; others wait.
 
-* An open photo's depth and layers are made while there is nothing else to do, so that its first build is quicker.
-* A build says "ready" with its report when its points are published, then "done" with the report once its quality is
-  measured. Another request ends the measuring: then "done" has the figures null and "measured" false. So does a cancel,
-  since the build stands by then.
-* A cancel ends its request, working or waiting, with {"type": "error", "text": "Cancelled", "hint": ..., "cancelled":
-  true}, and the job is as it was. The id of no such request is passed over.
-* After "error" and "fatal" the next request is served. A line that is no request is answered by an "error" of id null.
-* The process ends at once on quit, at the end of its input and when nobody reads its answers, even in the middle of work;
-  and when it has had nothing to do for long.
+* While the engine is idle it makes the depth and layers of an open photo, so that the photo's first build is quicker.
+* A build says "ready" with its report when its points are published, then "done" with the report when its quality is
+  measured. Another request, or a cancel, ends the measuring: "done" then has no figures, and "measured" is false.
+* A cancel ends its request, running or waiting, with {"type": "error", "text": "Cancelled", "hint": ..., "cancelled":
+  true}; the job stays as it was. A cancel whose id is unknown is ignored.
+* After "error" and "fatal" the next request is served. A line that is not a request gets an "error" whose id is null.
+* The process ends at once on quit, at the end of its input, and when its answers are not read any more, even in the
+  middle of work. It also ends after a long time without requests.
 """
 
 from __future__ import annotations
@@ -37,68 +36,74 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..pipeline.request import Request
 from ..shared.cancellation import Cancelled, Interrupts, shielded
-from ..shared.data import BuildOptions
 from ..shared.errors import CinemaError
+from ..shared.options import BuildOptions, names
 from . import commands
 from .commands import Failure, Result, attempt
 from .fields import Fields
 from .messages import JsonMessages
 
-IDLE = 1800.0  # seconds
-FIRST = 1.0  # seconds; whoever starts the process is about to ask, and to open a photo must not wait for torch
-REST = 0.6  # seconds before a build's quality is measured: Blender brings its points into the scene meanwhile
-MOST_TRIES = 3  # to prepare the open photo, each broken off by a request
-_OF_GEOMETRY = ("depth_near", "depth_far", "depth_gamma", "depth_model", "inpaint_model", "reach", "edge_cleanup")
+if TYPE_CHECKING:
+    from ..pipeline.build import Builder
+
+IDLE = 1800.0  # seconds without a request after which the process ends
+FIRST = 1.0  # seconds in which the first request is waited for: opening a photo must not wait for the import of torch
+REST = 0.6  # seconds between publishing and measuring, while Blender brings the points into the scene
+MOST_TRIES = 3  # attempts at preparing the open photo; each request interrupts one
+_OF_GEOMETRY = names("depth", "layers")  # options that depth and layers of the open photo are prepared with
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
 
 
 class _Task:
-    """A request on its way.
+    """A request that waits or runs.
 
     Attributes:
-        id: What its answers carry.
+        id: The id that its answers carry.
         fields: The request.
-        cancelled: Its answer is not wanted any more.
-        ready: A build's report, once its points are published: what is left to do may be broken off.
+        cancelled: True once its answer is not wanted any more.
+        ready: Fields of a build's "ready", once its points are published; from then on it may be interrupted.
     """
 
-    def __init__(self, fields: dict) -> None:
+    def __init__(self, fields: dict[str, Any]) -> None:
         self.id, self.fields = fields["id"], fields
-        self.cancelled, self.ready = False, None
+        self.cancelled = False
+        self.ready: dict[str, Any] | None = None
 
     def gives_way(self, following: _Task | None) -> bool:
-        """Whether it is to be broken off, as `following` is the next one in the queue."""
+        """Whether it is to be interrupted when `following` is the next task in the queue."""
         return self.cancelled or (self.ready is not None and following is not None)
 
 
 class _Preparation(_Task):
-    """What is done for the open photo unasked, while there is nothing else to do: its depth and layers."""
+    """Depth and layers of the open photo, made while there are no requests."""
 
     def __init__(self, request: Request) -> None:
         super().__init__({"id": None})
         self.request, self.tries = request, 0
 
     def gives_way(self, following: _Task | None) -> bool:
-        """Not to a build, which most likely waits for just these layers."""
+        """A build does not interrupt it: most likely it needs these very layers."""
         return following is not None and not self._is_for(following.fields)
 
-    def _is_for(self, fields: dict) -> bool:
+    def _is_for(self, fields: dict[str, Any]) -> bool:
         options = fields.get("options")
-        others = [name for name in _OF_GEOMETRY if isinstance(options, dict) and options.get(name) is not None
-                  and options[name] != getattr(BuildOptions, name)]  # fmt: skip
-        return fields["command"] == "build" and fields.get("depth") is None and not others
+        given = options if isinstance(options, dict) else {}
+        changed = [name for name in _OF_GEOMETRY if given.get(name) not in (None, getattr(BuildOptions, name))]
+        return fields["command"] == "build" and fields.get("depth") is None and not changed
 
 
 class Engine:
-    """Serves requests until the input ends. To be made in the main thread.
+    """Serves requests until the input ends. Must be created in the main thread.
 
     Args:
-        messages: Where the answers go.
+        messages: Writes the answers.
         idle: Seconds without work after which it ends.
     """
 
@@ -107,7 +112,7 @@ class Engine:
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()  # guards _waiting and _task
         self._task: _Task | None = None
-        self._studio = None
+        self._builder: Builder | None = None
         self._preparation: _Preparation | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # at once, even in the middle of a long library call
@@ -121,14 +126,14 @@ class Engine:
         while (task := self._next()) is not None:
             answer = None
             with suppress(Cancelled):
-                answer = attempt(lambda: self._work(task))
+                answer = attempt(partial(self._work, task))
             self._conclude(task, answer)
         return 0
 
     # In a thread of its own
 
     def _listen(self) -> None:
-        """Take in the requests as they come."""
+        """Read requests as they come."""
         code = 1
         try:
             for line in sys.stdin.buffer:
@@ -142,7 +147,7 @@ class Engine:
         os._exit(code)
 
     def _take(self, line: bytes) -> bool:
-        """Act on one line; True at the end."""
+        """Act on one line; True for a request to quit."""
         try:
             fields = json.loads(line)
             if not isinstance(fields, dict):
@@ -169,7 +174,7 @@ class Engine:
         with self._changed:
             self._waiting.append(task)
             self._changed.notify()
-        self._nag()  # a build that only measures its quality gives way
+        self._nag()  # interrupts a build that is only measuring its quality
 
     def _cancel(self, number: object) -> None:
         with self._changed:
@@ -189,7 +194,7 @@ class Engine:
             threading.Thread(target=self._interrupts.nag, daemon=True).start()
 
     def _is_unwanted(self) -> bool:
-        """Whether what runs now is to be broken off. Asked in a signal handler too: takes no lock."""
+        """Whether the running task is to be interrupted. Takes no lock, since a signal handler asks too."""
         task = self._task
         try:
             following = self._waiting[0]
@@ -200,7 +205,7 @@ class Engine:
     # In the main thread
 
     def _next(self) -> _Task | None:
-        """Wait for a request; None when none has come for long."""
+        """Wait for a request; None after a long time without any."""
         if not self._waiting:
             self._warm_up()
         with self._changed:
@@ -210,10 +215,10 @@ class Engine:
             return self._task
 
     def _warm_up(self) -> None:
-        """Do what takes seconds while there is nothing else to do: imports, and the layers of the open photo."""
+        """Use idle time for work that takes seconds: imports, and the layers of the open photo."""
         try:
-            self._ensure_studio()
-        except ImportError:  # the first build will say which
+            builder = self._ensure_builder()
+        except ImportError:  # the first build names the missing package
             return
         task = self._preparation
         if task is None or task.tries == MOST_TRIES:
@@ -222,19 +227,25 @@ class Engine:
         with suppress(Cancelled):
             self._task = task
             self._nag()  # a request may have come just before
-            attempt(lambda: self._studio.prepare(task.request))
+            attempt(partial(self._prepare, builder, task.request))
             self._preparation = None
         self._rest()
+
+    @staticmethod
+    def _prepare(builder: Builder, request: Request) -> Result:
+        builder.prepare(request)
+        return Result("", {})
 
     @shielded
     def _rest(self) -> None:
         self._task = None
 
-    def _ensure_studio(self) -> None:
-        if self._studio is None:
+    def _ensure_builder(self) -> Builder:
+        if self._builder is None:
             from ..pipeline.build import Builder
 
-            self._studio = Builder(REST)
+            self._builder = Builder(REST)
+        return self._builder
 
     def _work(self, task: _Task) -> Result:
         messages = self._messages.about(id=task.id)
@@ -242,7 +253,7 @@ class Engine:
 
     @shielded
     def _conclude(self, task: _Task, answer: Result | Failure | None) -> None:
-        """Answer a request; from here on there is nothing to be broken off."""
+        """Answer a request; nothing is interrupted from here on."""
         self._task = None
         messages = self._messages.about(id=task.id)
         if isinstance(answer, Result):
@@ -254,21 +265,20 @@ class Engine:
         elif answer.hint is not None:
             messages.error(answer.text, answer.hint)
         else:
-            self._studio = None  # whatever it keeps may be part of the trouble
+            self._builder = None  # its cached values may be part of the fault
             messages.fatal(answer.text)
 
     def _open(self, task: _Task, messages: JsonMessages) -> Result:
         given = Fields(task.fields)
-        photo, out = given.path("photo"), given.path("out")
-        max_side, focal = given.number("max_side", BuildOptions.max_side, (int,)), given.number("focal", None)
-        done = commands.open_photo(photo, out, max_side, focal, messages)
+        photo, out, options = given.path("photo"), given.path("out"), given.options()
+        done = commands.open_photo(photo, out, options.max_side, options.focal, messages)
         options = BuildOptions(max_side=max(done.fields["width"], done.fields["height"]), focal=done.fields["focal"])
         self._preparation = _Preparation(Request(Path(done.fields["photo"]), out, options))
         return done
 
     def _build(self, task: _Task, messages: JsonMessages) -> Result:
-        self._preparation = None  # it was for this build, or is for none
-        request = self._request(task, messages)
+        self._preparation = None  # it was for this build, or is of no use
+        builder, request = self._request(task, messages)
 
         def ready(report: dict) -> None:
             fields = commands.build_fields(request.out, report)
@@ -276,19 +286,16 @@ class Engine:
             task.ready = fields
             self._nag()
 
-        return commands.build(self._studio, request, messages, ready)
+        return commands.build(builder, request, messages, ready)
 
     def _flow(self, task: _Task, messages: JsonMessages) -> Result:
-        request = self._request(task, messages)
-        return commands.flow(self._studio, request, messages)
+        return commands.flow(*self._request(task, messages), messages)
 
     def _depth(self, task: _Task, messages: JsonMessages) -> Result:
-        request = self._request(task, messages)
-        return commands.depth(self._studio, request, messages)
+        return commands.depth(*self._request(task, messages), messages)
 
     def _suggest(self, task: _Task, messages: JsonMessages) -> Result:
-        request = self._request(task, messages)
-        return commands.suggest(self._studio, request)
+        return commands.suggest(*self._request(task, messages))
 
     def _export(self, task: _Task, messages: JsonMessages) -> Result:
         given = Fields(task.fields)
@@ -296,16 +303,16 @@ class Engine:
 
     def _coverage(self, task: _Task, messages: JsonMessages) -> Result:
         given = Fields(task.fields)
-        return commands.coverage(given.path("out"), task.fields, given.path("masks", None), messages)
+        return commands.coverage(given.path("out"), task.fields, given.optional_path("masks"), messages)
 
-    def _request(self, task: _Task, messages: JsonMessages) -> Request:
-        if self._studio is None:
-            messages.progress("start", 0.0)  # torch takes its seconds
-        self._ensure_studio()
-        given = Fields(task.fields)
-        photo, annotations = commands.input_files(given.path("photo"), given.path("annotations", None))
-        others = {name: given.path(name, None) for name in ("depth", "region", "flow")}
-        return Request(photo, given.path("out"), given.options(), annotations, still=given.flag("still"), **others)
+    def _request(self, task: _Task, messages: JsonMessages) -> tuple[Builder, Request]:
+        if self._builder is None:
+            messages.progress("start", 0.0)  # importing torch takes seconds
+        builder, given = self._ensure_builder(), Fields(task.fields)
+        photo, annotations = commands.input_files(given.path("photo"), given.optional_path("annotations"))
+        others = {name: given.optional_path(name) for name in ("depth", "region", "flow")}
+        request = Request(photo, given.path("out"), given.options(), annotations, still=given.flag("still"), **others)
+        return builder, request
 
 
 COMMANDS = {

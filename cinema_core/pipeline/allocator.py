@@ -18,8 +18,8 @@ from ..shared.cancellation import shielded
 
 # Parameters of glibc's mallopt.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
-# While memory is kept all comes from one heap, which hardly ever shrinks; else what is large comes from the system, as when
-# glibc has found out by itself what is large.
+# KEPT: all memory comes from one heap, which hardly ever shrinks. USUAL: large blocks come from the system, with the
+# thresholds that glibc reaches by itself.
 KEPT = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1}
 USUAL = {MMAP_MAX: 1 << 16, MMAP_THRESHOLD: 1 << 25, TRIM_THRESHOLD: 1 << 26}
 _changing = threading.Lock()

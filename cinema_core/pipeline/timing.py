@@ -28,7 +28,7 @@ class StageClock:
 
     def __init__(self, progress: Progress) -> None:
         self.progress, self.start = progress, time.perf_counter()
-        self.stages: list[dict] = []
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -36,11 +36,11 @@ class StageClock:
         self.progress(name, before / sum(STAGES.values()))
         began = time.perf_counter()
         yield
-        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3)})
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
     def timing(self) -> dict:
         return {
-            "stages": list(self.stages),
+            "stages": [{"name": name, "seconds": round(taken, 3)} for name, taken in self.seconds.items()],
             "seconds": round(time.perf_counter() - self.start, 3),
             "peak_memory_gb": peak_memory(),
         }

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .options import MAP_KINDS, BuildOptions  # noqa: F401
+
 FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
-MAP_KINDS = ("auto", "disparity", "inverted", "metric")  # see `BuildOptions.depth_kind`
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -101,57 +102,6 @@ class Stroke:
         _check("points", self.points, (None, 2))
         if self.profile is not None:
             _check("profile", self.profile, (len(self.points),))
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What the user may choose about a build.
-
-    Attributes:
-        frames: Length of the loop in frames at nominal speed.
-        speed: Factor on every hint's speed; larger is faster.
-        max_side: Longest side of the working photo, px; larger photos are scaled down.
-        focal: Focal length, px of the working photo; None reads EXIF, else takes the longer side.
-        keys: Number of segments that a trajectory over the whole loop is stored in.
-        seed: Seed of everything that samples.
-        device: "auto", "cpu", "cuda" or "mps".
-        feather: Share of the longer side over which motion fades to none at the region's border.
-        perspective: Let nearer water of a receding plane move faster in pixels.
-        swings: How often what sways swings to and fro within a loop.
-        thin: Leave out moving points that the picture does without.
-        depth_kind: How a depth map is meant: "disparity" (near is white, or large), "inverted" (near is black),
-            "metric" (distance along z, in any unit) or "auto".
-        depth_near, depth_far: Distances, in any unit, that the nearest and the farthest content stand for; None leaves
-            both as the depth says, and one alone is of scene units, in which the nearest is 1 and the farthest FARTHEST.
-        depth_gamma: Exponent on disparity between its ends; above 1 the middle distance recedes.
-        depth_model: What estimates depth: a folder of a transformers model, the name of one in the user's hub cache, or
-            a .pt or .onnx file; "" is what comes with the program.
-        download: A model that is not in the hub cache may be fetched.
-        inpaint_model: A .pt or .onnx file that fills what is hidden; "" is what comes with the program.
-        reach: Factor on how far hidden surfaces and the photo's border are continued.
-        edge_cleanup: How much the edges of depth are put right by the photo's; 0 leaves them as they are.
-    """
-
-    frames: int = 60
-    speed: float = 1.0
-    max_side: int = 1920
-    focal: float | None = None
-    keys: int = 12
-    seed: int = 0
-    device: str = "auto"
-    feather: float = 0.01
-    perspective: bool = True
-    swings: int = 1
-    thin: bool = True
-    depth_kind: str = "auto"
-    depth_near: float | None = None
-    depth_far: float | None = None
-    depth_gamma: float = 1.0
-    depth_model: str = ""
-    download: bool = False
-    inpaint_model: str = ""
-    reach: float = 1.0
-    edge_cleanup: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,10 +59,10 @@ def hash_case(checkout: Path, case: str, folder: Path):
     report = json.loads((job / "report.json").read_text(encoding="utf-8"))
     yield "report", hash_text(json.dumps({name: report[name] for name in FIGURES}, sort_keys=True))
     for camera in CAMERAS:
-        frames = folder / camera
+        frames = folder / f"{camera}.png"
         run(checkout, "preview", str(job), "--camera", camera, "--frames", str(FRAMES), "--out", str(frames))
-        for path in sorted(frames.glob("*.png")):
-            yield f"{camera} {path.stem}", hash_array(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        for path in sorted(folder.glob(f"{camera}_*.png")):
+            yield f"preview {path.stem}", hash_array(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
 
 
 def run(checkout: Path, *arguments: str) -> None:

@@ -207,11 +207,13 @@ def test_an_edit_is_built_as_if_by_a_fresh_process(client, wanted, tmp_path):
 FRESH = """
 import json, sys
 from pathlib import Path
-from cinema_core.shared.data import BuildOptions
-from cinema_core.pipeline.build import build
+from cinema_core.pipeline.build import Builder
+from cinema_core.pipeline.request import Request
+from cinema_core.shared.options import BuildOptions
 given = json.loads(sys.argv[1])
 depth = given.get("depth") and Path(given["depth"])
-build(Path(given["photo"]), Path(given["out"]), BuildOptions(**given["options"]), Path(given["annotations"]), depth)
+options, strokes = BuildOptions(**given["options"]), Path(given["annotations"])
+Builder().build(Request(Path(given["photo"]), Path(given["out"]), options, strokes, depth))
 """
 
 

@@ -12,13 +12,14 @@ import torch
 from cinema_core.depth.find import estimate_depth
 from cinema_core.files.photo import read_photo, write_png
 from cinema_core.layers.split import split_layers
-from cinema_core.pipeline import cache
-from cinema_core.pipeline.build import build
+from cinema_core.pipeline import cache, stored
+from cinema_core.pipeline.build import Builder
+from cinema_core.pipeline.request import Request
 from cinema_core.pipeline.timing import STAGES as TIMED
 from cinema_core.shared import job_files, job_folder, transaction
 from cinema_core.shared.camera import PATHS, Camera
-from cinema_core.shared.data import BuildOptions
 from cinema_core.shared.errors import CinemaError
+from cinema_core.shared.options import BuildOptions
 from cinema_core.view.quality import FIGURES
 
 STAGES = [name for name in TIMED if name != "paint"]  # where no stroke corrects the depth
@@ -32,6 +33,12 @@ STROKES = {
         {"kind": "still", "closed": True, "points": [[155, 80], [240, 80], [240, 168], [155, 168]]},
     ],
 }  # fmt: skip
+
+
+def build(photo: Path, job: Path, options: BuildOptions, annotations: Path | None = None, **more) -> dict:
+    """Build with nothing kept in memory."""
+    told = {name: more.pop(name) for name in ("progress", "warn") if name in more}
+    return Builder().build(Request(photo, job, options, annotations, **more), **told)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +160,7 @@ def test_a_still_photo_on_demand(tmp_path, landscape_file):
 def test_without_strokes_it_moves_as_suggested_and_says_so(tmp_path, landscape_file):
     told = []
     report = build(landscape_file, tmp_path / "job", OPTIONS, warn=told.append)
-    assert told == report["warnings"] and "moves as suggested" in told[0] and report["moving_points"] > 0
+    assert told == report["warnings"] and "move as suggested" in told[0] and report["moving_points"] > 0
     flat = write_png(tmp_path / "flat.png", np.full((HEIGHT, WIDTH, 3), 128, np.uint8)) or tmp_path / "flat.png"
     report = build(flat, tmp_path / "flat", OPTIONS)
     assert "this is a still 3D photo" in report["warnings"][0] and report["moving_points"] == 0
@@ -165,7 +172,7 @@ def test_a_failing_build_leaves_the_job_as_it_was(tmp_path, landscape_file, stro
     before = files(tmp_path / "job")
     np.save(tmp_path / "flat.npy", np.ones((HEIGHT, WIDTH)))
     with pytest.raises(CinemaError, match="same everywhere"):
-        build(landscape_file, tmp_path / "job", OPTIONS, strokes, tmp_path / "flat.npy")
+        build(landscape_file, tmp_path / "job", OPTIONS, strokes, depth=tmp_path / "flat.npy")
     assert files(tmp_path / "job") == before
 
 
@@ -398,8 +405,8 @@ def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
     depth[40:70, 60:100] = 1
     layers = split_layers(photo.color, depth, camera)
     assert layers.bands
-    cache.write_layers(tmp_path, layers)
-    again = cache.read_layers(tmp_path, camera)
+    stored.write_layers(tmp_path, layers)
+    again = stored.read_layers(tmp_path, camera)
     for name in ("pad", "color", "disparity", "valid", "label"):
         np.testing.assert_array_equal(getattr(again, name), getattr(layers, name))
     for new, old in zip(again.bands, layers.bands, strict=True):
@@ -410,7 +417,7 @@ def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
         arrays = dict(file)
     np.savez(tmp_path / job_files.LAYERS, **arrays | {"source_0": arrays["source_0"] + 10**9})
     with pytest.raises(ValueError, match="not there"):
-        cache.read_layers(tmp_path, camera)
+        stored.read_layers(tmp_path, camera)
 
 
 def test_a_photo_that_was_replaced_in_the_job_folder(own, landscape_file, strokes, edits):
