@@ -20,7 +20,7 @@ from ..files.mask import read_mask
 from ..files.photo import LINEAR, read_photo
 from ..layers.split import Layers, split_layers
 from ..motion.hints import Hints, read_hints
-from ..motion.solve import feather, solve_motion
+from ..motion.solve import MotionConstraints, feather, solve_motion
 from ..motion.suggest import suggest_strokes
 from ..motion.sway import solve_sway
 from ..points.moving import join_points, moving_points
@@ -304,16 +304,13 @@ class Stages:
         if self.request.flow:
             return on_canvas(self.imported(), pad)
         moved = np.float32(pad)
-        return solve_motion(
-            surface.region,
+        known = MotionConstraints(
             hints.pixels + moved,
             hints.velocities,
-            surface.color,
-            surface.disparity,
             pins=hints.pins + moved,
             outlets=None if hints.outlets is None else on_canvas(hints.outlets, pad),
-            perspective=self.options.perspective,
         )
+        return solve_motion(surface.region, known, surface.color, surface.disparity, self.options.perspective)
 
     def faded(self, motion: Motion) -> np.ndarray:
         """(Hc, Wc) float32, the factor on the flow by which it fades at the region's border and under a soft mask."""
