@@ -1,9 +1,9 @@
-"""Motion of a photo: hints and regions from strokes, and the fields that are solved for from them.
+"""Motion of a photo: hints and regions read from strokes, and the motion fields solved from them.
 
 Imported by other rooms:
 
 * hints: `Hints`, `read_hints`
-* solve: `feather`, `solve_motion`
+* solve: `MotionConstraints`, `feather`, `solve_motion`
 * streamlines: `join_streamlines`, `trace_streamlines`, `trace_swings`
 * suggest: `suggest_strokes`
 * sway: `phase_lag`, `solve_sway`, `stretch`

@@ -1,7 +1,8 @@
-"""Banks: the border of a part of the region inside the picture, as places with smooth outward normals.
+"""The boundary of a part of the region inside the picture, as samples with smooth outward normals.
 
-Input: a mask. Output: `Banks`. Pixel steps are smoothed along the border, by its length, so that a slanting bank has
-the normal that it was drawn with; where the border reaches the picture's frame it goes straight on.
+Input: a mask. Output: `Boundary`. The pixel steps of the contour are smoothed along it, by its length, so a slanting
+boundary has the normal with which it was drawn. Where the boundary reaches the picture's frame, it is continued
+straight for the smoothing.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-TREMBLE = 1.5  # px of border; steps from pixel to pixel are smoothed over it before lengths are measured
+STEP_SMOOTHING = 1.5  # px along the contour; sigma that smooths its pixel steps before lengths are measured
 
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
-    """Places along borders, evenly spaced.
+    """Samples along boundaries, evenly spaced.
 
     Attributes:
         pixels: (B, 2) float64, px.
-        normal: (B, 2) float64, outward unit normals; zero where the border has none (a spike, a single pixel).
-        island: (B,) bool, the border is that of a hole in the mask.
-        spacing: px of border that each place stands for.
+        normal: (B, 2) float64, outward unit normals; zero where the boundary has none (a spike, a single pixel).
+        island: (B,) bool, the boundary is that of a hole in the mask.
+        spacing: px of boundary that each sample stands for.
     """
 
     pixels: np.ndarray
@@ -32,23 +33,23 @@ class Boundary:
 
 
 def trace_boundary(mask: np.ndarray, spacing: int, sigma: float) -> Boundary:
-    """Trace the borders of a mask; the picture's frame is none.
+    """Trace the boundaries of a mask. The picture's frame is not a boundary.
 
     Args:
         mask: (H, W) bool.
-        spacing: Of the places, px.
-        sigma: Of the smoothing of normals along the border, px.
+        spacing: Of the samples, px.
+        sigma: Of the smoothing of normals along the boundary, px.
 
     Returns:
-        The banks.
+        The boundary.
     """
     contours, tree = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     last = np.array(mask.shape[::-1]) - 1
     pixels, normals, islands = [np.zeros((0, 2))], [np.zeros((0, 2))], [np.zeros(0, bool)]
     for contour, (_, _, _, parent) in zip(contours, tree[0] if len(contours) else ()):
         line = contour[:, 0].astype(np.float64)
-        for run, ring in _inside_frame(line, ((line == 0) | (line == last)).any(1)):
-            run = _even(_smoothed(run, TREMBLE, ring), ring)
+        for run, ring in _runs_off_frame(line, ((line == 0) | (line == last)).any(1)):
+            run = _evenly_spaced(_smoothed(run, STEP_SMOOTHING, ring), ring)
             tangent = np.gradient(_smoothed(run, sigma, ring), axis=0) if len(run) > 1 else np.zeros((1, 2))
             length = np.linalg.norm(tangent, axis=1, keepdims=True)
             normal = np.where(length > 0.2, np.stack([-tangent[:, 1], tangent[:, 0]], 1) / np.maximum(length, 1e-9), 0)
@@ -59,8 +60,13 @@ def trace_boundary(mask: np.ndarray, spacing: int, sigma: float) -> Boundary:
     return Boundary(np.concatenate(pixels), np.concatenate(normals), np.concatenate(islands), float(spacing))
 
 
-def _inside_frame(line: np.ndarray, framed: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-    """The stretches of a closed contour away from the frame; True with the whole one, which is a ring."""
+def _runs_off_frame(line: np.ndarray, framed: np.ndarray) -> list[tuple[np.ndarray, bool]]:
+    """The runs of a closed contour between its pixels on the frame, and whether each run is a ring.
+
+    Args:
+        line: (N, 2) px.
+        framed: (N,) bool, on the frame.
+    """
     if not framed.any():
         return [(line, True)]
     start = int(np.argmax(framed))
@@ -69,8 +75,8 @@ def _inside_frame(line: np.ndarray, framed: np.ndarray) -> list[tuple[np.ndarray
     return [(line[begin:end], False) for begin, end in zip(ends[::2], ends[1::2])]
 
 
-def _even(line: np.ndarray, ring: bool) -> np.ndarray:
-    """The line at places 1 px apart: a chain of pixels has more of them per px where it runs level."""
+def _evenly_spaced(line: np.ndarray, ring: bool) -> np.ndarray:
+    """The line sampled 1 px apart. A chain of pixels has more pixels per px of length where it runs level."""
     if len(line) < 3:
         return line
     path = np.concatenate([line, line[:1]]) if ring else line
@@ -80,7 +86,7 @@ def _even(line: np.ndarray, ring: bool) -> np.ndarray:
 
 
 def _smoothed(line: np.ndarray, sigma: float, ring: bool) -> np.ndarray:
-    """Gaussian mean along the line; a ring closes, an open line goes straight on beyond its ends."""
+    """Gaussian mean along the line. A ring wraps around; an open line continues straight beyond its ends."""
     reach = int(3 * sigma)
     if ring:
         wide = np.take(line, np.arange(-reach, len(line) + reach), axis=0, mode="wrap")

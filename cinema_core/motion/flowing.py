@@ -1,4 +1,8 @@
-"""Flowing regions of a photo: sky, water and falls, found by colour and texture."""
+"""Flowing regions of a photo: sky, water and falls, found by colour and texture.
+
+Input: the working photo. Output: connected parts, as masks of the photo at RULES_SIDE. The depth network segments the
+sky; all other regions are found by rules.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from ..depth.sky import find_horizon
 from ..image.masks import grab_cut
 from ..shared.data import Photo
 
-RULES_SIDE = 320  # px; the rules look at shapes, not at texture
-SPECK = 0.001  # share of the photo; nothing as small counts as a part
-SAME_SKY = 7.0  # distance in Lab across the lower end of the sky; a horizon shows more
-DARK = 35.0  # of Lab's L; what is darker than the sky by more, and rises above the horizon, is neither fog nor a fall
+RULES_SIDE = 320  # px, the photo's longer side for the rules, which judge shapes and not fine texture
+MIN_PART_AREA = 0.001  # share of the photo; smaller connected components are dropped
+SKY_CONTINUITY = 7.0  # Lab distance across the lower end of the sky; a horizon has a larger one
+SKY_DARKENING = 35.0  # of Lab's L; an area darker than the sky by more, above the horizon, is neither fog nor a fall
 
 
 def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
-    """Connected parts of a photo that look as if they flowed; looked for once for each photo.
+    """Connected parts of a photo that appear to flow; computed once for each photo.
 
     Args:
         photo: The working photo.
@@ -29,10 +33,10 @@ def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
     """
     if photo not in _found:
         small = shrink_to(photo.color, RULES_SIDE)
-        if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # nothing to see
+        if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # too small or too uniform for the rules
             return []
-        sky = _small_sky(photo, small.shape[1::-1])
-        _found[photo] = _parts(_flowing(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
+        sky = _small_sky(photo, (small.shape[1], small.shape[0]))
+        _found[photo] = _parts(_flowing_mask(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
     return _found[photo]
 
 
@@ -40,11 +44,12 @@ _found: WeakKeyDictionary[Photo, list[tuple[np.ndarray, bool]]] = WeakKeyDiction
 
 
 def _small_sky(photo: Photo, size: tuple[int, int]) -> np.ndarray:
-    """(h, w) bool of `size`, (w, h)."""
+    """(h, w) bool of `size`, (w, h): the depth network's sky."""
     return cv2.resize(infer(photo).sky.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
 
 
 def shrink_to(color: np.ndarray, side: int) -> np.ndarray:
+    """(h, w, 3), a picture with its longer side shrunk to `side` px; smaller pictures stay as they are."""
     scale = side / max(color.shape[:2])
     if scale >= 1:
         return color
@@ -52,47 +57,50 @@ def shrink_to(color: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(color, size, interpolation=cv2.INTER_AREA)
 
 
-def _flowing(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
-    """(h, w) bool: sky, and what looks like water, foam or fog below it.
+def _flowing_mask(small: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """(h, w) bool: sky, and pixels below it that resemble water, foam or fog.
 
-    A score says how far each pixel is brighter, cooler and smoother than land; GrabCut makes areas of it.
+    A score says by how much each pixel is brighter, cooler and smoother than land. GrabCut turns scores into areas.
     """
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
-    score = _score(cv2.GaussianBlur(lab, (0, 0), small.shape[1] / 320), _detail(lab[..., 0]), sky)
+    score = _water_score(cv2.GaussianBlur(lab, (0, 0), small.shape[1] / 320), _roughness(lab[..., 0]), sky)
     labels = np.where(score > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[score > 2.5], labels[score < -2] = cv2.GC_FGD, cv2.GC_BGD
     labels[sky] = cv2.GC_FGD
-    flows = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    if not 0.01 < flows.mean() < 0.99:
+    flowing = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    if not 0.01 < flowing.mean() < 0.99:
         return sky
-    chroma = np.clip(lab / (100, 70, 70) + (0, 0.5, 0.5), 0, 1)  # told apart by hue rather than by light
+    chroma = np.clip(lab / (100, 70, 70) + (0, 0.5, 0.5), 0, 1)  # GrabCut separates by hue rather than by lightness
     return grab_cut(chroma.astype(np.float32), labels, 2) | sky
 
 
-def _score(lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
+def _water_score(lab: np.ndarray, roughness: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """(h, w) float32: above 0.5 rather water than land. The numbers were set by eye on landscapes."""
     light, red, yellow = (lab[..., channel] for channel in range(3))
     below = ~sky
     cool = -yellow - np.maximum(red, 0) - 0.5 * np.maximum(-red - 8, 0)  # neither brown nor green
-    score = (light - np.clip(_otsu(light[below]), 32, 68)) / 12 + cool / 8
-    if below.any() and np.percentile(yellow[below], 15) < -10:  # where water is blue, grey is sand, but white is foam
+    score = (light - np.clip(_otsu_threshold(light[below]), 32, 68)) / 12 + cool / 8
+    if below.any() and np.percentile(yellow[below], 15) < -10:  # beside blue water grey is sand, but white is foam
         score -= 2.5 * np.clip((yellow + 8) / 6, 0, 1) * np.clip((80 - light) / 6, 0, 1)
-    score += 1.5 * np.clip((4 - detail) / 2, 0, 1) * ((yellow < 4) & (np.abs(red) < 7))
-    score += (light > 82) & (detail < 5)
-    return _score_horizon(score, lab, detail, sky) if sky.any() else score
+    score += 1.5 * np.clip((4 - roughness) / 2, 0, 1) * ((yellow < 4) & (np.abs(red) < 7))
+    score += (light > 82) & (roughness < 5)
+    return _adjust_at_horizon(score, lab, roughness, sky) if sky.any() else score
 
 
-def _score_horizon(score: np.ndarray, lab: np.ndarray, detail: np.ndarray, sky: np.ndarray) -> np.ndarray:
-    """The score with what a horizon tells: the glow on it is sky, and what a level one borders is the sea, and rough
-    or dark things that rise above it stand there, in fog too."""
+def _adjust_at_horizon(score: np.ndarray, lab: np.ndarray, roughness: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """The score with the evidence of the horizon.
+
+    A glow on the horizon is sky. Rough or dark objects that rise above it are solid, in fog too. The area just below
+    a level horizon is sea.
+    """
     light, red, yellow = (lab[..., channel] for channel in range(3))
     height, horizon = len(sky), find_horizon(sky)
     row = np.arange(height)[:, None]
     glow = (light > 75) & (yellow > 4) & (np.abs(row - horizon - 0.025 * height) < 0.125 * height)
     score = np.where(glow, np.maximum(score, np.where(light > 80, 2.6, 1.5)), score)
     above = row < horizon - 0.02 * height
-    score = score - 3 * np.clip((detail - 4) / 2, 0, 1) * above
-    score -= 6 * np.clip((np.median(light[sky]) - light - DARK) / 10, 0, 1) * above
+    score = score - 3 * np.clip((roughness - 4) / 2, 0, 1) * above
+    score -= 6 * np.clip((np.median(light[sky]) - light - SKY_DARKENING) / 10, 0, 1) * above
     bottom = height - np.argmax(sky[::-1], 0)
     level = sky.any(0) & (np.abs(bottom - horizon) < 0.03 * height)
     if level.mean() > 0.35:
@@ -101,40 +109,41 @@ def _score_horizon(score: np.ndarray, lab: np.ndarray, detail: np.ndarray, sky: 
     return score
 
 
-def _detail(light: np.ndarray) -> np.ndarray:
-    """(h, w) float32: how rough the picture is around each pixel."""
+def _roughness(light: np.ndarray) -> np.ndarray:
+    """(h, w) float32: mean absolute Laplacian of the lightness around each pixel."""
     return cv2.GaussianBlur(np.abs(cv2.Laplacian(light, cv2.CV_32F)), (0, 0), 3)
 
 
-def _otsu(light: np.ndarray) -> float:
-    """The threshold that parts dark from light best (Otsu 1979), 0..100."""
+def _otsu_threshold(light: np.ndarray) -> float:
+    """The lightness 0..100 that best separates dark from light pixels (Otsu 1979)."""
     share = np.histogram(light, 100, (0, 100))[0] / max(1, light.size)
     weight, mean = np.cumsum(share), np.cumsum(share * np.arange(100))
     return float(np.argmax((mean[-1] * weight - mean) ** 2 / np.maximum(weight * (1 - weight), 1e-9)))
 
 
-def _parts(flows: np.ndarray, sky: np.ndarray, lab: np.ndarray) -> list[tuple[np.ndarray, bool]]:
-    """Connected parts, the largest first, and whether each is sky."""
+def _parts(flowing: np.ndarray, sky: np.ndarray, lab: np.ndarray) -> list[tuple[np.ndarray, bool]]:
+    """Connected parts, the largest first, and whether each is sky. May add pixels to `sky` in place."""
     upper = sky
     if upper.any():
-        upper |= flows & (np.arange(len(sky))[:, None] < find_horizon(sky))
-        for part in _split(flows & ~upper):
-            if _continues(upper, part, lab):
-                upper = (
-                    cv2.morphologyEx((upper | part).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
-                )
-    found = [(part, True) for part in _split(upper)] + [(part, False) for part in _split(flows & ~upper)]
+        upper |= flowing & (np.arange(len(sky))[:, None] < find_horizon(sky))
+        for part in _split(flowing & ~upper):
+            if _continues_sky(upper, part, lab):
+                joined = (upper | part).astype(np.uint8)
+                upper = cv2.morphologyEx(joined, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+    found = [(part, True) for part in _split(upper)] + [(part, False) for part in _split(flowing & ~upper)]
     return sorted(found, key=lambda part: -part[0].sum())
 
 
 def _split(mask: np.ndarray) -> list[np.ndarray]:
+    """The connected components of an opened mask, each (h, w) bool, without the smallest."""
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    return [numbers == number for number in range(1, count) if stats[number, cv2.CC_STAT_AREA] >= SPECK * mask.size]
+    smallest = MIN_PART_AREA * mask.size
+    return [numbers == number for number in range(1, count) if stats[number, cv2.CC_STAT_AREA] >= smallest]
 
 
-def _continues(upper: np.ndarray, part: np.ndarray, lab: np.ndarray) -> bool:
-    """Whether a part goes on below the sky without an edge: more sky, or the fog that it is made of."""
+def _continues_sky(upper: np.ndarray, part: np.ndarray, lab: np.ndarray) -> bool:
+    """Whether a part continues below the sky without an edge, as more sky or as fog."""
     height, width = upper.shape
     bottom = height - 1 - np.argmax(upper[::-1], 0)
     column = np.flatnonzero(upper.any(0) & (bottom > 4) & (bottom < height - 6))
@@ -143,5 +152,5 @@ def _continues(upper: np.ndarray, part: np.ndarray, lab: np.ndarray) -> bool:
         return False
     smooth = cv2.GaussianBlur(lab, (0, 0), 1.5)
     step = np.linalg.norm(smooth[bottom[column] - 3, column] - smooth[bottom[column] + 4, column], axis=1)
-    enclosed = not part[-1].any()  # land ends it below
-    return bool(np.median(step) < (2 if enclosed else 1) * SAME_SKY)
+    enclosed = not part[-1].any()  # land borders it below
+    return bool(np.median(step) < (2 if enclosed else 1) * SKY_CONTINUITY)

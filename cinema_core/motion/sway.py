@@ -1,7 +1,7 @@
 """Sway: the second kind of motion, to and fro, for grass, branches, flags and boats.
 
-Input: what sways, and hints how far. Output: a field of amplitudes, and `MovingPoints` that keep their colour. It loops
-by itself, and phase 0 is the photo.
+Input: the swaying area, and hints along strokes in it. Output: a field of amplitudes, and the phase of the swing at
+every pixel. A swing loops by itself.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .solve import solve_motion
+from .solve import MotionConstraints, solve_motion
 
-DEFAULT_EXTENT = 1 / 150  # of the longer side; how far what has no hint swings, sideways, end to end
-FADE = 3.0  # extents; width of the strip over which the swing fades to none at the area's border
-STEEPEST = 0.5  # px of displacement per px; beyond it the points stand too far apart, and near 1 the picture folds
-WAVE = 1.0  # of the longer side; length of the wave in which a wide area swings
+DEFAULT_EXTENT = 1 / 150  # of the longer side, end to end; sideways swing of an area without a hint
+FADE_WIDTH = 3.0  # extents; width of the strip over which the swing fades to zero at the area's border
+MAX_STRETCH = 0.5  # px of displacement per px; beyond it points stand too far apart, and near 1 the picture folds
+WAVELENGTH = 1.0  # of the longer side, of the wave that runs through a wide area
 
 
 def solve_sway(
@@ -25,18 +25,18 @@ def solve_sway(
     disparity: np.ndarray,
     pins: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Solve for how far every pixel swings to either side.
+    """Solve for the amplitude of every pixel's swing.
 
     Args:
-        region: (H, W) bool, what sways; to the end of the canvas where it goes on beyond the photo.
+        region: (H, W) bool, the swaying area; where it continues beyond the photo, up to the edge of the canvas.
         pixels: (S, 2) float32, px, where the swing is known.
         extents: (S, 2) float32, px, from one end of the swing to the other.
         color: (H, W, 3) float32, sRGB.
         disparity: (H, W) float32.
-        pins: (P, 2) float32, px, where nothing swings.
+        pins: (P, 2) float32, px, where nothing swings; None for no pins.
 
     Returns:
-        (H, W, 2) float32, px, half the extent; zero at the region's border and outside it.
+        (H, W, 2) float32, px to either side, half the extent; zero at the region's border and outside it.
     """
     amplitude = np.zeros((*region.shape, 2), np.float32)
     if not region.any():
@@ -49,27 +49,26 @@ def solve_sway(
         mask, own = parts == part, hinted == part
         at, extent = pixels[own], extents[own]
         if not own.any():
-            at = _middle(mask)
-            extent = np.tile(np.float32([DEFAULT_EXTENT * longer, 0]), (len(at), 1))
+            at = _central_pixels(mask)
+            extent = np.tile(np.array([DEFAULT_EXTENT * longer, 0], np.float32), (len(at), 1))
         fixed = pins[parts[tuple(pins.astype(int).T[::-1])] == part]
         at, known = np.concatenate([at, fixed]), np.concatenate([extent, np.zeros_like(fixed)]) / 2
-        swing = solve_motion(
-            mask, at.astype(np.float32), known.astype(np.float32), color, disparity, incompressible=False
-        )
+        constraints = MotionConstraints(at.astype(np.float32), known.astype(np.float32))
+        swing = solve_motion(mask, constraints, color, disparity, incompressible=False)
         widest = float(np.linalg.norm(extent, axis=1).max())
-        amplitude += _bounded(swing * _fade(mask, max(FADE * widest, longer / 100))[..., None], longer)
+        amplitude += _limit_stretch(swing * _border_fade(mask, max(FADE_WIDTH * widest, longer / 100))[..., None])
     return amplitude
 
 
 def _inside(pixels: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """(P,) bool: on a pixel of the region."""
+    """(P,) bool, whether (P, 2) px lie in the region."""
     on = ((pixels >= 0) & (pixels < region.shape[::-1])).all(1)
     on[on] = region[tuple(pixels[on].astype(int).T[::-1])]
     return on
 
 
-def _middle(mask: np.ndarray) -> np.ndarray:
-    """(S, 2) px, some pixels far from the border."""
+def _central_pixels(mask: np.ndarray) -> np.ndarray:
+    """(S, 2) float32 px: a sample of the pixels farthest from the border."""
     distance = cv2.distanceTransform(
         cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5
     )
@@ -77,8 +76,8 @@ def _middle(mask: np.ndarray) -> np.ndarray:
     return np.stack([columns, rows], 1)[:: max(1, len(rows) // 50)].astype(np.float32) + 0.5
 
 
-def _fade(mask: np.ndarray, width: float) -> np.ndarray:
-    """(H, W) float32 0..1: none at the border, all at `width` px from it or where the area is widest."""
+def _border_fade(mask: np.ndarray, width: float) -> np.ndarray:
+    """(H, W) float32 0..1: 0 at the border, 1 at `width` px from it, or nearer in a narrow area."""
     distance = (
         cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) if not mask.all() else np.full(mask.shape, np.inf)
     )
@@ -86,25 +85,25 @@ def _fade(mask: np.ndarray, width: float) -> np.ndarray:
     return (near * near * (3 - 2 * near) * mask).astype(np.float32)
 
 
-def _bounded(amplitude: np.ndarray, longer: int) -> np.ndarray:
-    """Reduced as a whole until neighbours stay together."""
-    return amplitude * np.float32(min(1.0, STEEPEST / max(float(stretch(amplitude).max()), 1e-6)))
+def _limit_stretch(amplitude: np.ndarray) -> np.ndarray:
+    """The amplitudes, scaled down together until none exceeds MAX_STRETCH."""
+    return amplitude * np.float32(min(1.0, MAX_STRETCH / max(float(stretch(amplitude).max()), 1e-6)))
 
 
 def stretch(amplitude: np.ndarray) -> np.ndarray:
-    """(H, W) float32: the most that the displacements of neighbours differ by over the swing, px per px."""
+    """(H, W) float32, px per px: bound on the difference of neighbours' displacements at any time of the swing."""
     down, right = np.gradient(amplitude, axis=(0, 1))
     lag = np.stack(np.gradient(phase_lag(amplitude)), -1)
-    grows = np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1))
-    return (grows + np.linalg.norm(amplitude, axis=-1) * np.linalg.norm(lag, axis=-1)).astype(np.float32)
+    gradient = np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1))
+    return (gradient + np.linalg.norm(amplitude, axis=-1) * np.linalg.norm(lag, axis=-1)).astype(np.float32)
 
 
 def phase_lag(amplitude: np.ndarray) -> np.ndarray:
-    """(H, W) radians by which the swing is ahead: a wave that runs the way that most of the area swings."""
+    """(H, W) float32 radians to add to the phase: a wave that runs along the main direction of the swing."""
     height, width = amplitude.shape[:2]
     size = np.linalg.norm(amplitude, axis=-1)
     main = amplitude[size > 0.5 * size.max()].sum(0) if size.max() > 0 else np.zeros(2)
-    across, down = main / max(np.linalg.norm(main), 1e-6)
-    turn = 2 * np.pi / (WAVE * max(height, width))
+    across, down = main / max(float(np.linalg.norm(main)), 1e-6)
+    turn = 2 * np.pi / (WAVELENGTH * max(height, width))
     column, row = np.arange(width) - width / 2, np.arange(height) - height / 2
     return (-turn * (across * column[None] + down * row[:, None])).astype(np.float32)

@@ -22,7 +22,7 @@ from ..files.mask import read_mask
 from ..files.photo import LINEAR, read_photo
 from ..layers.split import Layers, split_layers
 from ..motion.hints import Hints, read_hints
-from ..motion.solve import feather, solve_motion
+from ..motion.solve import MotionConstraints, feather, solve_motion
 from ..motion.suggest import suggest_strokes
 from ..motion.sway import solve_sway
 from ..points.moving import join_points, moving_points
@@ -175,16 +175,9 @@ def _solve_motion(
     if imported is not None:
         flow = pad_to_canvas(imported, pad)
     else:
-        flow = solve_motion(
-            surface.region,
-            hints.pixels + moved,
-            hints.velocities,
-            surface.color,
-            surface.disparity,
-            pins=hints.pins + moved,
-            outlets=None if hints.outlets is None else pad_to_canvas(hints.outlets, pad),
-            perspective=options.perspective,
-        )
+        outlets = None if hints.outlets is None else pad_to_canvas(hints.outlets, pad)
+        constraints = MotionConstraints(hints.pixels + moved, hints.velocities, hints.pins + moved, outlets)
+        flow = solve_motion(surface.region, constraints, surface.color, surface.disparity, options.perspective)
     if swaying is None:
         return Motion(surface, None, flow, None)
     swing = solve_sway(

@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cinema_core.image.grid import sample
-from cinema_core.motion.solve import solve_motion
+from cinema_core.motion.solve import MotionConstraints, solve_motion
 from cinema_core.motion.trajectories import advect
 
 WIDTH, HEIGHT = 640, 360
@@ -262,7 +262,8 @@ def figures(flow: Flow, count: int, seed: int, banks: bool = True) -> dict[str, 
     truth = flow.velocity(grid)
     ends, pixels, velocities = hints_of(flow, count, seed)
     flat = np.ones(region.shape, np.float32)
-    field = solve_motion(region, pixels, velocities, np.full((*region.shape, 3), 0.5, np.float32), flat)
+    grey = np.full((*region.shape, 3), 0.5, np.float32)
+    field = solve_motion(region, MotionConstraints(pixels, velocities), grey, flat)
     plain = baseline_field(region, ends)
     mean = np.linalg.norm(truth[region], axis=1).mean()
     found = {
@@ -344,8 +345,7 @@ def growth() -> None:
         noise = cv2.resize(np.random.default_rng(0).random((90, 160, 3), np.float32), (width, height))
         inputs = (
             region,
-            pixels * np.float32(factor),
-            velocities * np.float32(factor),
+            MotionConstraints(pixels * np.float32(factor), velocities * np.float32(factor)),
             noise,
             np.ones(region.shape, np.float32),
         )

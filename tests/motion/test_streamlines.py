@@ -1,11 +1,18 @@
-"""Streamlines: lines that follow the field, evenly spread, no more than can be drawn at once."""
+"""Streamlines: lines that follow the field, evenly spaced, and not too many to draw."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from cinema_core.motion.streamlines import FAST, MOST, SLOW, join_streamlines, trace_streamlines, trace_swings
+from cinema_core.motion.streamlines import (
+    FAST_FRAMES,
+    MAX_LINES,
+    SLOW_FRAMES,
+    join_streamlines,
+    trace_streamlines,
+    trace_swings,
+)
 
 HEIGHT, WIDTH = 200, 320
 
@@ -27,7 +34,7 @@ def test_lines_are_as_long_as_the_water_travels():
     speed = np.hypot(0.3, 0.1)
     np.testing.assert_allclose(lines.speed, speed, rtol=1e-3)
     frames = [np.linalg.norm(line[-1] - line[0]) / speed for line in each(lines)]
-    assert max(frames) == pytest.approx(max(FAST, min(SLOW, WIDTH / 40 / speed)), rel=0.01)
+    assert max(frames) == pytest.approx(max(FAST_FRAMES, min(SLOW_FRAMES, WIDTH / 40 / speed)), rel=0.01)
     directions = np.array([line[-1] - line[0] for line in each(lines)])
     np.testing.assert_allclose(directions[:, 1] / directions[:, 0], 1 / 3, rtol=1e-2)
 
@@ -60,12 +67,12 @@ def test_lines_keep_apart_and_leave_no_gap():
     assert nearest.max() < 16
 
 
-def test_no_more_than_can_be_drawn():
+def test_the_number_of_lines_is_limited():
     big = trace_streamlines(np.full((900, 1600, 2), 0.5, np.float32), np.ones((900, 1600), bool))
-    assert 500 < len(big.speed) <= MOST
+    assert 500 < len(big.speed) <= MAX_LINES
 
 
-def test_nothing_moves():
+def test_no_lines_where_nothing_moves():
     for motion, region in ((field(0, 0), everywhere()), (field(1, 0), ~everywhere())):
         lines = trace_streamlines(motion, region)
         assert lines.lines.shape == (0, 2) and lines.offsets.tolist() == [0] and lines.speed.shape == (0,)

@@ -1,4 +1,4 @@
-"""Suggested strokes: what flows is found in plain pictures, what does not is left alone, and no picture is refused."""
+"""Suggested strokes: flowing areas are found in plain pictures, others are left alone, and no picture is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from pictures import landscape
 
 from cinema_core.motion.hints import read_hints
-from cinema_core.motion.suggest import MOST_CORNERS, suggest_strokes
+from cinema_core.motion.suggest import MAX_CORNERS, suggest_strokes
 from cinema_core.shared.data import Photo
 
 
@@ -34,15 +34,15 @@ def test_sky_and_water_are_found_and_the_shore_and_the_rock_are_not(seen, stroke
 
 
 def test_every_region_has_a_motion_stroke_inside_of_it(seen, strokes):
-    told = []
-    hints = read_hints(strokes, seen, warn=told.append)
-    assert told == [] and len(hints.pixels) > 0
+    warnings = []
+    hints = read_hints(strokes, seen, warn=warnings.append)
+    assert warnings == [] and len(hints.pixels) > 0
     kinds = [stroke.kind for stroke in strokes]
     assert kinds[0] == "region" and kinds.count("motion") >= kinds.count("region") >= 2
     assert set(kinds) <= {"region", "still", "motion"}
     for stroke in strokes:
         assert stroke.closed == (stroke.kind != "motion")
-        assert len(stroke.points) <= MOST_CORNERS and stroke.points.dtype == np.float32
+        assert len(stroke.points) <= MAX_CORNERS and stroke.points.dtype == np.float32
         assert (stroke.points >= 0).all() and (stroke.points <= (seen.width, seen.height)).all()
 
 
@@ -54,7 +54,7 @@ def test_the_sky_drifts_sideways_and_slowly(seen, strokes):
 
 
 def test_hills_in_the_haze_stay():
-    """Smooth and bluish as water, yet far darker than the sky that they rise into."""
+    """They are smooth and bluish like water, but far darker than the sky behind them."""
     rows, columns = np.mgrid[:200, :320]
     grain = np.random.default_rng(0).normal(0, 1.5, (200, 320, 1))
     hill = rows > 60 + 25 * np.sin(columns / 40)

@@ -1,10 +1,10 @@
-"""What sways to and fro: how far every pixel swings, and the points that do."""
+"""Swaying areas: the amplitude of every pixel, and the swaying points."""
 
 import numpy as np
 import pytest
 
 from cinema_core.layers.split import Layers, split_layers
-from cinema_core.motion.sway import STEEPEST, solve_sway
+from cinema_core.motion.sway import MAX_STRETCH, solve_sway
 from cinema_core.points.moving import join_points
 from cinema_core.points.moving_surface import MovingSurface, find_swaying_surface
 from cinema_core.points.still import still_points
@@ -19,7 +19,7 @@ HERE = np.eye(4)
 
 
 class Meadow:
-    """Stripes on a wall that faces the camera; an area of it sways, rooted in its lower edge."""
+    """Stripes on a wall that faces the camera. An area of it sways, pinned along a line near its lower edge."""
 
     def __init__(self) -> None:
         x = np.mgrid[:HEIGHT, :WIDTH][1]
@@ -61,9 +61,6 @@ def splatter(meadow) -> Splatter:
     return Splatter(arrays, meadow.layers.camera, POINT_SIZE)
 
 
-# the field
-
-
 def test_a_stroke_is_the_swing_from_end_to_end(meadow):
     assert np.allclose(meadow.on_photo(meadow.amplitude)[50, 80], np.array(EXTENT) / 2, atol=0.3)
 
@@ -95,7 +92,7 @@ def test_without_a_stroke_it_swings_gently_sideways(meadow):
 def test_a_swing_too_wide_for_its_area_is_reduced(meadow):
     amplitude = meadow.solve([(80, 60)], [(90, 0)])
     steps = [np.linalg.norm(np.diff(amplitude, axis=axis), axis=-1).max() for axis in (0, 1)]
-    assert np.abs(amplitude).max() > 4 and max(steps) <= STEEPEST
+    assert np.abs(amplitude).max() > 4 and max(steps) <= MAX_STRETCH
 
 
 def test_two_areas_swing_each_its_own_way(meadow):
@@ -109,16 +106,13 @@ def test_two_areas_swing_each_its_own_way(meadow):
     assert amplitude[60, 40, 0] > 1.7 and amplitude[60, 120, 1] > 1.7 and abs(amplitude[60, 40, 1]) < 0.1
 
 
-# the points
-
-
 def test_phase_0_and_the_loops_end_are_the_photo(meadow, splatter):
     for phase in (0.0, 1 - 1e-6):
         picture = splatter.render(phase, HERE)[0]
         assert np.abs(np.rint(picture * 255) - np.rint(meadow.photo * 255)).max() <= 2
 
 
-def test_it_swings_to_both_sides_and_what_is_outside_stays(meadow, splatter):
+def test_it_swings_to_both_sides_and_pixels_outside_stay(meadow, splatter):
     row, columns = 50, slice(72, 88)
 
     def shift(phase: float) -> int:
@@ -131,7 +125,7 @@ def test_it_swings_to_both_sides_and_what_is_outside_stays(meadow, splatter):
 
 
 def test_no_hole_opens_and_no_second_picture_shows(meadow, splatter):
-    """What sways is not in the still points as well."""
+    """The swaying pixels are not among the still points as well."""
     on_photo = np.floor(meadow.layers.camera.project(splatter.points["still_position"].numpy())).astype(int)
     fine = splatter.points["still_radius_factor"].numpy() == 1
     column, row = on_photo[fine & ((on_photo >= 0) & (on_photo < (WIDTH, HEIGHT))).all(1)].T
@@ -148,6 +142,6 @@ def test_it_keeps_its_colour_and_swings_as_often_as_told(meadow):
     assert (moving.cycles == 3).all() and moving.cycles.dtype == np.int16
     assert all(np.array_equal(moving.color0, end) for end in (moving.color1, moving.mean0, moving.mean1))
     assert not moving.displacement[[0, -1]].any() and (moving.birth == 0).all() and (moving.death == 2).all()
-    assert moving.radius_factor.min() == 1 and moving.radius_factor.max() > 1.02  # where neighbours part
+    assert moving.radius_factor.min() == 1 and moving.radius_factor.max() > 1.02  # larger where neighbours move apart
     both = join_points([moving, moving])
     assert both.displacement.shape == (KEYS + 1, 2 * len(moving.position), 3)
