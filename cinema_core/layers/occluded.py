@@ -15,7 +15,7 @@ import numpy as np
 from ..image.grid import nearest_labels, with_margin
 from ..shared.camera import CIRCLE, SIDE, UP_DOWN, ZOOM_IN, Camera
 from .discontinuities import CUT
-from .outpaint import MARGIN
+from .outpaint import REACH_MARGIN
 
 BEHIND = CUT / 4  # disparity by which a band lies behind its occluder at least
 LEAST = 0.5  # of the reach sideways that a band has in any direction
@@ -199,7 +199,7 @@ class _Reveals:
             """Of the distance from the middle, when the camera moves ahead by so much."""
             return np.maximum(0, 1 / (1 - step * near) - 1 / (1 - step * np.maximum(far, 0)))
 
-        jump, self.factor = near - far, np.float32(reach * MARGIN)
+        jump, self.factor = near - far, np.float32(reach * REACH_MARGIN)
         self.sideways, self.opens, self.back = (
             v.astype(np.float32) for v in (jump * camera.focal, opened(ZOOM_IN), CIRCLE[2] * jump)
         )

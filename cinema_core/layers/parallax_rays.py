@@ -14,7 +14,7 @@ import numpy as np
 from ..shared.camera import camera_path
 from .discontinuities import CUT
 from .occluded import BEHIND, Canvas, Occluded, extrapolate_plane, is_ground, offset_from_centre
-from .outpaint import MARGIN
+from .outpaint import REACH_MARGIN
 
 LATER = 1e5  # px; of edges whose own layer goes on there from a closer one
 STALE = 0.75  # share of the ways followed that goes on, below which the others are left out
@@ -114,7 +114,7 @@ def _find_ways(canvas: Canvas, edges: _Edges, reach: float) -> _Ways:
         )  # to what of the far surface comes to lie under the edge
         length = np.sqrt(np.square(way).sum(0))
         toward = way / np.maximum(length, 1e-6)
-        opens, last = reach * MARGIN * length / np.maximum(near - far, 1e-6), reach * MARGIN * length + 2
+        opens, last = reach * REACH_MARGIN * length / np.maximum(near - far, 1e-6), reach * REACH_MARGIN * length + 2
         toward, opens, last = (values.astype(np.float32) for values in (toward, opens, last))
         rows = np.flatnonzero(length > 0.5)
         for aside in (-0.5, 0.5) if way.all(0).any() else (0.0,):

@@ -17,7 +17,7 @@ from ..shared.camera import PATHS, camera_path
 from ..threads import map_threads
 from .discontinuities import CUT
 from .occluded import BEHIND, Canvas, Occluded
-from .outpaint import AROUND
+from .outpaint import THIN_SURROUND
 
 MARGIN = 1.02  # of the presets' amplitude
 CELLS = 1200  # along the longer side of a large canvas, about; of a smaller one each pixel is one
@@ -56,7 +56,8 @@ def find_disoccluded(
     seen_border, *seen_behind = cells.seen(groups, reach * MARGIN * CENTRES)
     valid.ravel()[border[seen_border]] = True
     # what lies around a nearer thing moves less, and may stay out of sight; but nothing else would tell where the thing ends
-    nearer = cv2.dilate(np.where(valid, canvas.disparity, np.float32(0)), np.ones((2 * AROUND + 1,) * 2, np.uint8))
+    kernel = np.ones((2 * THIN_SURROUND + 1,) * 2, np.uint8)
+    nearer = cv2.dilate(np.where(valid, canvas.disparity, np.float32(0)), kernel)
     valid |= canvas.valid & (nearer > canvas.disparity + CUT)
     seen = dict(zip(parts, seen_behind))
     left = [[part.where(seen[part]) for part in tier if seen[part].any()] for tier in tiers]

@@ -1,4 +1,4 @@
-"""What compression leaves in the sky beside edges, and what must not be taken for it."""
+"""Fringes of compression in the sky beside depth discontinuities, and details that must not be taken for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SKY, HILL = np.float32((0.75, 0.8, 0.9)), np.float32((0.2, 0.25, 0.2))
 
 
 def scene(width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour of a hill before a slowly changing sky, its disparity, and how far each row is above the hill, px."""
+    """Colour of a hill before a slowly changing sky, its disparity, and each pixel's height above the hill, px."""
     height = width * 9 // 16
     row, column = np.mgrid[:height, :width]
     top = np.rint(height * (0.6 + 0.1 * np.sin(column / width * 6))).astype(int)
@@ -29,7 +29,7 @@ def cleaned(color: np.ndarray, disparity: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("width", [320, 1500])
-def test_a_faint_fringe_goes(width):
+def test_a_faint_fringe_is_removed(width):
     color, disparity, above = scene(width)
     fringe = (above > 0) & (above <= max(2, width // 200))
     ringing = color.copy()
@@ -50,7 +50,7 @@ def test_twigs_and_clouds_stay():
     assert np.abs(cleaned(clouds, disparity) - clouds).max() < 1e-6
 
 
-def test_without_a_sky_or_an_edge_nothing_changes():
+def test_without_a_sky_or_a_discontinuity_nothing_changes():
     color, disparity, _ = scene(320)
     kept = color.copy()
     remove_fringes(kept, np.full_like(disparity, 0.01), np.zeros_like(disparity))
@@ -58,8 +58,8 @@ def test_without_a_sky_or_an_edge_nothing_changes():
     assert np.array_equal(cleaned(color, disparity + 0.1), color)
 
 
-def test_fog_that_grows_darker_towards_the_hill_shows_no_rim():
-    """The ring that is looked at ends as the sky beyond it is."""
+def test_fog_that_grows_darker_towards_the_hill_shows_no_outline():
+    """The corrected strip beside the hill joins the sky beyond it without a step."""
     color, disparity, above = scene(720)
     fog = np.clip(1 - above / 40, 0, 1)[..., None].astype(np.float32) * np.float32(0.1)
     color = np.where((above > 0)[..., None], color - fog, color)
@@ -68,7 +68,7 @@ def test_fog_that_grows_darker_towards_the_hill_shows_no_rim():
     assert np.abs(down)[(above > 1)[1:]].max() < 0.012
 
 
-def test_a_faint_fringe_goes_where_clouds_change_slowly():
+def test_a_faint_fringe_is_removed_where_clouds_change_slowly():
     color, disparity, above = scene(720)
     clouds = 0.1 * np.sin(np.arange(720) / 36).astype(np.float32)[None, :, None]
     color = np.where((above > 0)[..., None], color + clouds, color)

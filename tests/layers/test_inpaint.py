@@ -1,4 +1,4 @@
-"""Inpainting: how often what is there is copied."""
+"""Inpainting: how often a source is copied."""
 
 from pathlib import Path
 
@@ -23,5 +23,5 @@ def test_a_fill_comes_from_many_places(monkeypatch):
     monkeypatch.setattr(patch_copy, "_Copier", watched)
     inpaint.inpaint_hole(photo, hole, ~hole, np.zeros(hole.shape, np.float32))
     (search,) = searches
-    copies = search._copies()[search._flat(search.match)].numpy()
+    copies = search._count_copies()[search._flat(search.match)].numpy()
     assert np.quantile(copies, 0.9) < 6, "much of the fill is one place of the photo, again and again"

@@ -1,4 +1,4 @@
-"""Mixed pixels on depth edges: both colours and the share, and what the picture shows of them."""
+"""Mixed pixels along depth discontinuities: both colours and the share, and how the picture shows them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def srgb(color: np.ndarray) -> np.ndarray:
 
 
 def tree() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour, disparity and coverage of a trunk, a slanting branch and a twig before the sky, as a camera mixes them."""
+    """Colour, disparity and coverage of a trunk, a slanting branch and a twig before the sky, mixed as by a camera."""
     large = np.zeros((HEIGHT * 8, WIDTH * 8), np.uint8)
     cv2.line(large, (800, 0), (760, HEIGHT * 8), 1, 160)
     cv2.line(large, (800, 900), (2300, 300), 1, 30)
@@ -41,7 +41,7 @@ def tree() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def rim() -> MixedPixels:
+def mixed_pixels() -> MixedPixels:
     color, disparity, _ = tree()
     return unmix(color, disparity, find_discontinuities(disparity, np.ones(disparity.shape, bool)))
 
@@ -53,6 +53,7 @@ def layers() -> Layers:
 
 
 def splatter(layers: Layers) -> Splatter:
+    """Draws the layers' still points."""
     still, _ = still_points(layers, find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers))
     arrays = {f"still_{name}": getattr(still, name) for name in ("position", "color", "radius_factor")}
     none = {"color0", "color1", "mean0", "mean1", "position"}
@@ -61,69 +62,72 @@ def splatter(layers: Layers) -> Splatter:
     return Splatter(arrays | {"moving_displacement": np.zeros((2, 0, 3), np.float32)}, layers.camera, 1.4)
 
 
-def test_the_shares_and_both_colours_are_found(rim):
+def test_the_shares_and_both_colours_are_found(mixed_pixels):
     _, _, alpha = tree()
-    true = alpha.ravel()[rim.index]
+    true = alpha.ravel()[mixed_pixels.index]
     mixed = ((alpha > 0.15) & (alpha < 0.85)).sum()
-    assert len(rim) > 0.6 * mixed and np.all(np.diff(rim.index) > 0)
-    assert np.abs(rim.alpha - true).mean() < 0.06
-    assert np.abs(rim.far_color - SKY).max(1).mean() < 0.03
-    clear = rim.alpha > 0.4
-    assert np.abs(rim.color - BARK).max(1)[clear].mean() < 0.05
+    assert len(mixed_pixels) > 0.6 * mixed and np.all(np.diff(mixed_pixels.index) > 0)
+    assert np.abs(mixed_pixels.alpha - true).mean() < 0.06
+    assert np.abs(mixed_pixels.far_color - SKY).max(1).mean() < 0.03
+    clear = mixed_pixels.alpha > 0.4
+    assert np.abs(mixed_pixels.color - BARK).max(1)[clear].mean() < 0.05
 
 
-def test_mixed_again_they_are_the_photo(rim):
+def test_mixed_again_the_colours_are_the_photo(mixed_pixels):
     color, _, _ = tree()
-    share = rim.alpha[:, None]
-    again = srgb(share * linear(rim.color) + (1 - share) * linear(rim.far_color))
-    assert np.abs(again - color.reshape(-1, 3)[rim.index]).max() < 0.01
+    share = mixed_pixels.alpha[:, None]
+    again = srgb(share * linear(mixed_pixels.color) + (1 - share) * linear(mixed_pixels.far_color))
+    assert np.abs(again - color.reshape(-1, 3)[mixed_pixels.index]).max() < 0.01
 
 
-def test_the_owner_is_near_and_close(rim):
+def test_the_owner_is_foreground_and_close(mixed_pixels):
     _, disparity, _ = tree()
-    assert (disparity.ravel()[rim.owner] == np.float32(NEAR)).all()
-    assert np.hypot(*(np.array(np.divmod(rim.owner, WIDTH)) - np.divmod(rim.index, WIDTH))).max() <= 5
-    assert (rim.owner[rim.front] == rim.index[rim.front]).all()
+    assert (disparity.ravel()[mixed_pixels.owner] == np.float32(NEAR)).all()
+    assert np.hypot(*(np.array(np.divmod(mixed_pixels.owner, WIDTH)) - np.divmod(mixed_pixels.index, WIDTH))).max() <= 5
+    assert (mixed_pixels.owner[mixed_pixels.front] == mixed_pixels.index[mixed_pixels.front]).all()
 
 
-def test_in_a_large_picture_one_of_each_cell_looks_for_its_neighbours(monkeypatch):
+def test_in_a_large_picture_one_pixel_of_each_cell_is_sampled_for_its_neighbours(monkeypatch):
     large = np.zeros((800, 16000), np.uint8)
-    for begin, end, wide in (((300, 0), (900, 800), 200), ((2000, 900), (9000, -100), 60), ((9000, 0), (10000, 800), 24),
-                             ((12802, 0), (12822, 800), 36), ((13402, 0), (13404, 800), 40), ((14002, 0), (14700, 800), 36)):  # fmt: skip
-        cv2.line(large, begin, end, 1, wide)  # 50 to 6 px; of the thinner ones no pixel is clear
+    branches = [((300, 0), (900, 800), 200), ((2000, 900), (9000, -100), 60), ((9000, 0), (10000, 800), 24)]
+    branches += [((12802, 0), (12822, 800), 36), ((13402, 0), (13404, 800), 40), ((14002, 0), (14700, 800), 36)]
+    for begin, end, wide in branches:
+        cv2.line(large, begin, end, 1, wide)  # 50 to 6 px wide; the thinner ones have no clear pixel
     alpha = cv2.resize(large.astype(np.float32), (4000, 200), interpolation=cv2.INTER_AREA)
     color = srgb(alpha[..., None] * linear(BARK) + (1 - alpha[..., None]) * linear(SKY)).astype(np.float32)
     disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
-    cuts = find_discontinuities(disparity, np.ones(disparity.shape, bool))
-    looking, sides = [], matting._sides
+    near = find_discontinuities(disparity, np.ones(disparity.shape, bool))
+    sampled, sides = [], matting._sides
     monkeypatch.setattr(
-        matting, "_sides", lambda around, place, *rest: looking.append(len(place)) or sides(around, place, *rest)
+        matting, "_sides", lambda around, place, *rest: sampled.append(len(place)) or sides(around, place, *rest)
     )
-    found = unmix(color, disparity, cuts)
+    found = unmix(color, disparity, near)
     mixed = ((alpha > 0.15) & (alpha < 0.85)).sum()
-    assert len(found) > 0.6 * mixed and sum(looking) < 7 * (cuts > 0).sum()  # 5 px to either side may be mixed
+    assert len(found) > 0.6 * mixed
+    assert sum(sampled) < 7 * (near > 0).sum()  # 5 px to either side may be mixed
     assert np.abs(found.alpha - alpha.ravel()[found.index]).mean() < 0.06
     assert np.abs(found.far_color - SKY).max(1).mean() < 0.03
     assert (disparity.ravel()[found.owner] == np.float32(NEAR)).all()
     found.remove_foreground(color)
     left = np.abs(color - SKY).max(-1)[(disparity == FAR) & (alpha > 0.15)]
-    assert len(left) > 1000 and (left > 0.1).mean() < 0.005  # a dotted line beside each branch, when the camera moves
+    # else a dotted line would show beside each branch when the camera moves
+    assert len(left) > 1000 and (left > 0.1).mean() < 0.005
 
 
 def test_texture_on_its_own_side_is_not_mixed():
-    """Neither grain on both sides of a sharp edge, nor colours that are alike."""
+    """Neither noise on both sides of a sharp edge, nor a foreground and background of similar colours."""
     random = np.random.default_rng(0)
     disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
     disparity[:, 100:200] = NEAR
-    cuts = find_discontinuities(disparity, np.ones(disparity.shape, bool))
+    near = find_discontinuities(disparity, np.ones(disparity.shape, bool))
     color = np.where(disparity[..., None] == NEAR, BARK, SKY) + random.normal(0, 0.03, (HEIGHT, WIDTH, 3))
-    assert len(unmix(np.clip(color, 0, 1).astype(np.float32), disparity, cuts)) < 0.1 * (cuts > 0).sum()
-    alike = np.clip(0.5 + random.normal(0, 0.1, (HEIGHT, WIDTH, 3)), 0, 1).astype(np.float32)
-    assert len(unmix(alike, disparity, cuts)) < 0.1 * (cuts > 0).sum()
+    assert len(unmix(np.clip(color, 0, 1).astype(np.float32), disparity, near)) < 0.1 * (near > 0).sum()
+    similar = np.clip(0.5 + random.normal(0, 0.1, (HEIGHT, WIDTH, 3)), 0, 1).astype(np.float32)
+    assert len(unmix(similar, disparity, near)) < 0.1 * (near > 0).sum()
 
 
-def test_through_gaps_too_small_for_a_clear_pixel_the_far_side_is_known_from_around():
-    """A lattice whose gaps are four px wide: no pixel that is seen through them can be taken to be clear."""
+def test_through_gaps_too_small_for_a_clear_pixel_the_background_is_sampled_farther_around():
+    """A lattice with gaps four px wide: no pixel of the background inside them is clear."""
     large = np.zeros((HEIGHT * 8, WIDTH * 8), np.uint8)
     large[400:690, 800:1800] = 1
     for row in range(434, 650, 64):
@@ -132,31 +136,31 @@ def test_through_gaps_too_small_for_a_clear_pixel_the_far_side_is_known_from_aro
     alpha = cv2.resize(large.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     color = srgb(alpha[..., None] * linear(BARK) + (1 - alpha[..., None]) * linear(SKY)).astype(np.float32)
     disparity = np.where(alpha > 0.5, NEAR, FAR).astype(np.float32)
-    rim = unmix(color, disparity, find_discontinuities(disparity, np.ones(disparity.shape, bool)))
+    mixed_pixels = unmix(color, disparity, find_discontinuities(disparity, np.ones(disparity.shape, bool)))
     inside = np.s_[56:80, 112:210]
     kept = color.copy()
-    rim.remove_foreground(kept)
+    mixed_pixels.remove_foreground(kept)
     kept, color, gaps = kept[inside], color[inside], disparity[inside] == FAR
     assert gaps.sum() > 300 and np.abs(color[gaps] - SKY).max(1).mean() > 0.05
     assert np.abs(kept[gaps] - SKY).max(1).mean() < 0.02
 
 
-def test_a_mixed_pixel_tells_of_the_far_surface_that_it_shows_and_of_no_other(rim):
-    front = np.flatnonzero(rim.front)
-    index, gray = rim.index[front], np.full((len(front), 3), 0.5, np.float32)
+def test_a_mixed_pixel_colours_the_occluded_surface_that_it_shows_and_no_other(mixed_pixels):
+    front = np.flatnonzero(mixed_pixels.front)
+    index, gray = mixed_pixels.index[front], np.full((len(front), 3), 0.5, np.float32)
     assert len(front) and np.array_equal(
-        rim.show_background(index, np.full(len(front), FAR), gray), rim.far_color[front]
+        mixed_pixels.show_background(index, np.full(len(front), FAR), gray), mixed_pixels.far_color[front]
     )
-    assert np.array_equal(rim.show_background(index, np.full(len(front), 0.4), gray), gray)
+    assert np.array_equal(mixed_pixels.show_background(index, np.full(len(front), 0.4), gray), gray)
 
 
-def test_without_cuts_there_is_no_rim():
+def test_without_discontinuities_there_are_no_mixed_pixels():
     flat = np.full((20, 30), 0.5, np.float32)
-    rim = unmix(np.zeros((20, 30, 3), np.float32), flat, np.zeros_like(flat))
-    assert len(rim) == 0 and len(rim.show_background(np.arange(5), np.zeros(5), np.ones((5, 3)))) == 5
+    found = unmix(np.zeros((20, 30, 3), np.float32), flat, np.zeros_like(flat))
+    assert len(found) == 0 and len(found.show_background(np.arange(5), np.zeros(5), np.ones((5, 3)))) == 5
 
 
-def test_a_points_size_says_its_share():
+def test_the_size_of_a_point_gives_its_share():
     alpha = np.linspace(0, 1, 50, dtype=np.float32)
     radius_factor = footprint_radius(alpha)
     assert (
@@ -174,7 +178,7 @@ def test_the_first_frame_is_the_photo(layers):
     assert -10 * np.log10(error[(alpha > 0) & (alpha < 1)].mean()) > 35
 
 
-def test_no_seam_of_bark_stays_in_the_sky_nor_of_sky_on_the_bark(layers):
+def test_no_seam_of_bark_stays_in_the_sky_and_none_of_sky_on_the_bark(layers):
     pose = np.eye(4)
     pose[0, 3] = SIDE
     picture, _ = splatter(layers).render(0.0, pose)

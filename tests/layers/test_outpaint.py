@@ -1,10 +1,10 @@
-"""What goes on beyond the photo's border: surfaces, and thin things that cross it."""
+"""Continuation beyond the photo's border: surfaces, and thin structures that cross it."""
 
 import cv2
 import numpy as np
 import pytest
 
-from cinema_core.layers.outpaint import MARGIN, continue_outward, extend_thin, find_visible, outpaint_margin
+from cinema_core.layers.outpaint import REACH_MARGIN, continue_outward, extend_thin, find_visible, outpaint_margin
 from cinema_core.layers.split import split_layers
 from cinema_core.shared.camera import PATHS, UP_DOWN, Camera, camera_path
 
@@ -14,7 +14,7 @@ SIDES = {"top": lambda a: a, "bottom": lambda a: a[::-1], "left": lambda a: a.T,
 
 
 def branch(side: str, lean: float = 0.5, length: int = 60, wide: int = 3) -> np.ndarray:
-    """(H, W) disparity: a thin thing that starts in the middle of a side and leans by so many px per px inward."""
+    """(H, W) disparity: a thin structure that starts in the middle of a side and leans by `lean` px per px inward."""
     disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
     turned = SIDES[side](disparity)
     for row in range(length):
@@ -24,7 +24,7 @@ def branch(side: str, lean: float = 0.5, length: int = 60, wide: int = 3) -> np.
 
 
 def beyond(disparity: np.ndarray, side: str) -> np.ndarray:
-    """The canvas' disparity with thin things, turned so that the side is at the top."""
+    """The canvas' disparity with thin structures, turned so that the side is at the top."""
     canvas = continue_outward(disparity, PAD)
     target, source = extend_thin(disparity, PAD)
     canvas.ravel()[target] = canvas.ravel()[source]
@@ -32,7 +32,7 @@ def beyond(disparity: np.ndarray, side: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_thin_thing_goes_on_along_its_direction_and_no_wider(side):
+def test_a_thin_structure_continues_along_its_direction_and_no_wider(side):
     canvas = beyond(branch(side), side)
     amount, beside = PAD[::-1] if side in ("top", "bottom") else PAD
     for out in (2, amount // 2, amount - 1):
@@ -41,20 +41,20 @@ def test_a_thin_thing_goes_on_along_its_direction_and_no_wider(side):
         assert abs(column[0] - (50 - 0.5 * out)) <= 2
 
 
-def test_a_short_thing_is_made_whole_and_ends():
+def test_a_short_structure_is_completed_and_ends():
     canvas = beyond(branch("top", lean=0, length=7), "top")
     near = (canvas[: PAD[1]] > (NEAR + FAR) / 2).any(1)
     assert near.sum() == 7 and near[-7:].all()
 
 
-def test_what_is_wide_goes_on_as_a_surface():
+def test_a_wide_structure_continues_as_a_surface():
     disparity = branch("top", lean=0, wide=40)
     assert not len(extend_thin(disparity, PAD)[0])
     near = continue_outward(disparity, PAD)[: PAD[1]] > (NEAR + FAR) / 2
     assert (near.sum(1) == 40).all()
 
 
-def test_a_thin_thing_beyond_the_border_has_its_own_colour_and_what_is_around_it_has_not():
+def test_a_thin_structure_beyond_the_border_has_its_own_colour_and_its_surroundings_do_not():
     disparity = branch("top")
     color = np.where(disparity[..., None] > 0.5, np.float32((0.9, 0.1, 0.1)), np.float32((0.1, 0.7, 0.2)))
     layers = split_layers(color, 1 / disparity, Camera(WIDTH, HEIGHT, float(WIDTH)))
@@ -67,7 +67,7 @@ def test_a_thin_thing_beyond_the_border_has_its_own_colour_and_what_is_around_it
 
 
 def in_frame(camera: Camera, disparity: np.ndarray, pad: tuple[int, int], more: float = 1.0) -> np.ndarray:
-    """(Hc, Wc) bool: pixels of the canvas whose centre is in the frame from some pose of the presets, `more` times as far."""
+    """(Hc, Wc) bool: canvas pixels whose centre some pose of the presets shows, moved `more` times as far."""
     row, column = np.indices(disparity.shape)
     places = camera.unproject(np.stack([column, row], -1) + 0.5 - np.array(pad), 1 / disparity)
     seen = np.zeros(disparity.shape, bool)
@@ -79,7 +79,7 @@ def in_frame(camera: Camera, disparity: np.ndarray, pad: tuple[int, int], more: 
 
 
 @pytest.mark.parametrize("level", [0.3, 1.0])
-def test_of_the_canvas_corners_only_what_a_preset_shows_is_kept_and_all_of_that(level):
+def test_the_canvas_corners_are_valid_where_a_preset_shows_them_and_only_there(level):
     camera = Camera(WIDTH * 2, HEIGHT * 2, WIDTH * 2.0)
     pad = outpaint_margin(np.full((HEIGHT, WIDTH), np.float32(level)), camera)
     disparity = np.full((camera.height + 2 * pad[1], camera.width + 2 * pad[0]), np.float32(level))
@@ -87,11 +87,11 @@ def test_of_the_canvas_corners_only_what_a_preset_shows_is_kept_and_all_of_that(
     assert valid[in_frame(camera, disparity, pad)].all()
     corner = np.ones_like(valid)
     corner[pad[1] : -pad[1]] = corner[:, pad[0] : -pad[0]] = False
-    near = cv2.dilate(in_frame(camera, disparity, pad, MARGIN).astype(np.uint8), np.ones((11, 11), np.uint8)) > 0
+    near = cv2.dilate(in_frame(camera, disparity, pad, REACH_MARGIN).astype(np.uint8), np.ones((11, 11), np.uint8)) > 0
     assert not (valid & corner & ~near).any()
 
 
-def test_behind_what_stands_beyond_the_border_nothing_goes_on_that_does_not_move_into_view():
+def test_behind_an_occluder_beyond_the_border_only_surfaces_that_move_into_view_continue():
     """The post moves into view from far beyond the frame; the wall behind it only from close to it."""
     disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
     disparity[:, 60:100] = NEAR
@@ -99,5 +99,5 @@ def test_behind_what_stands_beyond_the_border_nothing_goes_on_that_does_not_move
     layers = split_layers(np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(np.float32), 1 / disparity, camera)
     row = np.concatenate([np.divmod(band.index, layers.valid.shape[1])[0] for band in layers.bands])
     beyond = np.maximum(layers.pad[1] - row, row - (layers.pad[1] + HEIGHT - 1))
-    assert np.count_nonzero(beyond == 1) and beyond.max() <= MARGIN * UP_DOWN * WIDTH * FAR + 4
+    assert np.count_nonzero(beyond == 1) and beyond.max() <= REACH_MARGIN * UP_DOWN * WIDTH * FAR + 4
     assert layers.valid[layers.pad[1] - 10, layers.pad[0] + 80]

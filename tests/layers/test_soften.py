@@ -1,4 +1,4 @@
-"""What an invented surface keeps of its fine texture."""
+"""How much fine texture an inpainted surface keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHAPE = (200, 320)
 
 
 def fill(width: int, shape: tuple[int, int] = SHAPE, grain: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Flat indices of an upright strip, and noise on a ramp of grey there."""
+    """Flat indices of a vertical strip, and its colours: noise on a ramp of grey, in squares of `grain` px."""
     rows, columns = np.arange(40 * grain, 160 * grain), np.arange(100 * grain, 100 * grain + width)
     index = (rows[:, None] * shape[1] + columns).ravel()
     level = np.linspace(0.3, 0.6, len(rows), dtype=np.float32)[:, None]
@@ -20,6 +20,7 @@ def fill(width: int, shape: tuple[int, int] = SHAPE, grain: int = 1) -> tuple[np
 
 
 def roughness(color: np.ndarray, width: int, grain: int = 1) -> float:
+    """Standard deviation of the differences between horizontal neighbours of one size of grain, away from the ends."""
     values = color[:, 0].reshape(-1, width)[20 * grain : -20 * grain : grain]
     return float(np.diff(values[:, grain // 2 :: grain], axis=1).std())
 
@@ -44,14 +45,14 @@ def test_a_wide_fill_keeps_its_texture_inside():
 
 
 def test_leaves_in_the_shade_keep_their_texture():
-    """Their mean would be a veil."""
+    """Their mean colour would be a veil."""
     index, color = fill(5)
     leaves = np.where(np.random.default_rng(2).random(len(index)) < 0.2, np.float32(0.5), np.float32(0.02))
     leaves = np.repeat(leaves[:, None], 3, 1)
     assert np.abs(soften(SHAPE, index, leaves) - leaves).mean() < 0.02
 
 
-def test_a_larger_canvas_is_softened_alike():
+def test_a_larger_canvas_is_softened_too():
     small, large = fill(5), fill(20, (800, 1280), grain=4)
     kept = [
         roughness(soften(shape, *part), width, grain) / roughness(part[1], width, grain)
@@ -60,5 +61,5 @@ def test_a_larger_canvas_is_softened_alike():
     assert 0.2 < kept[1] < 1.0
 
 
-def test_nothing_to_fill_is_nothing():
+def test_an_empty_fill_stays_empty():
     assert soften(SHAPE, np.zeros(0, np.int64), np.zeros((0, 3), np.float32)).shape == (0, 3)

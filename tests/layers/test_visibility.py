@@ -8,7 +8,7 @@ from cinema_core.layers import split as layering
 from cinema_core.layers import visibility
 from cinema_core.layers.discontinuities import find_discontinuities
 from cinema_core.layers.occluded import Canvas, Occluded
-from cinema_core.layers.outpaint import AROUND
+from cinema_core.layers.outpaint import THIN_SURROUND
 from cinema_core.layers.split import split_layers
 from cinema_core.layers.visibility import find_disoccluded
 from cinema_core.points.moving_surface import find_flowing_surface
@@ -122,7 +122,7 @@ def test_what_lies_around_a_near_thing_tells_where_it_ends():
     valid, _ = find_disoccluded(canvas((POST, NEAR)), [], NOTHING, WINDOW)
     top = int(np.flatnonzero(valid[:, POST.start + PAD + 30])[0])
     beside = valid[top + 1, POST.start + PAD - 30 : POST.start + PAD]
-    assert top < PAD - UP_DOWN * WIDTH * NEAR and beside[-AROUND:].all() and not beside[:-AROUND].any()
+    assert top < PAD - UP_DOWN * WIDTH * NEAR and beside[-THIN_SURROUND:].all() and not beside[:-THIN_SURROUND].any()
 
 
 def test_it_is_the_reach_that_tells_how_far_cameras_move():
