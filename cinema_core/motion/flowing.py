@@ -6,12 +6,12 @@ sky; all other regions are found by rules.
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from ..depth.network import infer
+from ..depth.network import Prediction, infer
 from ..depth.sky import find_horizon
 from ..image.masks import grab_cut
 from ..shared.data import Photo
@@ -21,31 +21,25 @@ MIN_PART_AREA = 0.001  # share of the photo; smaller connected components are dr
 SKY_CONTINUITY = 7.0  # Lab distance across the lower end of the sky; a horizon has a larger one
 SKY_DARKENING = 35.0  # of Lab's L; an area darker than the sky by more, above the horizon, is neither fog nor a fall
 
+FlowingPart = tuple[np.ndarray, bool]  # (h, w) bool of the photo at RULES_SIDE, and whether it is sky
 
-def find_flowing(photo: Photo) -> list[tuple[np.ndarray, bool]]:
-    """Connected parts of a photo that appear to flow; computed once for each photo.
+
+def find_flowing(photo: Photo, predict: Callable[[], Prediction] | None = None) -> list[FlowingPart]:
+    """Find the connected parts of a photo that appear to flow.
 
     Args:
         photo: The working photo.
+        predict: Gives the depth network's prediction, whose sky is used; None runs the network.
 
     Returns:
-        The largest part first: (h, w) bool of the photo at RULES_SIDE, and whether it is sky.
+        The parts, the largest first; none where the photo is too small or too uniform for the rules.
     """
-    if photo not in _found:
-        small = shrink_to(photo.color, RULES_SIDE)
-        if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:  # too small or too uniform for the rules
-            return []
-        sky = _small_sky(photo, (small.shape[1], small.shape[0]))
-        _found[photo] = _parts(_flowing_mask(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
-    return _found[photo]
-
-
-_found: WeakKeyDictionary[Photo, list[tuple[np.ndarray, bool]]] = WeakKeyDictionary()
-
-
-def _small_sky(photo: Photo, size: tuple[int, int]) -> np.ndarray:
-    """(h, w) bool of `size`, (w, h): the depth network's sky."""
-    return cv2.resize(infer(photo).sky.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    small = shrink_to(photo.color, RULES_SIDE)
+    if min(small.shape[:2]) < 12 or small.std((0, 1)).max() < 0.02:
+        return []
+    predicted = (predict() if predict else infer(photo)).sky.astype(np.float32)
+    sky = cv2.resize(predicted, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA) > 0.5
+    return _parts(_flowing_mask(small, sky), sky, cv2.cvtColor(small, cv2.COLOR_RGB2Lab))
 
 
 def shrink_to(color: np.ndarray, side: int) -> np.ndarray:

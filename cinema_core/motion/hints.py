@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from ..image.polyline import resample, tangents
 from ..shared.data import Photo, Stroke
 from ..shared.errors import CinemaError
 from ..shared.stroke_files import DEPTH_KINDS
+from .flowing import FlowingPart, find_flowing
 from .outlines import AREA_KINDS, area_masks, encloses_area, mask_at, outlet_mask, with_painted
 from .region_growing import grow_region
 
@@ -61,6 +63,7 @@ def read_hints(
     speed: float = 1.0,
     warn: Warn = lambda text: None,
     painted: np.ndarray | None = None,
+    find_parts: Callable[[], Sequence[FlowingPart]] | None = None,
 ) -> Hints:
     """Turn strokes into velocities and areas.
 
@@ -73,6 +76,7 @@ def read_hints(
         speed: Factor on every velocity, and on the extent of every swing.
         warn: Called with one sentence for each kind of stroke that was left out, and each hint that is missing.
         painted: (H, W) float32 0..1, a mask of the flowing region, as from `read_mask`; outlines are drawn over it.
+        find_parts: Gives the photo's flowing parts, for a region that grows from strokes; None finds them.
 
     Returns:
         The hints; an empty region where there are no strokes.
@@ -84,7 +88,7 @@ def read_hints(
     areas = area_masks(strokes, photo)
     lines = [_sampled(stroke, photo) for stroke in strokes if stroke.kind == "motion"]
     pins = _pins(strokes, photo)
-    region, grown, soft = _region(areas, painted, lines, pins, photo)
+    region, grown, soft = _region(areas, painted, lines, pins, photo, find_parts or partial(find_flowing, photo))
     moving = region | areas["sway"]
     _check_region(moving, strokes, warn)
     pixels, velocities, extents = _velocities(lines, photo, speed)
@@ -161,7 +165,12 @@ def _sampled(stroke: Stroke, photo: Photo) -> _Line:
 
 
 def _region(
-    areas: dict[str, np.ndarray], painted: np.ndarray | None, lines: Sequence[_Line], pins: np.ndarray, photo: Photo
+    areas: dict[str, np.ndarray],
+    painted: np.ndarray | None,
+    lines: Sequence[_Line],
+    pins: np.ndarray,
+    photo: Photo,
+    find_parts: Callable[[], Sequence[FlowingPart]],
 ) -> tuple[np.ndarray, bool, np.ndarray | None]:
     """The region as drawn and painted. If there is none, it is grown from the motion strokes outside swaying areas.
 
@@ -173,7 +182,8 @@ def _region(
     flowing = [line for line in lines if not mask_at(areas["sway"], line.pixels).all()]
     grown = not region.any() and painted is None and bool(flowing)
     if grown:
-        region = grow_region([line.pixels for line in flowing], areas["still"] | areas["sway"], pins, photo)
+        kept = areas["still"] | areas["sway"]
+        region = grow_region([line.pixels for line in flowing], kept, pins, photo, find_parts())
     return region, grown, soft
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..image.masks import grab_cut, refine_mask
 from ..image.polyline import pixel_corners
 from ..shared.data import Photo
-from .flowing import find_flowing
+from .flowing import FlowingPart
 
 GROW_SIDE = 240  # px, of the photo's longer side for GrabCut, whose time grows faster than the photo
 EDGE_SIDE = 1280  # px, of the longer side at which the region's border follows the photo's edges
@@ -25,7 +25,9 @@ NEAR_STROKE = 0.05  # of the longer side; pixels so near a stroke are GrabCut's 
 MIN_OVERLAP = 0.6  # share of a stroke; a flowing part that contains more of it is selected
 
 
-def grow_region(lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo) -> np.ndarray:
+def grow_region(
+    lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo, flowing: Sequence[FlowingPart]
+) -> np.ndarray:
     """Grow a region from strokes.
 
     Args:
@@ -34,11 +36,12 @@ def grow_region(lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray,
         pins: (P, 2) px, where nothing moves. The region may continue across them, but pixels with colours like theirs
             are less likely part of it.
         photo: The working photo.
+        flowing: The photo's flowing parts, as from `find_flowing`.
 
     Returns:
         (H, W) bool, the connected components that the strokes touch.
     """
-    parts = [part for part, _ in find_flowing(photo)]
+    parts = [part for part, _ in flowing]
     shares = np.array([[_inside_part(part, line, photo).mean() for part in parts] for line in lines]).reshape(
         len(lines), len(parts)
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..image.masks import refine_mask
 from ..shared.data import Photo, Stroke
-from .flowing import RULES_SIDE, find_flowing, shrink_to
+from .flowing import RULES_SIDE, FlowingPart, find_flowing, shrink_to
 
 OUTLINE_SIDE = 640  # px, of the longer side at which outlines follow the photo's edges
 MAX_CORNERS = 60  # of an outline
@@ -24,11 +24,12 @@ SKY_STROKE, WATER_STROKE, FALL_STROKE = 0.03, 0.05, 0.08  # of the longer side; 
 FALL_GRADIENT = 6.0  # Sobel response to Lab's L at RULES_SIDE; smoother areas are no falls
 
 
-def suggest_strokes(photo: Photo) -> list[Stroke]:
+def suggest_strokes(photo: Photo, parts: list[FlowingPart] | None = None) -> list[Stroke]:
     """Suggest regions and a motion for each.
 
     Args:
         photo: The working photo.
+        parts: The photo's flowing parts, as from `find_flowing`; None finds them.
 
     Returns:
         Closed "region" outlines, the largest first, each followed by "still" outlines of the islands in it and by its
@@ -36,9 +37,9 @@ def suggest_strokes(photo: Photo) -> list[Stroke]:
     """
     small = shrink_to(photo.color, RULES_SIDE)
     fine = shrink_to(photo.color, OUTLINE_SIDE)
-    parts = [part for part in find_flowing(photo) if part[0].mean() >= MIN_REGION_AREA]
+    parts = find_flowing(photo) if parts is None else parts
     strokes = []
-    for part, in_sky in parts[:MAX_REGIONS]:
+    for part, in_sky in [part for part in parts if part[0].mean() >= MIN_REGION_AREA][:MAX_REGIONS]:
         outlines = _outlines(refine_mask(part, fine), photo)
         if outlines:
             strokes += [*outlines, *_motion_strokes(small, part, in_sky, photo)]

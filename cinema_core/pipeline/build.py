@@ -70,15 +70,17 @@ def plan(request: Request, run: Runner) -> Plan:
     photo = run(table.PHOTO, file["photo"])
     strokes = run(table.STROKES, photo, file["annotations"])
     depth_strokes = run(table.DEPTH_STROKES, strokes)
+    prediction = run(table.PREDICTION, photo)
 
     base_depth = run(table.BASE_DEPTH, photo, file["depth"])
     depth = either(depth_strokes, run(table.DEPTH, photo, base_depth, depth_strokes), base_depth)
     layers = run(table.LAYERS, photo, depth)
 
-    suggested = run(table.SUGGESTED, photo)
+    flowing = run(table.FLOWING, photo, prediction.later)
+    suggested = run(table.SUGGESTED, photo, flowing)
     imported = run(table.IMPORTED, photo, file["flow"])
     still_photo = given(request.still, request.still)
-    drawn = run(table.DRAWN, photo, strokes, suggested.later, file["region"], imported, still_photo)
+    drawn = run(table.DRAWN, photo, strokes, suggested.later, flowing.later, file["region"], imported, still_photo)
     region, sway_region = run(table.REGION, drawn), run(table.SWAY_REGION, drawn)
 
     surface, swaying = run(table.SURFACE, layers, region), run(table.SWAYING, layers, sway_region)

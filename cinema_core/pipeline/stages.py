@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..depth.find import find_depth
+from ..depth.network import infer
 from ..depth.user_models import load_inpainter
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
@@ -21,6 +22,7 @@ from ..files.flow import read_flow
 from ..files.mask import read_mask
 from ..files.photo import LINEAR, read_photo
 from ..layers.split import Layers, split_layers
+from ..motion.flowing import FlowingPart, find_flowing
 from ..motion.hints import Hints, read_hints
 from ..motion.solve import MotionConstraints, feather, solve_motion
 from ..motion.suggest import suggest_strokes
@@ -110,6 +112,7 @@ def _read_hints(
     photo: Photo,
     strokes: list[Stroke],
     suggest: Callable[[], list[Stroke]],
+    find_parts: Callable[[], list[FlowingPart]],
     mask: Path | None,
     imported: np.ndarray | None,
     still: bool,
@@ -129,7 +132,7 @@ def _read_hints(
     if imported is not None and painted is None and not any(stroke.kind == "region" for stroke in strokes):
         painted = (np.linalg.norm(imported, axis=-1) > IMPORTED_STILL).astype(np.float32)
     warn = _ignore if imported is not None else warnings.append  # an imported motion need not obey hints
-    return Drawn(strokes, read_hints(strokes, photo, options.speed, warn, painted), warnings)
+    return Drawn(strokes, read_hints(strokes, photo, options.speed, warn, painted, find_parts), warnings)
 
 
 _SUGGESTED = "regions that seem to flow move as suggested; draw strokes, or ask for a still photo"
@@ -252,25 +255,27 @@ PHOTO = Stage("photo", _read_photo, ("max_side", "focal"), stored=stored.PHOTO, 
 STROKES = Stage("strokes", _read_strokes)
 DEPTH_STROKES = Stage("depth strokes", _depth_strokes, by_content=True)
 BASE_DEPTH = Stage(
-    "base", find_depth, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
+    "base depth", find_depth, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
     stored=stored.BASE_DEPTH, timed="depth",
 )  # fmt: skip
 DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="paint")
 LAYERS = Stage(
     "layers", _split_layers, ("seed", "reach", "inpaint_model", "device"), stored=stored.LAYERS, timed="layers"
 )
-SUGGESTED = Stage("suggested", suggest_strokes)
-IMPORTED = Stage("imported", _import_flow, ("speed",))
+PREDICTION = Stage("prediction", infer)
+FLOWING = Stage("flowing parts", find_flowing)
+SUGGESTED = Stage("suggested strokes", suggest_strokes)
+IMPORTED = Stage("imported motion", _import_flow, ("speed",))
 DRAWN = Stage("hints", _read_hints, ("speed",), timed="hints")
 REGION = Stage("region", _flowing_region, by_content=True)
 SWAY_REGION = Stage("sway region", _sway_region, by_content=True)
-SURFACE = Stage("surface", _flowing_surface, timed="motion")
-SWAYING = Stage("swaying", _swaying_surface, timed="motion")
+SURFACE = Stage("flowing surface", _flowing_surface, timed="motion")
+SWAYING = Stage("swaying surface", _swaying_surface, timed="motion")
 PHOTO_SURFACE = Stage("photo surface", _photo_surface, kept=False)
 MOTION = Stage("motion", _solve_motion, ("perspective",), timed="motion")
 FEATHER = Stage("feather", _feather, ("feather",))
 FIELD = Stage("motion field", _motion_field, stored=stored.MOTION)
-STILL = Stage("still", _still_points, stored=stored.STILL, timed="points", kept=False)
+STILL = Stage("still points", _still_points, stored=stored.STILL, timed="points", kept=False)
 MOVING = Stage(
     "moving", _moving_points, ("frames", "keys", "swings", "thin", "device"),
     stored=stored.MOVING, timed="points", kept=False,
