@@ -19,7 +19,7 @@ import numpy as np
 from ..image.grid import nearest_labels, one_of_each_cell, with_margin
 from ..shared.srgb import to_linear, to_srgb
 from ..threads import map_threads
-from .discontinuities import CUT
+from .discontinuities import MIN_DISCONTINUITY
 
 WIDE = 1 / 800  # of the longer side; how far a pixel on either side of a cut may be mixed
 SAMPLES = 40  # pixels around that are looked at for the clear colours of the two sides
@@ -82,7 +82,7 @@ class MixedPixels:
         """Colours (B, 3) of what lies so far behind pixels; where it shows in mixed ones beside the near surface, as there."""
         place = np.minimum(np.searchsorted(self.index, index), max(len(self.index) - 1, 0))
         seen = self.front[place] & (self.index[place] == index) if len(self) else np.zeros(len(index), bool)
-        seen &= np.abs(self.far_disparity[place] - disparity) < CUT if len(self) else True
+        seen &= np.abs(self.far_disparity[place] - disparity) < MIN_DISCONTINUITY if len(self) else True
         color = color.copy()
         color[seen] = self.far_color[place[seen]]
         return color
@@ -113,7 +113,7 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> MixedPi
     # in a large picture neighbours that lie between the same two surfaces see the same; but right at an edge each looks
     # for itself: a hair's width away a thing may not be seen any more
     beside = around.distance.ravel()[index] < BESIDE
-    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), CUT / 2, beside)
+    seen, of = one_of_each_cell(index, near.shape, max(1, wide // CELL), (high, low), MIN_DISCONTINUITY / 2, beside)
     sides = _sides_of(around, around.place(index[seen]), high[seen], low[seen])
 
     def rim_of(part: slice) -> MixedPixels:

@@ -199,7 +199,7 @@ def write_layers(folder: Path, layers: Layers) -> None:
     for number, band in enumerate(layers.bands):
         for name in ("index", "source", "color", "disparity"):
             arrays[f"{name}_{number}"] = getattr(band, name)
-    arrays |= {f"rim_{name}": getattr(layers.rim, name) for name in RIM}
+    arrays |= {f"rim_{name}": getattr(layers.mixed_pixels, name) for name in RIM}
     np.savez(folder / job_files.LAYERS, **arrays)
 
 
