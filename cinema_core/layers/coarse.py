@@ -15,7 +15,9 @@ from .discontinuities import MIN_DISCONTINUITY
 from .occluded import MIN_SEPARATION, Canvas, Occluded
 
 MIN_SIDE_CELLS = 2000  # cells along the longer side of a canvas, at least
-MIN_JUMP_SHARE = 0.5  # of the largest jump at pixels beside it; a smaller one between cells is no discontinuity
+MIN_DIFFERENCE_SHARE = (
+    0.5  # of the largest discontinuity at pixels beside it; a smaller one between cells is no discontinuity
+)
 
 
 class CoarseCells:
@@ -54,15 +56,15 @@ class CoarseCells:
         """
         edge = np.flatnonzero(self.pixels.occluder_disparity)
         row, column = np.divmod(edge, self.pixels.shape[1])
-        jump = np.zeros_like(disparity)
+        difference = np.zeros_like(disparity)
         np.maximum.at(
-            jump,
+            difference,
             (row // self.size, column // self.size),
             self.pixels.occluder_disparity.ravel()[edge] - self.pixels.disparity.ravel()[edge],
         )
-        beside = cv2.dilate(jump, np.ones((3, 3), np.uint8))
+        beside = cv2.dilate(difference, np.ones((3, 3), np.uint8))
         nearest = cv2.dilate(disparity, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-        least = np.maximum(MIN_JUMP_SHARE * beside, MIN_DISCONTINUITY)
+        least = np.maximum(MIN_DIFFERENCE_SHARE * beside, MIN_DISCONTINUITY)
         return np.where((beside > 0) & (nearest - disparity > least), nearest, np.float32(0))
 
     def behind_pixels(self, part: Occluded, source: np.ndarray, slope: np.ndarray) -> Occluded:

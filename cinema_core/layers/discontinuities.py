@@ -15,7 +15,9 @@ from ..threads import map_threads
 # Disparity; the smallest difference between neighbours that is a depth discontinuity. At the presets' amplitude it
 # opens a gap of 2 px at a width of 1280 px; the size of the points covers smaller gaps.
 MIN_DISCONTINUITY = 0.02
-SLOPE_WINDOW = 1 / 320  # of the longer side; how far on both sides a discontinuity is compared with the slope
+SLOPE_WINDOW = (
+    1 / 320
+)  # of the longer side; how far on both sides the slope is measured that a discontinuity must exceed
 MIN_SLOPE_RATIO = 1.5  # a discontinuity is at least so many times the change per px of the slopes beside it
 MAX_SURFACE_SLOPE = 40.0  # disparity per longer side; even a wall right beside the camera slopes by less
 MAX_STACKED = 4.0  # equal discontinuities within three windows on either side; a larger rise of disparity is a slope
@@ -76,17 +78,17 @@ def _discontinuities_along(disparity: np.ndarray, valid: np.ndarray, axis: int) 
     before, across = (np.concatenate(places) for places in zip(*found))
     after, last = before + 1, len(values) - 1
     low, high = values[before, across], values[after, across]
-    jump, sign = np.abs(high - low), np.sign(high - low)
+    difference, sign = np.abs(high - low), np.sign(high - low)
     # Slope in the same direction on either side, per px, of the adjacent pixel and over the window.
-    slope = np.zeros_like(jump)
+    slope = np.zeros_like(difference)
     for step in {1, window}:
         back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
         rises = sign * (low - values[back, across]) / step, sign * (values[ahead, across] - high) / step
         slope = np.maximum(slope, np.maximum(*rises))  # the foot of a steep slope is steep on one side only
-    kept = jump > MIN_SLOPE_RATIO * slope
+    kept = difference > MIN_SLOPE_RATIO * slope
     back, ahead = np.maximum(before - 3 * window, 0), np.minimum(after + 3 * window, last)
     rise = sign * (values[ahead, across] - values[back, across])
-    kept |= (jump > MAX_SURFACE_SLOPE / max(disparity.shape)) & (rise < MAX_STACKED * jump)
+    kept |= (difference > MAX_SURFACE_SLOPE / max(disparity.shape)) & (rise < MAX_STACKED * difference)
     before, after, across, low, high = (a[kept] for a in (before, after, across, low, high))
     up = high > low
     view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])

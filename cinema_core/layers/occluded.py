@@ -256,9 +256,9 @@ class _Disocclusion:
             """Share of the distance from the centre by which an edge opens when the camera moves ahead by `step`."""
             return np.maximum(0, 1 / (1 - step * occluder) - 1 / (1 - step * np.maximum(background, 0)))
 
-        jump, self._factor = occluder - background, np.float32(reach * MARGIN)
+        difference, self._factor = occluder - background, np.float32(reach * MARGIN)
         self._sideways, self._ahead, self._back = (
-            v.astype(np.float32) for v in (jump * camera.focal, opened(ZOOM_IN), CIRCLE[2] * jump)
+            v.astype(np.float32) for v in (difference * camera.focal, opened(ZOOM_IN), CIRCLE[2] * difference)
         )
         self._offset = offset.astype(np.float32)
 

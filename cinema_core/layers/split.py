@@ -95,7 +95,8 @@ def split_layers(
         depth: (H, W) float32, scene units, edges as steps.
         camera: The photo's camera.
         seed: Seed of the inpainting.
-        reach: Factor on how far the presets move the camera: how far surfaces continue behind occluders and the border.
+        reach: Factor on how far the presets move the camera, and so on how far surfaces continue behind occluders and
+            beyond the border.
         fill: (image (H, W, 3) float32, mask (H, W) bool) -> image; replaces the exemplar-based inpainting.
 
     Returns:
@@ -138,8 +139,8 @@ class _OutpaintedDepth:
         window: Rows and columns of the photo on the canvas.
         disparity: (Hc, Wc) float32.
         valid: (Hc, Wc) bool, pixels that the presets can show.
-        thin: (T,) int64 each: flat canvas indices of thin objects beyond the border, and
-            of the pixels of the photo that they mirror.
+        thin: (T,) int64 each: flat canvas indices of thin objects beyond the border, and of the pixels of
+            the photo that they mirror.
     """
 
     pad: tuple[int, int]
