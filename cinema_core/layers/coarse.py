@@ -15,9 +15,7 @@ from .discontinuities import MIN_DISCONTINUITY
 from .occluded import MIN_SEPARATION, Canvas, Occluded
 
 MIN_SIDE_CELLS = 2000  # cells along the longer side of a canvas, at least
-MIN_DIFFERENCE_SHARE = (
-    0.5  # of the largest discontinuity at pixels beside it; a smaller one between cells is no discontinuity
-)
+MIN_DIFFERENCE_SHARE = 0.5  # of the largest discontinuity at pixels beside it; one between cells has at least this
 
 
 class CoarseCells:

@@ -15,9 +15,7 @@ from ..threads import map_threads
 # Disparity; the smallest difference between neighbours that is a depth discontinuity. At the presets' amplitude it
 # opens a gap of 2 px at a width of 1280 px; the size of the points covers smaller gaps.
 MIN_DISCONTINUITY = 0.02
-SLOPE_WINDOW = (
-    1 / 320
-)  # of the longer side; how far on both sides the slope is measured that a discontinuity must exceed
+SLOPE_WINDOW = 1 / 320  # of the longer side; how far on both sides the slope beside a discontinuity is measured
 MIN_SLOPE_RATIO = 1.5  # a discontinuity is at least so many times the change per px of the slopes beside it
 MAX_SURFACE_SLOPE = 40.0  # disparity per longer side; even a wall right beside the camera slopes by less
 MAX_STACKED = 4.0  # equal discontinuities within three windows on either side; a larger rise of disparity is a slope
