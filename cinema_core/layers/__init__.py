@@ -3,7 +3,7 @@
 Imported by other rooms:
 
 * bands: `OccludedBand`
-* discontinuities: `CUT`
+* discontinuities: `MIN_DISCONTINUITY`
 * matting: `MixedPixels`
 * split: `Layers`, `split_layers`
 """

@@ -1,8 +1,8 @@
-"""Cells: where surfaces of a large photo go on, found on cells of several pixels.
+"""Coarse cells: the occluded surfaces of a large photo, found on cells of several pixels.
 
-Input: a large canvas. Output: the same in cells, each as near as the nearest of its pixels, and of what goes on behind
-cells what of it goes on behind each of their pixels. How a surface goes on unseen is a guess whose detail does not grow
-with the photo's; its colours are found for every pixel.
+Input: a large canvas. Output: the canvas in cells, each with the disparity of its nearest pixel; and occluded surfaces
+of these cells, brought back to their pixels. The extension of an occluded surface is a guess whose detail does not
+grow with the photo's. Its colours are found for every pixel.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from ..shared.camera import Camera
-from .discontinuities import CUT
-from .occluded import BEHIND, Canvas, Occluded
+from .discontinuities import MIN_DISCONTINUITY
+from .occluded import MIN_SEPARATION, Canvas, Occluded
 
-FEWEST = 2000  # along the longer side of a canvas in cells
-SAME_JUMP = 0.5  # of the jump of a cut beside it that one between cells has at least
+MIN_SIDE_CELLS = 2000  # cells along the longer side of a canvas, at least
+MIN_DIFFERENCE_SHARE = 0.5  # of the largest discontinuity at pixels beside it; one between cells has at least this
 
 
 class CoarseCells:
@@ -25,12 +25,13 @@ class CoarseCells:
         canvas: The canvas.
 
     Attributes:
-        size: px of a cell; 1 where the canvas is small, then it is its own cells.
-        canvas: The canvas in cells, as far as they show anything.
+        pixels: The canvas in pixels.
+        size: px of a cell's side; 1 where the canvas is small.
+        canvas: The canvas in cells; with cells of 1 px `pixels` itself.
     """
 
     def __init__(self, canvas: Canvas) -> None:
-        self.pixels, self.size = canvas, max(1, max(canvas.disparity.shape) // FEWEST)
+        self.pixels, self.size = canvas, max(1, max(canvas.disparity.shape) // MIN_SIDE_CELLS)
         self.canvas = canvas if self.size == 1 else self._in_cells()
 
     def _in_cells(self) -> Canvas:
@@ -39,58 +40,64 @@ class CoarseCells:
         square = np.ones((size, size), np.uint8)
         disparity = cv2.dilate(whole.disparity, square, anchor=(0, 0))[::size, ::size].copy()
         valid = cv2.dilate(whole.valid.view(np.uint8), square, anchor=(0, 0))[::size, ::size] > 0
-        label = cv2.erode(whole.label, square, anchor=(0, 0))[::size, ::size].copy()  # 0 is the nearest
-        return Canvas(camera, disparity, valid, label, self._cuts(disparity))
+        label = cv2.erode(whole.label, square, anchor=(0, 0))[::size, ::size].copy()  # layer 0 is the nearest
+        return Canvas(camera, disparity, valid, label, self._occluder_disparity(disparity))
 
-    def _cuts(self, disparity: np.ndarray) -> np.ndarray:
-        """(h, w) float32, as of `cuts.find_cuts`: where cells, that have (h, w) disparity, part as their pixels do."""
-        cut = np.flatnonzero(self.pixels.cuts)
-        row, column = np.divmod(cut, self.pixels.cuts.shape[1])
-        jump = np.zeros_like(disparity)
+    def _occluder_disparity(self, disparity: np.ndarray) -> np.ndarray:
+        """Discontinuities between cells, only where there are some between their pixels.
+
+        Args:
+            disparity: (h, w) float32, of the cells.
+
+        Returns:
+            (h, w) float32, as `discontinuities.find_discontinuities` returns it.
+        """
+        edge = np.flatnonzero(self.pixels.occluder_disparity)
+        row, column = np.divmod(edge, self.pixels.shape[1])
+        difference = np.zeros_like(disparity)
         np.maximum.at(
-            jump,
+            difference,
             (row // self.size, column // self.size),
-            self.pixels.cuts.ravel()[cut] - self.pixels.disparity.ravel()[cut],
+            self.pixels.occluder_disparity.ravel()[edge] - self.pixels.disparity.ravel()[edge],
         )
-        beside = cv2.dilate(jump, np.ones((3, 3), np.uint8))
+        beside = cv2.dilate(difference, np.ones((3, 3), np.uint8))
         nearest = cv2.dilate(disparity, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-        least = np.maximum(SAME_JUMP * beside, CUT)
+        least = np.maximum(MIN_DIFFERENCE_SHARE * beside, MIN_DISCONTINUITY)
         return np.where((beside > 0) & (nearest - disparity > least), nearest, np.float32(0))
 
     def behind_pixels(self, part: Occluded, source: np.ndarray, slope: np.ndarray) -> Occluded:
-        """What goes on behind cells, behind those of their pixels that hide it.
+        """An occluded surface at full size: at those pixels of its cells that occlude it.
 
         Args:
-            part: What goes on behind the canvas in cells.
+            part: The occluded surface in cells.
             source: (N,) int64, flat indices of the pixels that it continues.
             slope: (2, N) float32, its change of disparity from cell to cell, right and down.
         """
-        height, width = self.pixels.disparity.shape
-        across = self.canvas.disparity.shape[1]
-        row, column = (at * self.size for at in np.divmod(part.index, across))
+        height, width = self.pixels.shape
+        row, column = (at * self.size for at in np.divmod(part.index, self.canvas.shape[1]))
         pieces = []
         for down, right in np.ndindex(self.size, self.size):
             inside = np.flatnonzero((row + down < height) & (column + right < width))
             index = (row[inside] + down) * width + column[inside] + right
-            from_middle = (np.float32([right, down]) + np.float32(0.5)) / np.float32(self.size) - np.float32(0.5)
-            disparity = np.maximum(part.disparity[inside] + from_middle @ slope[:, inside], self.canvas.farthest)
-            hidden = np.take(self.pixels.valid, index) & (
-                disparity < np.take(self.pixels.disparity, index) - 2 * BEHIND
-            )
-            hidden = np.flatnonzero(hidden)
-            inside = inside[hidden]
+            # in cells, from the cell's centre
+            offset = (np.array([right, down], np.float32) + np.float32(0.5)) / np.float32(self.size) - np.float32(0.5)
+            disparity = np.maximum(part.disparity[inside] + offset @ slope[:, inside], self.canvas.min_disparity)
+            visible = np.take(self.pixels.disparity, index)
+            occluded = np.take(self.pixels.valid, index) & (disparity < visible - 2 * MIN_SEPARATION)
+            rows = np.flatnonzero(occluded)
+            inside = inside[rows]
             distance = part.distance[inside] * np.float32(self.size)
-            pieces.append((index[hidden], source[inside], disparity[hidden], distance, part.ground[inside]))
+            pieces.append((index[rows], source[inside], disparity[rows], distance, part.ground[inside]))
         return Occluded(part.layer, *(np.concatenate(arrays) for arrays in zip(*pieces)))
 
     def nearest_pixel(self, cell: np.ndarray) -> np.ndarray:
-        """(N,) int64 flat indices of the pixels that cells, (N,) flat indices, are as near as."""
-        height, width = self.pixels.disparity.shape
-        row, column = (at * self.size for at in np.divmod(cell, self.canvas.disparity.shape[1]))
+        """(N,) int64 flat index of the nearest pixel, by disparity, in each of (N,) cells, flat indices."""
+        height, width = self.pixels.shape
+        row, column = (at * self.size for at in np.divmod(cell, self.canvas.shape[1]))
         found, nearest = row * width + column, np.full(len(cell), -np.inf, np.float32)
         for down, right in np.ndindex(self.size, self.size):
-            there = np.minimum(row + down, height - 1) * width + np.minimum(column + right, width - 1)
-            disparity = np.take(self.pixels.disparity, there)
+            index = np.minimum(row + down, height - 1) * width + np.minimum(column + right, width - 1)
+            disparity = np.take(self.pixels.disparity, index)
             nearer = disparity > nearest
-            found[nearer], nearest[nearer] = there[nearer], disparity[nearer]
+            found[nearer], nearest[nearer] = index[nearer], disparity[nearer]
         return found

@@ -1,7 +1,7 @@
-"""Cuts: where disparity jumps, which is where something hides something else.
+"""Depth discontinuities: the edges at which an occluder hides the surface behind it.
 
-Input: disparity. Output: the cuts, and how the farther surface beside each goes on. A slope is no cut however steep it
-is, nor is a speck of noise; what counts is the scene, not how many pixels it was sampled with.
+Input: disparity. Output: the discontinuities, and a plane that extends the background beside each of them. A slope is
+no discontinuity however steep it is, nor is a speck of noise. The result depends on the scene, not on its resolution.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ import numpy as np
 from ..image.grid import one_of_each_cell
 from ..threads import map_threads
 
-CUT = 0.02  # disparity; opens by 2 px at 1280 px at the presets' amplitude, what is less the points' size covers
-BESIDE = 1 / 320  # of the longer side; a jump is judged by the slopes so far on both its sides
-STEEPER = 1.5  # a jump is so many times what the slopes beside it make of one pixel
-NO_SLOPE = 40.0  # disparity per longer side; a wall hardly beside the camera has less
-STEPS = 4.0  # jumps of its size that a flight of thin things before one another makes, within three times BESIDE
-SHORTEST = 1 / 100  # of the longer side; px of a cut's length, shorter ones are specks
-FEWEST = 12  # px of a cut at any size
-AROUND = 1 / 40  # of the longer side; how far around a cut the farther surface is looked at
-SAMPLES = 48
-CELL = 1 / 1400  # of the longer side; edges so close together have one plane
-AT_ONCE = 1 << 12  # pixels that planes are fitted at together
-ROWS = 64  # that are looked through at a time: what is asked of each pixel stays in the processor's cache
-STEEPEST = 4.0  # disparity per longer side that a surface may slope by
+# Disparity; the smallest difference between neighbours that is a depth discontinuity. At the presets' amplitude it
+# opens a gap of 2 px at a width of 1280 px; the size of the points covers smaller gaps.
+MIN_DISCONTINUITY = 0.02
+SLOPE_WINDOW = 1 / 320  # of the longer side; how far on both sides the slope beside a discontinuity is measured
+MIN_SLOPE_RATIO = 1.5  # a discontinuity is at least so many times the change per px of the slopes beside it
+MAX_SURFACE_SLOPE = 40.0  # disparity per longer side; even a wall right beside the camera slopes by less
+MAX_STACKED = 4.0  # equal discontinuities within three windows on either side; a larger rise of disparity is a slope
+MIN_LENGTH = 1 / 100  # of the longer side; px of a discontinuity, shorter ones are specks
+MIN_PIXELS = 12  # px of a discontinuity at any resolution
+FIT_RADIUS = 1 / 40  # of the longer side; planes are fitted to samples within it
+FIT_SAMPLES = 48  # samples per plane
+PLANE_CELL = 1 / 1400  # of the longer side; background pixels of one cell share a plane
+CHUNK_PLANES = 1 << 12  # planes fitted at a time: bounds the memory
+CHUNK_ROWS = 64  # rows scanned at a time: their intermediate arrays stay in the processor's cache
+MAX_SLOPE = 4.0  # disparity per longer side; steepest plane
 
 
 def remove_specks(disparity: np.ndarray) -> np.ndarray:
-    """Give single pixels that stand off all around them the median there; thin lines stay.
+    """Replace isolated outlier pixels by the median of their neighbourhood; thin lines stay.
 
     Args:
         disparity: (H, W) float32.
@@ -38,136 +40,151 @@ def remove_specks(disparity: np.ndarray) -> np.ndarray:
     """
     median = cv2.medianBlur(disparity, 3, np.empty_like(disparity))
     height, width = disparity.shape
-    row, column = np.divmod(np.flatnonzero(cv2.absdiff(disparity, median, np.empty_like(disparity)) > CUT), width)
-    own, alike = disparity[row, column], np.zeros(len(row), int)
+    outlier = cv2.absdiff(disparity, median, np.empty_like(disparity)) > MIN_DISCONTINUITY
+    row, column = np.divmod(np.flatnonzero(outlier), width)
+    own, similar = disparity[row, column], np.zeros(len(row), int)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
             other = disparity[np.clip(row + down, 0, height - 1), np.clip(column + right, 0, width - 1)]
-            alike += np.abs(other - own) < CUT / 2
-    alone = alike <= 2  # itself, and one by chance
+            similar += np.abs(other - own) < MIN_DISCONTINUITY / 2
+    isolated = similar <= 2  # the pixel itself, and one by chance
     cleaned = disparity.copy()
-    cleaned[row[alone], column[alone]] = median[row[alone], column[alone]]
+    cleaned[row[isolated], column[isolated]] = median[row[isolated], column[isolated]]
     return cleaned
 
 
 def find_discontinuities(disparity: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Where disparity jumps.
+    """Find the depth discontinuities between neighbouring pixels.
 
     Args:
         disparity: (Hc, Wc) float32.
         valid: (Hc, Wc) bool.
 
     Returns:
-        (Hc, Wc) float32: at the far side of a cut the disparity of the near side, else 0.
+        (Hc, Wc) float32: at the background side of a discontinuity the disparity of the occluder, else 0.
     """
-    along = map_threads(lambda axis: _jumps(disparity, valid, axis), (0, 1))
-    return _without_specks(np.maximum(*along, out=along[0]))
+    vertical, horizontal = map_threads(lambda axis: _discontinuities_along(disparity, valid, axis), (0, 1))
+    return _without_specks(np.maximum(vertical, horizontal, out=vertical))
 
 
-def _jumps(disparity: np.ndarray, valid: np.ndarray, axis: int) -> np.ndarray:
-    """`find_cuts` between neighbours along one axis."""
-    near = np.zeros_like(disparity)
-    reach = max(1, round(BESIDE * max(disparity.shape)))
-    values, view = (np.moveaxis(array, axis, 0) for array in (disparity, near))
-    found = [_steps(disparity, valid, axis, top) for top in range(0, len(near), ROWS)]
+def _discontinuities_along(disparity: np.ndarray, valid: np.ndarray, axis: int) -> np.ndarray:
+    """`find_discontinuities` between neighbours along one axis, specks included."""
+    occluder = np.zeros_like(disparity)
+    window = max(1, round(SLOPE_WINDOW * max(disparity.shape)))
+    values, view = (np.moveaxis(array, axis, 0) for array in (disparity, occluder))
+    found = [_large_differences(disparity, valid, axis, top) for top in range(0, len(occluder), CHUNK_ROWS)]
     before, across = (np.concatenate(places) for places in zip(*found))
     after, last = before + 1, len(values) - 1
     low, high = values[before, across], values[after, across]
-    jump, way = np.abs(high - low), np.sign(high - low)
-    # slopes that go the same way, px by px; of the nearest pixel or as far as the eye would compare
-    slope = np.zeros_like(jump)
-    for step in {1, reach}:
+    difference, sign = np.abs(high - low), np.sign(high - low)
+    # Slope in the same direction on either side, per px, of the adjacent pixel and over the window.
+    slope = np.zeros_like(difference)
+    for step in {1, window}:
         back, ahead = np.maximum(before - step, 0), np.minimum(after + step, last)
-        rise = way * (low - values[back, across]) / step, way * (values[ahead, across] - high) / step
-        slope = np.maximum(slope, np.maximum(*rise))  # at the foot of a steep slope it is steep on one side only
-    cut = jump > STEEPER * slope
-    back, ahead = np.maximum(before - 3 * reach, 0), np.minimum(after + 3 * reach, last)
-    rise = way * (values[ahead, across] - values[back, across])
-    cut |= (jump > NO_SLOPE / max(disparity.shape)) & (rise < STEPS * jump)
-    before, after, across, low, high = (a[cut] for a in (before, after, across, low, high))
+        rises = sign * (low - values[back, across]) / step, sign * (values[ahead, across] - high) / step
+        slope = np.maximum(slope, np.maximum(*rises))  # the foot of a steep slope is steep on one side only
+    kept = difference > MIN_SLOPE_RATIO * slope
+    back, ahead = np.maximum(before - 3 * window, 0), np.minimum(after + 3 * window, last)
+    rise = sign * (values[ahead, across] - values[back, across])
+    kept |= (difference > MAX_SURFACE_SLOPE / max(disparity.shape)) & (rise < MAX_STACKED * difference)
+    before, after, across, low, high = (a[kept] for a in (before, after, across, low, high))
     up = high > low
     view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
     view[after[~up], across[~up]] = np.maximum(view[after[~up], across[~up]], low[~up])
-    return near
+    return occluder
 
 
-def _steps(disparity: np.ndarray, valid: np.ndarray, axis: int, top: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of some rows from `top` where pixels and the next along an axis differ enough: places along that axis and across."""
-    rows = slice(top, top + ROWS + (axis == 0))
-    values, seen = disparity[rows], valid[rows]
-    steps = (np.abs(np.diff(values, axis=axis)) > CUT) & np.delete(seen, 0, axis) & np.delete(seen, -1, axis)
-    row, column = np.nonzero(steps)
+def _large_differences(disparity: np.ndarray, valid: np.ndarray, axis: int, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find valid neighbours that differ by more than `MIN_DISCONTINUITY`, along an axis, in a chunk of rows from `top`.
+
+    Returns:
+        Position of the first pixel of each pair along the axis, and across it.
+    """
+    rows = slice(top, top + CHUNK_ROWS + (axis == 0))
+    values, shown = disparity[rows], valid[rows]
+    large = np.abs(np.diff(values, axis=axis)) > MIN_DISCONTINUITY
+    large = large & np.delete(shown, 0, axis) & np.delete(shown, -1, axis)
+    row, column = np.nonzero(large)
     return (row + top, column) if axis == 0 else (column, row + top)
 
 
-def _without_specks(near: np.ndarray) -> np.ndarray:
-    """The cuts without specks: changes them."""
-    parts = np.empty(near.shape, np.int32)
-    _, _, stats, _ = cv2.connectedComponentsWithStats((near > 0).view(np.uint8), parts, connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] < max(FEWEST, SHORTEST * max(near.shape))
-    cut = np.flatnonzero(near)
-    near.ravel()[cut[small[parts.ravel()[cut]]]] = 0
-    return near
+def _without_specks(occluder: np.ndarray) -> np.ndarray:
+    """Remove connected components that are too small. Changes its argument."""
+    parts = np.empty(occluder.shape, np.int32)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((occluder > 0).view(np.uint8), parts, connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] < max(MIN_PIXELS, MIN_LENGTH * max(occluder.shape))
+    index = np.flatnonzero(occluder)
+    occluder.ravel()[index[small[parts.ravel()[index]]]] = 0
+    return occluder
 
 
 def fit_background_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray:
-    """How the surface at the far side of a cut goes on: a plane in the scene is linear in disparity.
+    """Fit a plane to the background beside each discontinuity; a plane in the scene is linear in disparity.
 
-    Fitted to what lies around each pixel and agrees with it; what is nearer is another surface. Where little agrees, the
-    surface goes on at its own distance. In a large picture neighbours have one plane.
+    Each plane is fitted to the samples around its pixel that agree with it; nearer samples belong to another surface.
+    Where few samples agree, the plane has constant disparity. In a large picture neighbouring pixels share a plane.
 
     Args:
         disparity: (Hc, Wc) float32.
-        edge: (E,) int64, flat indices of pixels at the far side of cuts.
+        edge: (E,) int64, flat indices of pixels at the background side of discontinuities.
 
     Returns:
         (E, 3) float32: disparity at the pixel, and its change per px to the right and down.
     """
-    longest = max(disparity.shape)
-    turn = np.arange(SAMPLES) * (np.pi * (3 - 5**0.5))  # a sunflower's seeds
-    radius = np.sqrt((np.arange(SAMPLES) + 0.5) / SAMPLES) * max(4.0, AROUND * longest)
+    height, width = disparity.shape
+    longest = max(height, width)
+    turn = np.arange(FIT_SAMPLES) * (np.pi * (3 - 5**0.5))  # golden angle: samples on a sunflower spiral
+    radius = np.sqrt((np.arange(FIT_SAMPLES) + 0.5) / FIT_SAMPLES) * max(4.0, FIT_RADIUS * longest)
     right, down = np.rint(radius * np.cos(turn)).astype(int), np.rint(radius * np.sin(turn)).astype(int)
-    design = np.stack([np.ones(SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
-    most = STEEPEST * radius[-1] / longest
+    design = np.stack([np.ones(FIT_SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
+    steepest = MAX_SLOPE * radius[-1] / longest
 
-    rows, of = one_of_each_cell(
-        edge, disparity.shape, max(1, round(CELL * longest)), (disparity.ravel()[edge],), CUT / 4
-    )
-    fitted_at = edge[rows]
+    cell = max(1, round(PLANE_CELL * longest))
+    rows, plane_of = one_of_each_cell(edge, (height, width), cell, (disparity.ravel()[edge],), MIN_DISCONTINUITY / 4)
+    centre = edge[rows]
 
-    def fitted(part: slice) -> np.ndarray:
-        plane = _agreed(disparity, fitted_at[part], right, down, design, most)
-        plane[:, 1:] = np.clip(plane[:, 1:], -most, most) / radius[-1]
+    def fit(part: slice) -> np.ndarray:
+        plane = _fit_robust_planes(disparity, centre[part], right, down, design, steepest)
+        plane[:, 1:] = np.clip(plane[:, 1:], -steepest, steepest) / radius[-1]
         return plane.astype(np.float32)
 
-    parts = map_threads(fitted, [slice(begin, begin + AT_ONCE) for begin in range(0, max(1, len(rows)), AT_ONCE)])
-    plane, from_it = np.concatenate(parts)[of], np.divmod(edge, disparity.shape[1])
-    down, right = (own - fitted for own, fitted in zip(from_it, np.divmod(fitted_at[of], disparity.shape[1])))
+    chunks = [slice(begin, begin + CHUNK_PLANES) for begin in range(0, max(1, len(rows)), CHUNK_PLANES)]
+    plane, position = np.concatenate(map_threads(fit, chunks))[plane_of], np.divmod(edge, width)
+    down, right = (own - fitted for own, fitted in zip(position, np.divmod(centre[plane_of], width)))
     plane[:, 0] += (plane[:, 1] * right + plane[:, 2] * down).astype(np.float32)
     return plane
 
 
-def _agreed(
-    disparity: np.ndarray, edge: np.ndarray, right: np.ndarray, down: np.ndarray, design: np.ndarray, most: float
+def _fit_robust_planes(
+    disparity: np.ndarray, edge: np.ndarray, right: np.ndarray, down: np.ndarray, design: np.ndarray, steepest: float
 ) -> np.ndarray:
-    """(E, 3) planes through what lies around each pixel, by what agrees with them."""
+    """(E, 3) planes by iteratively reweighted least squares over the samples around each pixel.
+
+    Args:
+        disparity: (Hc, Wc) float32.
+        edge: (E,) int64, flat indices of the pixels.
+        right, down: (S,) int, offsets of the samples, px.
+        design: (S, 3) float32, rows of the system: 1, and the offsets in fit radii.
+        steepest: Largest slope, disparity per fit radius.
+    """
     height, width = disparity.shape
     row, column = (edge // width)[:, None] + down, (edge % width)[:, None] + right
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     other = disparity.ravel()[np.where(inside, row * width + column, edge[:, None])]
     own = disparity.ravel()[edge]
     plane = np.stack([own, np.zeros_like(own), np.zeros_like(own)], 1)
-    tolerance = CUT / 2 + most * np.hypot(design[:, 1], design[:, 2])
+    tolerance = MIN_DISCONTINUITY / 2 + steepest * np.hypot(design[:, 1], design[:, 2])
     weight = inside * (np.abs(other - own[:, None]) < tolerance) * np.float32(1)
     for scale in (2.0, 1.0, 0.5):
-        plane = _fit(design, weight, other, own)
-        miss = other - plane @ design.T
-        weight = inside / (1 + np.square(miss / (scale * CUT)) * np.where(miss > 0, 4, 1)) ** 2
+        plane = _solve_planes(design, weight, other, own)
+        residual = other - plane @ design.T
+        penalty = np.where(residual > 0, 4, 1)  # samples nearer than the plane belong to an occluder
+        weight = inside / (1 + np.square(residual / (scale * MIN_DISCONTINUITY)) * penalty) ** 2
     return plane
 
 
-def _fit(design: np.ndarray, weight: np.ndarray, values: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(E, 3) weighted least squares; the pixel itself counts as a few, and a level surface needs no proof."""
+def _solve_planes(design: np.ndarray, weight: np.ndarray, values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(E, 3) weighted least squares, regularised towards constant disparity and towards that of the pixel itself."""
     products = np.einsum("si,sj->sij", design, design).reshape(len(design), 9)
     left = (weight @ products).reshape(-1, 3, 3)
     right = (weight * values) @ design

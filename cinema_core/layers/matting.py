@@ -21,7 +21,7 @@ import numpy as np
 from ..image.grid import nearest_labels, one_of_each_cell, with_margin
 from ..shared.srgb import to_linear, to_srgb
 from ..threads import map_threads
-from .discontinuities import CUT
+from .discontinuities import MIN_DISCONTINUITY
 
 MIXED_REACH = 1 / 800  # of the longer side; how far from a discontinuity a pixel may be mixed, on either side
 SIDE_SAMPLES = 40  # surrounding pixels that are sampled for the clear colours of the two sides
@@ -103,7 +103,7 @@ class MixedPixels:
         """
         place = np.minimum(np.searchsorted(self.index, index), max(len(self.index) - 1, 0))
         seen = self.front[place] & (self.index[place] == index) if len(self) else np.zeros(len(index), bool)
-        seen &= np.abs(self.far_disparity[place] - disparity) < CUT if len(self) else True
+        seen &= np.abs(self.far_disparity[place] - disparity) < MIN_DISCONTINUITY if len(self) else True
         color = color.copy()
         color[seen] = self.far_color[place[seen]]
         return color
@@ -136,7 +136,7 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> MixedPi
     # are sampled one by one, since a thin structure may end within a cell.
     own_sample = around.distance.ravel()[index] < OWN_SAMPLE_DISTANCE
     cell = max(1, reach // CELLS_PER_REACH)
-    sampled, sample_of = one_of_each_cell(index, (height, width), cell, (high, low), CUT / 2, own_sample)
+    sampled, sample_of = one_of_each_cell(index, (height, width), cell, (high, low), MIN_DISCONTINUITY / 2, own_sample)
     sides = _sides_of(around, around.place(index[sampled]), high[sampled], low[sampled])
 
     def unmix_part(part: slice) -> MixedPixels:

@@ -1,7 +1,7 @@
-"""Ways: what else the camera presets reveal, each edge followed the way that they part it.
+"""Parallax rays: disoccluded surfaces that the closest edge alone does not find.
 
-Of the edges around a pixel the closest need not be the one that reveals it: it may part less, or another way, or be that
-of another surface in the same layer.
+From every edge, rays follow the directions in which the camera presets open it. This finds pixels that their closest
+edge does not disocclude: it may open less, or in another direction, or belong to another surface of the same layer.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..shared.camera import camera_path
-from .discontinuities import CUT
-from .occluded import BEHIND, Canvas, Occluded, extrapolate_plane, is_ground, offset_from_centre
+from .discontinuities import MIN_DISCONTINUITY
+from .occluded import MIN_SEPARATION, Canvas, Occluded, extrapolate_plane, offset_from_centre, slopes_like_ground
 from .outpaint import REACH_MARGIN
 
-LATER = 1e5  # px; of edges whose own layer goes on there from a closer one
-STALE = 0.75  # share of the ways followed that goes on, below which the others are left out
-# Where the presets reach farthest, camera centres in scene units.
-ENDS = np.concatenate(
+# px, added to the distance of a surface where its own layer already continues from a closer edge, so that it ranks
+# last.
+SECONDARY_DISTANCE = 1e5
+COMPACT_BELOW = 0.75  # share of the rays that are alive, below which the others are dropped from the arrays
+# Camera centres at which the presets disocclude most, scene units.
+EXTREME_CENTRES = np.concatenate(
     [
         camera_path(name)[frames, :3, 3]
         for name, frames in (
@@ -34,150 +36,156 @@ ENDS = np.concatenate(
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """Edges of one layer: index (E,) flat, plane (E, 3) how the surface goes on, near (E,) disparity of what hides it."""
+    """Edge pixels of one layer, at the background side of discontinuities.
+
+    Attributes:
+        index: (E,) int64, flat canvas indices.
+        plane: (E, 3) planes of the background.
+        occluder: (E,) disparity of the occluder.
+    """
 
     index: np.ndarray
     plane: np.ndarray
-    near: np.ndarray
+    occluder: np.ndarray
 
 
 def continue_along_rays(
     canvas: Canvas, edge: np.ndarray, planes: np.ndarray, found: Occluded, reach: float
 ) -> Occluded:
-    """Where a layer can be seen to go on, beyond what its closest edges tell.
+    """Find the disoccluded part of a layer beyond the part that continues from its closest edges.
 
     Args:
         canvas: The canvas.
-        edge: (E,) int64, flat indices of pixels at the far side of cuts.
-        planes: (E, 3) how the surface goes on there, see `cuts.far_planes`.
-        found: What of the layer goes on from the closest edges. Only what lies farther than that is returned.
-        reach: Factor on how far.
+        edge: (E,) int64, flat indices of pixels at the background side of discontinuities.
+        planes: (E, 3) planes of the background there, see `discontinuities.fit_background_planes`.
+        found: Occluded surface of the layer that continues from the closest edges. Where it exists, only surfaces
+            farther than it are returned.
+        reach: Factor on how far the presets move the camera.
     """
     own = canvas.label.ravel()[edge] == found.layer
-    edges = _Edges(edge[own], planes[own], canvas.cuts.ravel()[edge[own]])
-    known = canvas.unknown.copy()
-    known[canvas.place(found.index)] = found.disparity
-    parts = [part for part in _follow(canvas, _find_ways(canvas, edges, reach), known) if len(part[0])]
-    if not parts:
+    edges = _Edges(edge[own], planes[own], canvas.occluder_disparity.ravel()[edge[own]])
+    depth_buffer = canvas.empty_depth_buffer.copy()
+    depth_buffer[canvas.to_bordered(found.index)] = found.disparity
+    steps = [step for step in _trace(canvas, _cast_rays(canvas, edges, reach), depth_buffer) if len(step[0])]
+    if not steps:
         return found.where(np.zeros(len(found.index), bool))
-    index, rows, disparity, distance = (np.concatenate(arrays) for arrays in zip(*parts))
-    index, rows = canvas.pixel(index), rows % len(edges.index)
-    first = _closest_of_each(index, np.floor(disparity / CUT), distance)
+    index, rows, disparity, distance = (np.concatenate(arrays) for arrays in zip(*steps))
+    index, rows = canvas.from_bordered(index), rows % len(edges.index)
+    first = _closest_of_each(index, np.floor(disparity / MIN_DISCONTINUITY), distance)
     index, rows, disparity, distance = index[first], rows[first], disparity[first], distance[first]
-    ground = is_ground(edges.plane[rows], canvas.disparity.shape)
+    ground = slopes_like_ground(edges.plane[rows], canvas.shape)
     return Occluded(found.layer, index, edges.index[rows], disparity, distance, ground)
 
 
 @dataclass(eq=False)
-class _Ways:
-    """Ways under what hides, one from each edge towards each of the presets' ends; W of them.
+class _Rays:
+    """R rays behind occluders, from each edge in the direction in which each extreme camera centre opens it.
 
     Attributes:
-        number: (W,) int64; of the edge its remainder by how many there are.
-        place: (W,) int64, where each begins, see `Canvas.place`.
-        toward: (2, W) float32, px right and down for each step.
-        aside: (2, W) float32, px from where the steps lead: both borders of the pixel where ways are slanted, since lines
-            miss pixels.
-        plane: (3, W) float32 how the surface goes on.
-        middle: (W,) float32 disparity; what is nearer hides it.
-        opens: (W,) float32 px, of a jump of disparity.
-        last: (W,) float32, the step that it ends after.
-        entered: (W,) bool, something hides it already.
-        alive: (W,) bool, it goes on.
+        number: (R,) int64; modulo the number of edges it is the number of the ray's edge.
+        start: (R,) int64, flat index of the edge, see `Canvas.to_bordered`.
+        direction: (2, R) float32, px right and down for each step.
+        lateral: (2, R) float32, px by which the ray is shifted sideways. A slanted ray runs along both sides of its
+            pixels, since a single line misses some.
+        plane: (3, R) float32, plane of the background.
+        midway: (R,) float32, disparity halfway between background and occluder; nearer pixels occlude.
+        width_per_disparity: (R,) float32, px by which an occluder opens for each unit of disparity to the background.
+        last: (R,) float32, step after which the ray ends.
+        entered: (R,) bool, the ray has met an occluder.
+        alive: (R,) bool, the ray has not ended.
     """
 
     number: np.ndarray
-    place: np.ndarray
-    toward: np.ndarray
-    aside: np.ndarray
+    start: np.ndarray
+    direction: np.ndarray
+    lateral: np.ndarray
     plane: np.ndarray
-    middle: np.ndarray
-    opens: np.ndarray
+    midway: np.ndarray
+    width_per_disparity: np.ndarray
     last: np.ndarray
     entered: np.ndarray
     alive: np.ndarray
 
-    def living(self) -> _Ways:
-        """Those that go on."""
-        return _Ways(*(np.compress(self.alive, getattr(self, name), -1) for name in self.__dataclass_fields__))
+    def compacted(self) -> _Rays:
+        """Only the rays that are alive."""
+        return _Rays(*(np.compress(self.alive, getattr(self, name), -1) for name in self.__dataclass_fields__))
 
 
-def _find_ways(canvas: Canvas, edges: _Edges, reach: float) -> _Ways:
-    """The ways from all edges towards all of the presets' ends, as far as what hides goes."""
-    place, near, far = offset_from_centre(edges.index, canvas.disparity.shape), edges.near, edges.plane[:, 0]
-    starts, parts = canvas.place(edges.index), []
-    for across, down, along in ENDS:
+def _cast_rays(canvas: Canvas, edges: _Edges, reach: float) -> _Rays:
+    """The rays of all edges for all extreme camera centres."""
+    offset, near, far = offset_from_centre(edges.index, canvas.shape), edges.occluder, edges.plane[:, 0]
+    start = canvas.to_bordered(edges.index)
+    groups: list[tuple[np.ndarray, ...]] = []
+    for across, down, along in EXTREME_CENTRES:
         sideways = canvas.camera.focal * np.array([[across], [down]])
-        moved = (place - near * sideways) / (1 - along * near)
-        way = (
-            moved * (1 - along * far) + far * sideways - place
-        )  # to what of the far surface comes to lie under the edge
-        length = np.sqrt(np.square(way).sum(0))
-        toward = way / np.maximum(length, 1e-6)
-        opens, last = reach * REACH_MARGIN * length / np.maximum(near - far, 1e-6), reach * REACH_MARGIN * length + 2
-        toward, opens, last = (values.astype(np.float32) for values in (toward, opens, last))
+        moved = (offset - near * sideways) / (1 - along * near)
+        # From the edge to the background point that the moved camera sees at the occluder's edge.
+        ray = moved * (1 - along * far) + far * sideways - offset
+        length = np.sqrt(np.square(ray).sum(0))
+        direction = ray / np.maximum(length, 1e-6)
+        per_disparity, last = (
+            reach * REACH_MARGIN * length / np.maximum(near - far, 1e-6),
+            reach * REACH_MARGIN * length + 2,
+        )
+        direction, per_disparity, last = (values.astype(np.float32) for values in (direction, per_disparity, last))
         rows = np.flatnonzero(length > 0.5)
-        for aside in (-0.5, 0.5) if way.all(0).any() else (0.0,):
-            beside = np.float32(aside) * np.stack([-toward[1], toward[0]])
-            number = rows + len(parts) * len(near)
-            kept = (
-                values[..., rows] for values in (starts, toward, beside, edges.plane.T, (far + near) / 2, opens, last)
-            )
-            parts.append((number, *kept))
-    arrays = [np.concatenate(group, -1) for group in zip(*parts)]
-    return _Ways(*arrays, np.zeros(len(arrays[0]), bool), np.ones(len(arrays[0]), bool))
+        for shift in (-0.5, 0.5) if ray.all(0).any() else (0.0,):
+            lateral = np.float32(shift) * np.stack([-direction[1], direction[0]])
+            number = rows + len(groups) * len(near)
+            fields = start, direction, lateral, edges.plane.T, (far + near) / 2, per_disparity, last
+            groups.append((number, *(values[..., rows] for values in fields)))
+    arrays = [np.concatenate(group, -1) for group in zip(*groups)]
+    arrays += [np.zeros(len(arrays[0]), bool), np.ones(len(arrays[0]), bool)]
+    return _Rays(*arrays)
 
 
-def _follow(
-    canvas: Canvas, ways: _Ways, known: np.ndarray
+def _trace(
+    canvas: Canvas, rays: _Rays, depth_buffer: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Pixels along the ways, step by step, as far as what hides goes.
+    """Trace all rays behind the occluders at once, px by px.
 
     Args:
         canvas: The canvas.
-        ways: The ways; all are followed at once, and those that have ended are left out once they are many.
-        known: (N,) disparity of what is known to go on at each place, infinite where nothing is, and -infinite where
-            nothing is shown.
+        rays: The rays.
+        depth_buffer: (N,) disparity of the layer's occluded surface found so far, with the border; infinite where
+            there is none yet, -infinite where none may be.
 
     Yields:
-        Of each step: place, number of the way, disparity, and px from the edge.
+        For each step the occluded surfaces: flat index with the border, number of the ray, disparity, and px from the
+        edge.
     """
-    step, count = 0, len(ways.number)
+    step, count = 0, len(rays.number)
     while count:
-        if count < STALE * len(ways.number):
-            ways = ways.living()
+        if count < COMPACT_BELOW * len(rays.number):
+            rays = rays.compacted()
         step += 1
-        moved = np.float32(step) * ways.toward
-        moved += ways.aside
+        moved = np.float32(step) * rays.direction
+        moved += rays.lateral
         right, down = np.rint(moved, out=moved)
-        place = down.astype(np.int64)
-        place *= canvas.across
-        place += ways.place
-        place += right.astype(np.int64)
-        disparity = extrapolate_plane(canvas, ways.plane, right, down)
-        there = np.take(canvas.bordered, place, mode="clip")  # ways that have ended lead anywhere
-        before = ways.alive & (there > ways.middle)
-        ways.entered |= before
-        # what hides here moves on by so much
-        ends = ways.opens * np.maximum(there - disparity, 0)
+        index = down.astype(np.int64)
+        index *= canvas.bordered_width
+        index += rays.start
+        index += right.astype(np.int64)
+        disparity = extrapolate_plane(canvas, rays.plane, right, down)
+        visible = np.take(canvas.bordered_disparity, index, mode="clip")  # rays that have ended may lead anywhere
+        occludes = rays.alive & (visible > rays.midway)
+        rays.entered |= occludes
+        # A ray goes no farther behind an occluder than that occluder opens.
+        ends = rays.width_per_disparity * np.maximum(visible - disparity, 0)
         ends += np.float32(step + 1)
-        np.minimum(ways.last, ends, out=ways.last, where=ways.entered)
-        new = np.flatnonzero(before & (disparity < there - 2 * BEHIND))
-        held = known[place[new]]
-        farther = disparity[new] < held - CUT
-        new, held = new[farther], held[farther]
-        yield (
-            place[new],
-            ways.number[new],
-            disparity[new],
-            step + np.where(np.isinf(held), np.float32(0), np.float32(LATER)),
-        )
-        ways.alive &= (ways.last > step) & (before | (~ways.entered & (step < 2)))
-        count = np.count_nonzero(ways.alive)
+        np.minimum(rays.last, ends, out=rays.last, where=rays.entered)
+        new = np.flatnonzero(occludes & (disparity < visible - 2 * MIN_SEPARATION))
+        known = depth_buffer[index[new]]
+        farther = disparity[new] < known - MIN_DISCONTINUITY
+        new, known = new[farther], known[farther]
+        secondary = np.where(np.isinf(known), np.float32(0), np.float32(SECONDARY_DISTANCE))
+        yield index[new], rays.number[new], disparity[new], step + secondary
+        rays.alive &= (rays.last > step) & (occludes | (~rays.entered & (step < 2)))
+        count = np.count_nonzero(rays.alive)
 
 
 def _closest_of_each(index: np.ndarray, surface: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Rows of the least distance for each surface at each index."""
+    """Rows of the smallest distance for each pair of index and surface."""
     order = np.lexsort((distance, surface, index))
     again = (np.diff(index[order]) == 0) & (np.diff(surface[order]) == 0)
     return order[np.concatenate([[True], ~again])[: len(order)]]

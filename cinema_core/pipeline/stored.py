@@ -120,7 +120,7 @@ def write_layers(folder: Path, layers: Layers) -> None:
     for number, band in enumerate(layers.bands):
         for name in ("index", "source", "color", "disparity"):
             arrays[f"{name}_{number}"] = getattr(band, name)
-    arrays |= {f"rim_{name}": getattr(layers.rim, name) for name in MIXED_ARRAYS}
+    arrays |= {f"mixed_{name}": getattr(layers.mixed_pixels, name) for name in MIXED_ARRAYS}
     np.savez(folder / job_files.LAYERS, **arrays)
 
 
@@ -152,12 +152,12 @@ def read_layers(job: Path, camera: Camera) -> Layers:
 
 
 def _read_mixed_pixels(arrays: dict[str, np.ndarray], shape: tuple[int, int]) -> MixedPixels:
-    parts = {name: arrays[f"rim_{name}"] for name in MIXED_ARRAYS}
+    parts = {name: arrays[f"mixed_{name}"] for name in MIXED_ARRAYS}
     for name, (kind, inner) in MIXED_ARRAYS.items():
         _check(parts[name], kind, (len(parts["index"]), *inner))
     places = np.concatenate([parts["index"], parts["owner"]])
     if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
-        raise ValueError("a rim beyond the canvas")
+        raise ValueError("mixed pixels beyond the canvas")
     return MixedPixels(**parts)
 
 

@@ -39,7 +39,7 @@ def find_squares(layers: Layers, index: np.ndarray, disparity: np.ndarray, color
     squares = np.stack([first, first + 1, below, below + 1])[:, complete]
     squares = squares[:, np.ptp(disparity[squares], axis=0) < FLAT / (SIDE * layers.camera.focal)]
     squares = squares[:, (np.ptp(color[squares], axis=0) < ALIKE).all(-1)]
-    return squares[:, ~np.isin(index[squares], layers.rim.index[layers.rim.front]).any(0)]
+    return squares[:, ~np.isin(index[squares], layers.mixed_pixels.index[layers.mixed_pixels.front]).any(0)]
 
 
 def lift_squares(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..image.grid import extend, nearest_index, pool
-from ..layers.discontinuities import CUT
+from ..layers.discontinuities import MIN_DISCONTINUITY
 from ..layers.split import Layers
 
 MOST_ROCKS = 0.4  # of the region; if more of it seems to stand in it, the depth means something else
@@ -73,7 +73,7 @@ def _under_edge(visible: np.ndarray, valid: np.ndarray, disparity: np.ndarray) -
     There the region ends, though it goes on far behind; joined, the visible part would flow out over its edge.
     """
     nearest = cv2.dilate(np.where(visible, valid, np.float32(0)), np.ones((3, 3), np.uint8))
-    return nearest > disparity + CUT
+    return nearest > disparity + MIN_DISCONTINUITY
 
 
 def find_swaying_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
@@ -119,21 +119,25 @@ def _standing(region: np.ndarray, layers: Layers) -> np.ndarray:
     the colour has to be another one there, and to stay so.
     """
     found = np.zeros_like(region)
-    cut = np.where(region, layers.cuts, 0)
+    cut = np.where(region, layers.occluder_disparity, 0)
     if not cut.any():
         return found
     reach = max(2, round(BESIDE_ROCK * max(region.shape)))
     for side in (1, -1):
         near, far, inside, out = (values[:, ::side] for values in (layers.disparity, cut, region, found))
         color = cv2.blur(layers.color, (reach // 2 * 2 + 1,) * 2)[:, ::side]
-        for row, column in np.argwhere((far[:, :-1] > 0) & inside[:, 1:] & (near[:, 1:] > near[:, :-1] + CUT)):
+        for row, column in np.argwhere(
+            (far[:, :-1] > 0) & inside[:, 1:] & (near[:, 1:] > near[:, :-1] + MIN_DISCONTINUITY)
+        ):
             water, rock = color[row, max(0, column - reach)], color[row, min(column + reach, len(color[row]) - 1)]
             if np.linalg.norm(rock - water) < OTHER_COLOR:
                 continue
             run = color[row, column + 1 :]
             alike = np.linalg.norm(run - rock, axis=1) < np.linalg.norm(run - water, axis=1)
             alike[: reach + 1] = True  # where the blurred colour is of both
-            stands = inside[row, column + 1 :] & (near[row, column + 1 :] > near[row, column] + CUT) & alike
+            stands = (
+                inside[row, column + 1 :] & (near[row, column + 1 :] > near[row, column] + MIN_DISCONTINUITY) & alike
+            )
             length = len(stands) if stands.all() else int(stands.argmin())
             out[row, column + 1 : column + 1 + length] = True
     # a rock is taller than that; thin stripes are rows whose colours happen to differ

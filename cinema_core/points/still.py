@@ -42,7 +42,7 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
     bottom = layers.color.copy()
     for surface in surfaces:
         bottom[surface.visible] = local_mean(surface)[surface.visible]
-    rim = layers.rim.chosen(~visible.ravel()[layers.rim.owner])
+    rim = layers.mixed_pixels.chosen(~visible.ravel()[layers.mixed_pixels.owner])
     whole = layers.valid & ~visible
     whole.ravel()[rim.index[rim.front]] = False
     beside = cv2.dilate((layers.valid & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
@@ -98,7 +98,7 @@ def _between(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Between
     """
     camera, size = layers.camera, np.array(still.shape)
     disparity, color = layers.disparity.ravel(), layers.color.reshape(-1, 3)
-    cut = layers.cuts.ravel()
+    cut = layers.occluder_disparity.ravel()
     pixels = np.arange(still.size).reshape(still.shape)
     lean = np.where(upright[..., None], 0, slope_offset(layers.disparity, camera)).reshape(-1, 2)
     least = PARTED / (SIDE * camera.focal)

@@ -1,4 +1,4 @@
-"""Where surfaces of a large canvas go on, found on cells: as on its pixels."""
+"""Occluded surfaces found on coarse cells: the same as on pixels."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from cinema_core.layers.discontinuities import find_discontinuities
 from cinema_core.layers.occluded import Canvas
 from cinema_core.shared.camera import Camera
 
-HEIGHT, WIDTH = 181, 301  # of which no size of a cell is a divisor
+HEIGHT, WIDTH = 181, 301  # divisible by no cell size
 FAR, NEAR = 0.1, 1.0
 POST, WIRE = slice(101, 148), slice(222, 223)  # columns
 
 
 def scene() -> Canvas:
-    """A post and a wire of one px before the sky and the ground before it."""
+    """A post and a wire of one px before ground and sky."""
     disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
     disparity[90:] = np.linspace(FAR, 0.5, HEIGHT - 90)[:, None]
     disparity[:, POST] = disparity[:, WIRE] = NEAR
@@ -28,7 +28,7 @@ def scene() -> Canvas:
 
 
 def first_behind(canvas: Canvas) -> np.ndarray:
-    """(H, W) float32: how near what is seen first behind each pixel is, 0 where nothing is."""
+    """(H, W) float32: disparity of the first occluded surface behind each pixel, 0 where there is none."""
     found = np.zeros(canvas.disparity.shape, np.float32)
     for part in order_occluded(canvas)[0]:
         found.ravel()[part.index] = part.disparity
@@ -36,27 +36,27 @@ def first_behind(canvas: Canvas) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_behind_cells_goes_on_what_goes_on_behind_their_pixels(size, monkeypatch):
+def test_the_same_surfaces_continue_behind_cells_and_behind_their_pixels(size, monkeypatch):
     canvas = scene()
     exact = first_behind(canvas)
-    monkeypatch.setattr(coarse, "FEWEST", WIDTH // size)
+    monkeypatch.setattr(coarse, "MIN_SIDE_CELLS", WIDTH // size)
     assert coarse.CoarseCells(canvas).size == size
     found = first_behind(canvas)
-    hidden = np.zeros(found.shape, bool)
-    hidden[:, POST] = hidden[:, WIRE] = True
-    assert not found[~hidden].any()  # what is not hidden is nowhere behind itself
+    occluding = np.zeros(found.shape, bool)
+    occluding[:, POST] = occluding[:, WIRE] = True
+    assert not found[~occluding].any()  # no surface continues behind itself
     both = (found > 0) & (exact > 0)
     assert both.sum() > 0.93 * ((found > 0) | (exact > 0)).sum()
-    assert (found[:, [POST.start, POST.stop - 1, WIRE.start]] > 0).all()  # right up to the edges, wherever cells end
+    assert (found[:, [POST.start, POST.stop - 1, WIRE.start]] > 0).all()  # up to the edges, wherever cells end
     off = np.abs(found - exact)[both]
-    assert np.quantile(off, 0.95) < 0.006 and off.max() < 0.02  # the ground's slope is one, not stairs
+    assert np.quantile(off, 0.95) < 0.006 and off.max() < 0.02  # the ground is a slope without steps
     steps = np.abs(np.diff(found[100:, POST.start + 2]))
     assert steps.max() < 2 * np.abs(np.diff(exact[100:, POST.start + 2])).max()
 
 
-def test_its_edges_are_visible_pixels_of_the_surface(monkeypatch):
+def test_sources_are_visible_pixels_of_the_surface(monkeypatch):
     canvas = scene()
-    monkeypatch.setattr(coarse, "FEWEST", WIDTH // 2)
+    monkeypatch.setattr(coarse, "MIN_SIDE_CELLS", WIDTH // 2)
     for part in order_occluded(canvas)[0]:
         assert (canvas.label.ravel()[part.source] == part.layer).all()
         assert (canvas.disparity.ravel()[part.source] < 0.7).all()
@@ -64,8 +64,8 @@ def test_its_edges_are_visible_pixels_of_the_surface(monkeypatch):
         assert part.distance.max() > 10  # px, not cells
 
 
-def test_a_slope_that_is_cut_nowhere_is_not_cut_between_cells(monkeypatch):
-    """From cell to cell it changes several times as much as from pixel to pixel."""
+def test_a_slope_without_discontinuities_has_none_between_cells(monkeypatch):
+    """From cell to cell its disparity changes several times as much as from pixel to pixel."""
     disparity = np.tile(np.interp(np.arange(WIDTH), (100, 140), (FAR, NEAR)).astype(np.float32), (HEIGHT, 1))
     valid = np.ones(disparity.shape, bool)
     canvas = Canvas(
@@ -75,6 +75,6 @@ def test_a_slope_that_is_cut_nowhere_is_not_cut_between_cells(monkeypatch):
         np.zeros(disparity.shape, np.int16),
         find_discontinuities(disparity, valid),
     )
-    assert not canvas.cuts.any()
-    monkeypatch.setattr(coarse, "FEWEST", WIDTH // 3)
+    assert not canvas.occluder_disparity.any()
+    monkeypatch.setattr(coarse, "MIN_SIDE_CELLS", WIDTH // 3)
     assert coarse.CoarseCells(canvas).size == 3 and order_occluded(canvas) == []

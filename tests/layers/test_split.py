@@ -1,4 +1,4 @@
-"""Layers, what is invented behind and beyond them, and the surface that moves."""
+"""Layers, discontinuities, occluded bands, inpainting, and the moving surface behind occluders."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,12 @@ from pictures import landscape
 from cinema_core.layers import depth_order, discontinuities
 from cinema_core.layers.bands import OccludedBand, fill_bands
 from cinema_core.layers.depth_order import order_occluded
-from cinema_core.layers.discontinuities import CUT, find_discontinuities, fit_background_planes, remove_specks
+from cinema_core.layers.discontinuities import (
+    MIN_DISCONTINUITY,
+    find_discontinuities,
+    fit_background_planes,
+    remove_specks,
+)
 from cinema_core.layers.inpaint import inpaint_hole
 from cinema_core.layers.occluded import Canvas
 from cinema_core.layers.split import Layers, split_layers
@@ -17,8 +22,8 @@ from cinema_core.points.still import BENEATH, still_points
 from cinema_core.shared.camera import SIDE, UP_DOWN, Camera
 
 WIDTH, HEIGHT, FOCAL = 160, 120, 160.0
-NEAR, FAR = 0.9, 0.3  # disparities of the two cards
-POST = slice(60, 90)  # columns of the near card
+NEAR, FAR = 0.9, 0.3  # disparities of the post and the wall
+POST = slice(60, 90)  # columns of the post
 
 
 def noise(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
@@ -26,7 +31,7 @@ def noise(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
 
 
 def inpaint(color: np.ndarray, hole: np.ndarray, *arguments: object) -> np.ndarray:
-    """(H, W, 3) the picture with its hole filled."""
+    """(H, W, 3) the picture, with its hole inpainted."""
     filled = np.array(color, np.float32)
     filled[hole] = inpaint_hole(color, hole, *arguments)
     return filled
@@ -40,7 +45,7 @@ def split(disparity: np.ndarray, color: np.ndarray | None = None) -> Layers:
 
 @pytest.fixture(scope="module")
 def cards() -> Layers:
-    """A red post before a green wall, their colours a little uneven."""
+    """A red post before a green wall, with a little noise in their colours."""
     disparity = np.full((HEIGHT, WIDTH), FAR)
     disparity[:, POST] = NEAR
     color = np.full((HEIGHT, WIDTH, 3), (0.1, 0.7, 0.2), np.float32)
@@ -48,43 +53,41 @@ def cards() -> Layers:
     return split(disparity, np.clip(color + 0.05 * (noise() - 0.5), 0, 1))
 
 
-def seen(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
-    """Label and disparity of the photo's own pixels."""
+def photo_part(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
+    """Label and disparity of the photo's pixels."""
     return layers.label[layers.photo], layers.disparity[layers.photo]
 
 
-def hidden(layers: Layers, band: OccludedBand) -> np.ndarray:
-    """(H, W) bool: the photo's pixels behind which a band lies."""
+def occluders_of(layers: Layers, band: OccludedBand) -> np.ndarray:
+    """(H, W) bool: the photo's pixels that occlude a band."""
     mask = np.zeros(layers.valid.shape, bool)
     mask.ravel()[band.index] = True
     return mask[layers.photo]
 
 
-# split
-
-
 @pytest.mark.parametrize("rows", [HEIGHT, 36], ids=["gentle", "steep"])
-def test_on_a_slope_nothing_is_cut_and_nothing_invented(rows):
-    """Also where the slope is so steep that neighbours differ by more than a cut does."""
+def test_a_slope_has_no_discontinuities_and_no_bands(rows):
+    """Not even a slope so steep that neighbours differ by more than the smallest discontinuity."""
     down = np.clip((np.arange(HEIGHT) - 20) / rows, 0, 1)
     disparity = np.repeat((0.6 - 0.4 * np.cos(np.pi * down))[:, None], WIDTH, 1)
-    assert rows == HEIGHT or np.diff(disparity, axis=0).max() > CUT
+    assert rows == HEIGHT or np.diff(disparity, axis=0).max() > MIN_DISCONTINUITY
     layers = split(disparity)
-    assert layers.label.max() >= 2  # layers there are
+    assert layers.label.max() >= 2  # it is split into layers
     assert not layers.bands
     nothing = find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers)
     points, names = still_points(layers, nothing)
     own = points.layer != names.index("Bed")
-    assert own.sum() == layers.valid.sum() if rows == HEIGHT else own.sum() > layers.valid.sum()  # some close the slope
-    # all of them on the slope: between what their own row of the photo and the next ones stand at
+    # on the steep slope, more points close the gaps between its pixels
+    assert own.sum() == layers.valid.sum() if rows == HEIGHT else own.sum() > layers.valid.sum()
+    # all of them lie on the slope: between the disparities of their own row of the photo and of the adjacent rows
     row = np.floor(layers.camera.project(points.position[own])[:, 1]).astype(int) + layers.pad[1]
     around = np.stack([np.roll(layers.disparity[:, layers.pad[0]], by) for by in (-1, 0, 1)])
     away = np.clip(1 / points.position[own, 2], around.min(0)[row], around.max(0)[row]) * points.position[own, 2]
-    assert (away - 1).min() > -1e-4 and (away - 1).max() < 1.1 * BENEATH  # or just beneath it
+    assert (away - 1).min() > -1e-4 and (away - 1).max() < 1.1 * BENEATH  # or just behind it
 
 
 def scenery(width: int) -> np.ndarray:
-    """Disparity of a plane, a ball and a thin post on it, and a dune, sampled with any number of pixels."""
+    """Disparity of a plane, a ball and a thin post on it, and a dune, at any resolution."""
     y, x = np.mgrid[: width * 9 // 16, :width] / width
     disparity = np.clip((y - 0.22) / 0.34, 0.01, 1)
     disparity[np.hypot(x - 0.6, 1.2 * (y - 0.3)) < 0.08] = 0.75
@@ -93,36 +96,37 @@ def scenery(width: int) -> np.ndarray:
     return np.where((x > 0.8) & (y > 0.25), np.maximum(disparity, dune), disparity).astype(np.float32)
 
 
-def cuts_of(disparity: np.ndarray) -> np.ndarray:
+def discontinuity_mask(disparity: np.ndarray) -> np.ndarray:
     return find_discontinuities(remove_specks(disparity), np.ones(disparity.shape, bool)) > 0
 
 
 @pytest.mark.parametrize("width", [640, 1280, 2560])
-def test_the_same_scene_is_cut_at_the_same_places_at_any_size(width):
-    def places(size: int) -> np.ndarray:
-        count, _, _, middle = cv2.connectedComponentsWithStats(cuts_of(scenery(size)).astype(np.uint8), connectivity=8)
+def test_a_scene_has_the_same_discontinuities_at_any_resolution(width):
+    def positions(size: int) -> np.ndarray:
+        mask = discontinuity_mask(scenery(size)).astype(np.uint8)
+        count, _, _, middle = cv2.connectedComponentsWithStats(mask, connectivity=8)
         return np.sort((middle[1:] / size)[:, 0]) if count > 1 else np.zeros(0)
 
-    small, large = places(320), places(width)
+    small, large = positions(320), positions(width)
     assert len(small) == len(large) >= 3 and np.abs(small - large).max() < 0.01
 
 
 @pytest.mark.parametrize("width", [160, 640])
-def test_specks_cut_nothing_and_stand_nowhere_thin_lines_do(width):
+def test_specks_are_removed_and_thin_lines_stay(width):
     height = width // 2
     card = np.full((height, width), 0.3, np.float32)
     specked = card.copy()
     specked[np.random.default_rng(0).random(card.shape) < 0.01] = 1
-    assert not cuts_of(specked).any()
+    assert not discontinuity_mask(specked).any()
     layers = split(specked[: min(height, 90)])
     assert not layers.bands and (layers.disparity > 0.35).mean() < 1e-3
     line = card.copy()
     line[:, width // 2] = 0.9
-    assert np.array_equal(remove_specks(line), line) and cuts_of(line).sum() >= 2 * height - 4
+    assert np.array_equal(remove_specks(line), line) and discontinuity_mask(line).sum() >= 2 * height - 4
 
 
-def test_a_beach_goes_on_as_a_beach_behind_a_rock():
-    """Along its own slope, up to where it meets the rock's foot, and nowhere else."""
+def test_a_beach_continues_behind_a_rock():
+    """Along its own slope, down to the foot of the rock, and nowhere else."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     beach = np.clip((y - 20) / 100, 0.01, 1)
     disparity = beach.copy()
@@ -135,29 +139,29 @@ def test_a_beach_goes_on_as_a_beach_behind_a_rock():
         inside = (row >= 22) & (row < HEIGHT) & (column >= 0) & (column < WIDTH)
         assert rock[row[inside], column[inside]].mean() > 0.99
         assert np.abs(band.disparity[inside] - beach[row[inside], column[inside]]).max() < 0.03
-    assert sum(hidden(layers, band).sum() for band in layers.bands) > 100
+    assert sum(occluders_of(layers, band).sum() for band in layers.bands) > 100
 
 
-def test_in_a_large_picture_edges_close_together_have_one_plane_that_is_true_at_each(monkeypatch):
+def test_in_a_large_picture_neighbouring_edge_pixels_share_a_plane_that_fits_each(monkeypatch):
     row, column = np.mgrid[:160, :4200]
     beach = (0.2 + (0.4 * row + 0.3 * column) / 4200).astype(np.float32)
     disparity = np.where(np.abs(column - 2000 - row / 3) < 500, np.float32(0.95), beach)
     edge = np.flatnonzero(find_discontinuities(disparity, np.ones(disparity.shape, bool)))
-    fitted, fit = [], discontinuities._agreed
+    fitted, fit = [], discontinuities._fit_robust_planes
     monkeypatch.setattr(
         discontinuities,
-        "_agreed",
+        "_fit_robust_planes",
         lambda disparity, edge, *rest: fitted.append(len(edge)) or fit(disparity, edge, *rest),
     )
     planes = fit_background_planes(disparity, edge)
     assert sum(fitted) < 0.6 * len(edge)
-    monkeypatch.setattr(discontinuities, "CELL", 0)
+    monkeypatch.setattr(discontinuities, "PLANE_CELL", 0)
     off = np.abs(planes - fit_background_planes(disparity, edge)).max(0)
     assert off[0] < 1e-4 and off[1:].max() * 4200 < 0.1, off
 
 
-def test_the_horizon_goes_on_behind_what_stands_before_it():
-    """Sky above it and sea below, not a bulge of the sea round the corner of the post's edge."""
+def test_the_horizon_continues_behind_a_post():
+    """Sky above it and sea below, without a bulge of the sea at the post's edge."""
     y = np.mgrid[:HEIGHT, :WIDTH][0]
     disparity = np.where(y < 60, 0.01, np.clip((y - 55) / 80, 0.01, 1))
     disparity[10:110, POST] = 0.9
@@ -169,18 +173,18 @@ def test_the_horizon_goes_on_behind_what_stands_before_it():
     assert (seen[:45] <= 0.02).all() and (seen[54:] > 0.03).all()
 
 
-def test_behind_two_things_there_are_two_surfaces():
-    """A near post before a tree before a wall: past the tree's edge, hidden too, the camera sees the wall."""
+def test_behind_two_occluders_there_are_two_surfaces():
+    """A post before the ground before a wall: past the occluded edge of the ground, too, the camera sees the wall."""
     disparity = np.full((HEIGHT, WIDTH), 0.1)
     disparity[60:, :] = 0.5
     disparity[20:, 70:100] = 1.0
     layers = split(disparity)
-    both = np.sum([hidden(layers, band) for band in layers.bands], 0) > 1
+    both = np.sum([occluders_of(layers, band) for band in layers.bands], 0) > 1
     assert both[60:, 70:100].sum() > 10 and not both[:60].any()
 
 
-def test_a_twig_behind_a_post_goes_on_as_a_twig():
-    """It hides the sky, so nothing of it is copied, and all the rest that is as far or farther is sky."""
+def test_a_twig_behind_a_post_continues_as_a_twig():
+    """The twig occludes the sky, so it is not copied, and all other pixels that are as far or farther are sky."""
     disparity, color = np.full((120, 200), 0.01, np.float32), np.full((120, 200, 3), (0.75, 0.8, 0.9), np.float32)
     disparity[50:56], color[50:56] = 0.4, (0.3, 0.2, 0.1)
     disparity[:, 80:110], color[:, 80:110] = 1.0, (0.5, 0.5, 0.5)
@@ -192,13 +196,13 @@ def test_a_twig_behind_a_post_goes_on_as_a_twig():
     assert np.abs(behind - (0.3, 0.2, 0.1)).max() < 0.05
 
 
-def test_a_step_on_a_near_thing_does_not_end_what_goes_on_behind_it():
-    """The closest edge is the step's, of the same layer, and it reveals little; the wall's own reveals more."""
+def test_a_step_on_the_occluder_does_not_end_the_surface_behind_it():
+    """The closest edge is that of the step, in the same layer, and opens little. The edge of the wall opens wider."""
     disparity = np.full((240, 480), 0.1, np.float32)
     disparity[120:], disparity[124:] = 0.3, 0.34
     valid = np.ones(disparity.shape, bool)
-    one_layer, cuts = np.zeros(disparity.shape, np.int16), find_discontinuities(disparity, valid)
-    canvas = Canvas(Camera(480, 240, 480.0), disparity, valid, one_layer, cuts)
+    one_layer, occluder = np.zeros(disparity.shape, np.int16), find_discontinuities(disparity, valid)
+    canvas = Canvas(Camera(480, 240, 480.0), disparity, valid, one_layer, occluder)
     bands = fill_bands(canvas, noise(240, 480), order_occluded(canvas), np.zeros(0, np.int64))
     wall = np.zeros(disparity.shape, bool)
     for band in bands:
@@ -207,24 +211,24 @@ def test_a_step_on_a_near_thing_does_not_end_what_goes_on_behind_it():
     assert wall[120 : 120 + int(UP_DOWN * 480 * 0.24), 40:440].all()
 
 
-def test_strips_are_not_seen(monkeypatch):
-    """Cuts and tiers are looked for in strips of the canvas; where one ends makes no difference."""
+def test_the_size_of_chunks_does_not_change_the_result(monkeypatch):
+    """Discontinuities and depth order are found in chunks of the canvas."""
     disparity = np.full((120, 200), 0.1, np.float32)
     disparity[60:], disparity[20:, 80:120], disparity[40:44] = 0.3, 1.0, 0.6
     valid = np.ones(disparity.shape, bool)
     found = []
-    for rows, pixels in ((64, 1 << 18), (20, 901)):  # a strip ends at an edge
-        monkeypatch.setattr(discontinuities, "ROWS", rows)
-        monkeypatch.setattr(depth_order, "AT_ONCE", pixels)
-        near = find_discontinuities(disparity, valid)
-        canvas = Canvas(Camera(200, 120, 200.0), disparity, valid, np.int16(disparity < 0.5), near)
+    for rows, pixels in ((64, 1 << 18), (20, 901)):  # with the second pair, a chunk ends at an edge
+        monkeypatch.setattr(discontinuities, "CHUNK_ROWS", rows)
+        monkeypatch.setattr(depth_order, "CHUNK_PIXELS", pixels)
+        occluder = find_discontinuities(disparity, valid)
+        canvas = Canvas(Camera(200, 120, 200.0), disparity, valid, np.int16(disparity < 0.5), occluder)
         found.append(
             [
-                near,
+                occluder,
                 *(
                     getattr(part, name)
-                    for tier in order_occluded(canvas)
-                    for part in tier
+                    for rank in order_occluded(canvas)
+                    for part in rank
                     for name in ("index", "source", "disparity")
                 ),
             ]
@@ -232,29 +236,29 @@ def test_strips_are_not_seen(monkeypatch):
     assert len(found[0]) == len(found[1]) > 6 and all(map(np.array_equal, *found))
 
 
-def test_what_hides_something_is_not_copied_even_where_that_needs_no_colour():
+def test_occluders_are_not_copied_even_where_the_surface_behind_them_is_dropped():
     disparity = np.full((120, 200), 0.1, np.float32)
     disparity[:, 80:120] = 1.0
-    color, aside = np.full((120, 200, 3), 0.3, np.float32), np.zeros(disparity.shape, bool)
-    color[:, 80:120], color[:, 56:76], aside[:, 56:76] = (0, 1, 0), (1, 0, 0), True
+    color, beside = np.full((120, 200, 3), 0.3, np.float32), np.zeros(disparity.shape, bool)
+    color[:, 80:120], color[:, 56:76], beside[:, 56:76] = (0, 1, 0), (1, 0, 0), True
     valid = np.ones(disparity.shape, bool)
     canvas = Canvas(
         Camera(200, 120, 200.0), disparity, valid, np.int16(disparity < 0.5), find_discontinuities(disparity, valid)
     )
     red = []
-    for hiding in (np.zeros(0, np.int64), np.flatnonzero(aside)):
-        (band,) = fill_bands(canvas, color, order_occluded(canvas), hiding)
+    for occluding in (np.zeros(0, np.int64), np.flatnonzero(beside)):
+        (band,) = fill_bands(canvas, color, order_occluded(canvas), occluding)
         red.append((band.color[:, 0] > 0.5).mean())
     assert red[0] > 0.3 and red[1] < 0.05, red
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (200, 50), (40, 160)], ids=["small", "portrait", "panorama"])
 @pytest.mark.parametrize("scene", ["card", "sky", "noise"])
-def test_strange_photos_have_layers_too(shape, scene):
+def test_unusual_photos_have_layers_too(shape, scene):
     rough = np.random.default_rng(0).uniform(0.01, 1, shape)
     disparity = {"card": np.full(shape, 1.0), "sky": np.full(shape, 0.01), "noise": rough}[scene]
     layers = split(disparity)
-    label, _ = seen(layers)
+    label, _ = photo_part(layers)
     assert label.max() == 0 or scene == "noise"
     assert np.isfinite(layers.color).all() and (layers.disparity > 0).all() and layers.disparity.max() <= 1
     for band in layers.bands:
@@ -262,7 +266,7 @@ def test_strange_photos_have_layers_too(shape, scene):
         assert (band.disparity < layers.disparity.ravel()[band.index]).all()
 
 
-def test_reach_sets_how_far_surfaces_go_on(cards):
+def test_reach_scales_the_occluded_surfaces(cards):
     disparity = 1 / np.where((np.arange(WIDTH) >= POST.start) & (np.arange(WIDTH) < POST.stop), 1 / NEAR, 1 / FAR)
     camera = Camera(WIDTH, HEIGHT, FOCAL)
     depth = np.repeat((1 / disparity)[None], HEIGHT, 0).astype(np.float32)
@@ -270,76 +274,76 @@ def test_reach_sets_how_far_surfaces_go_on(cards):
     assert short.pad[0] < cards.pad[0] and 0 < len(short.bands[0].index) < 0.8 * len(cards.bands[0].index)
 
 
-def test_a_fill_of_the_users_takes_the_place_of_the_exemplars():
+def test_a_fill_function_replaces_the_exemplar_based_inpainting():
     disparity = np.full((HEIGHT, WIDTH), FAR, np.float32)
     disparity[:, POST] = NEAR
-    seen_masks = []
+    masks = []
 
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        seen_masks.append(mask)
+        masks.append(mask)
         return np.where(mask[..., None], np.float32((1, 0, 1)), image)
 
     layers = split_layers(noise(), 1 / disparity, Camera(WIDTH, HEIGHT, FOCAL), fill=fill)
-    assert len(seen_masks) == 2 and np.median(layers.bands[0].color, 0) == pytest.approx((1, 0, 1))
+    assert len(masks) == 2 and np.median(layers.bands[0].color, 0) == pytest.approx((1, 0, 1))
     beyond = layers.valid.copy()
     beyond[layers.photo] = False
     assert np.median(layers.color[beyond], 0) == pytest.approx((1, 0, 1))
 
 
-def test_each_flat_card_is_a_layer_and_they_are_cut_where_they_meet():
+def test_each_flat_card_is_a_layer_and_occludes_the_next():
     disparity = np.full((HEIGHT, WIDTH), 0.2)
     disparity[40:, 20:] = 0.5
     disparity[70:, 60:110] = 1.0
     layers = split(disparity)
-    label, _ = seen(layers)
+    label, _ = photo_part(layers)
     for value, number in ((1.0, 0), (0.5, 1), (0.2, 2)):
         assert (label[disparity == value] == number).all()
     assert {band.layer for band in layers.bands} == {1, 2}
-    behind = {band.layer: hidden(layers, band) for band in layers.bands}
+    behind = {band.layer: occluders_of(layers, band) for band in layers.bands}
     assert behind[1][70, 60:110].all() and behind[1][70:, 60].all() and behind[1][70:, 109].all()
     assert behind[2][40, 20:].all() and behind[2][40:, 20].all()
     assert not behind[1][:70].any() and not behind[2][:40].any() and not behind[2][:, :20].any()
 
 
-def test_there_are_as_many_layers_at_any_size():
+def test_the_number_of_layers_does_not_depend_on_the_resolution():
     counts = []
     for width, height in ((96, 60), (192, 120), (384, 240)):
         y, x = np.mgrid[:height, :width] / height
         disparity = np.clip((y - 0.4) / 0.6, 0.01, 1)
         disparity[np.hypot(x - 1, 1.2 * (y - 0.6)) < 0.2] = 0.7
         layers = split(disparity, landscape(width, height).astype(np.float32) / 255)
-        counts.append(int(seen(layers)[0].max()) + 1)
+        counts.append(int(photo_part(layers)[0].max()) + 1)
     assert 3 <= counts[0] <= 8 and np.ptp(counts) <= 1
 
 
-def test_a_band_lies_behind_its_occluder_as_wide_as_the_presets_reveal(cards):
+def test_a_band_lies_behind_its_occluder_as_wide_as_the_presets_disocclude(cards):
     (band,) = cards.bands
-    _, disparity = seen(cards)
-    mask = hidden(cards, band)
+    _, disparity = photo_part(cards)
+    mask = occluders_of(cards, band)
     assert (
         (disparity[mask] == np.float32(NEAR)).all()
         and not mask[:, : POST.start].any()
         and not mask[:, POST.stop :].any()
     )
-    revealed = SIDE * FOCAL * (NEAR - FAR)  # px, at the end of the sideways path
+    disoccluded = SIDE * FOCAL * (NEAR - FAR)  # px, at the ends of the sideways path
     width = mask[HEIGHT // 2, POST].sum() / 2
-    assert revealed <= width <= 1.2 * revealed + 4
+    assert disoccluded <= width <= 1.2 * disoccluded + 4
     assert np.abs(band.disparity - FAR).max() < 0.01
 
 
 def test_a_band_continues_the_farther_surface_only(cards):
     (band,) = cards.bands
     found = band.color
-    assert np.abs(found - (0.1, 0.7, 0.2)).max() < 0.1  # none of the post's red
+    assert np.abs(found - (0.1, 0.7, 0.2)).max() < 0.1  # without the post's red
     assert cards.label.ravel()[band.source].min() == band.layer
 
 
-def test_the_photo_goes_on_beyond_its_border_by_the_reach(cards):
+def test_the_photo_is_outpainted_as_far_as_the_presets_move(cards):
     pad_x, pad_y = cards.pad
     row, column = pad_y + HEIGHT // 2, pad_x + (POST.start + POST.stop) // 2
     left = cards.valid[row, :pad_x].sum()
     above = cards.valid[:pad_y, column].sum()
-    assert left >= SIDE * FOCAL * FAR and above >= SIDE * FOCAL * NEAR  # the nearer, the farther it moves
+    assert left >= SIDE * FOCAL * FAR and above >= SIDE * FOCAL * NEAR  # near pixels move farther
     assert cards.valid[cards.photo].all() and np.isfinite(cards.color).all()
     assert np.abs(cards.color[pad_y - 3, column] - (0.9, 0.1, 0.1)).max() < 0.15
     assert np.abs(cards.color[row, pad_x - 3] - (0.1, 0.7, 0.2)).max() < 0.15
@@ -354,12 +358,9 @@ def test_the_photo_itself_stays_as_it_is():
     assert np.abs(layers.disparity[layers.photo] - disparity).max() < 1e-6
 
 
-# inpaint
-
-
 @pytest.fixture(scope="module")
 def holed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Green and blue stripes to copy, pure red that must not be, and a hole with rubbish in it."""
+    """Green and blue noise that may be copied, red that may not, and a hole with yellow in it."""
     color = noise(96, 128) * (0, 0.5, 0.5)
     source, hole = np.ones((96, 128), bool), np.zeros((96, 128), bool)
     hole[30:60, 40:70] = True
@@ -370,17 +371,17 @@ def holed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return color.astype(np.float32), hole, source & ~hole
 
 
-def test_only_what_may_be_copied_is_copied_and_the_whole_hole_filled(holed):
+def test_only_source_pixels_are_copied_and_the_whole_hole_is_filled(holed):
     color, hole, source = holed
     filled = inpaint(color, hole, source, np.zeros(hole.shape, np.float32))
     assert filled.dtype == np.float32 and np.isfinite(filled).all()
-    assert filled[hole][:, 0].max() < 0.01  # neither the red outside nor the rubbish inside
-    assert (filled[hole].sum(1) > 0).mean() > 0.99  # noise may come out black here and there
+    assert filled[hole][:, 0].max() < 0.01  # neither the red outside nor the yellow inside
+    assert (filled[hole].sum(1) > 0).mean() > 0.99  # noise may be black in a few pixels
     assert np.array_equal(filled[~hole], color[~hole])
 
 
-def test_large_pictures_copy_only_what_may_be_copied_too(holed):
-    """There whole blocks are matched, of which single pixels may not be copied."""
+def test_in_large_pictures_only_source_pixels_are_copied_too(holed):
+    """There whole blocks are matched, some pixels of which may not be copied."""
     color, hole, source = (array.repeat(6, 0).repeat(6, 1) for array in holed)
     poison = np.random.default_rng(1).random(hole.shape) < 0.02
     color[poison & source] = (1, 0, 0)
@@ -394,7 +395,7 @@ def test_the_hole_is_filled_with_texture_not_with_a_blur(holed):
     assert filled[40:50, 48:62, 1].std() > 0.4 * color[source][:, 1].std()
 
 
-def test_stripes_go_on_through_a_hole():
+def test_stripes_continue_through_a_hole():
     stripes = np.repeat((np.arange(96) // 12 % 2)[None, :, None] * np.float32(0.8), 96, 0).repeat(3, 2) + np.float32(
         0.1
     )
@@ -404,8 +405,8 @@ def test_stripes_go_on_through_a_hole():
     assert (np.abs(filled - stripes)[hole].max(-1) < 0.3).mean() > 0.85
 
 
-def test_like_is_filled_with_like():
-    """Two surfaces of different depth beside a hole; the guide says which of them stands in it."""
+def test_the_guide_selects_the_surface_that_is_copied():
+    """Two surfaces of different depth lie beside a hole; the guide has the depth of one of them in the hole."""
     color, guide = np.zeros((64, 96, 3), np.float32), np.zeros((64, 96), np.float32)
     color[:, :48, 1], color[:, 48:, 2] = 0.8, 0.8
     guide[:, 48:] = 0.6
@@ -416,7 +417,7 @@ def test_like_is_filled_with_like():
     assert filled[..., 2].mean() > 5 * filled[..., 1].mean()
 
 
-def test_the_same_input_is_filled_in_the_same_way(holed):
+def test_inpainting_is_deterministic(holed):
     color, hole, source = holed
     guide = np.zeros(hole.shape, np.float32)
     assert np.array_equal(inpaint(color, hole, source, guide, 3), inpaint(color, hole, source, guide, 3))
@@ -437,10 +438,7 @@ def test_holes_of_all_kinds(case):
     assert np.allclose(filled[hole], 0.9 if case == "no source" else 0.4, atol=1e-3)
 
 
-# the surface that moves
-
-
-def test_the_surface_goes_on_beyond_the_border_and_behind_what_stands_before_it(cards):
+def test_the_surface_continues_beyond_the_border_and_behind_the_post(cards):
     region = np.ones((HEIGHT, WIDTH), bool)
     region[:, POST] = False
     surface = find_flowing_surface(region, cards)
@@ -453,12 +451,12 @@ def test_the_surface_goes_on_beyond_the_border_and_behind_what_stands_before_it(
     assert np.array_equal(surface.visible[cards.photo], region)
 
 
-def test_what_is_hidden_beside_what_rests_rests(cards):
-    """Only the wall left of the post moves, so only the left part of what the post hides does."""
+def test_an_occluded_surface_rests_beside_a_visible_one_that_rests(cards):
+    """Only the wall left of the post moves, so only the left part of the band behind the post does."""
     region = np.zeros((HEIGHT, WIDTH), bool)
     region[:, : POST.start] = True
     surface = find_flowing_surface(region, cards)
-    columns = np.flatnonzero((surface.region[cards.photo] & hidden(cards, cards.bands[0])).any(0))
+    columns = np.flatnonzero((surface.region[cards.photo] & occluders_of(cards, cards.bands[0])).any(0))
     assert len(columns) and columns.min() == POST.start and columns.max() < (POST.start + POST.stop) / 2
 
 
@@ -467,8 +465,8 @@ def test_an_empty_region_has_no_surface(cards):
     assert not surface.region.any() and not surface.visible.any()
 
 
-def test_what_flows_far_behind_does_not_open_the_edge_of_what_flows_before_it():
-    """Sky and the fog before it are drawn as one; the sky goes on behind the land, beneath the fog's drawn edge."""
+def test_a_far_flowing_surface_does_not_open_the_edge_of_a_near_one():
+    """Sky and the fog before it are one drawn region. The sky continues behind the land, below the fog's edge."""
     disparity = np.full((160, 240), 0.01)
     disparity[60:] = 0.6
     layers, region = split(disparity), np.zeros((160, 240), bool)

@@ -1,4 +1,4 @@
-"""What of the hidden and of the border the presets show: that stays, and nothing else."""
+"""Occluded surfaces and outpainted pixels: those that the presets show stay, all others go."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ NOTHING = np.zeros(0, np.int64)
 
 
 def canvas(*cards: tuple[slice, float], far: float = FAR) -> Canvas:
-    """Cards over columns of the photo before a wall."""
+    """Cards that fill columns of the photo, before a wall."""
     disparity = np.full((HEIGHT + 2 * PAD, WIDTH + 2 * PAD), far, np.float32)
     for columns, near in cards:
         disparity[:, columns.start + PAD : columns.stop + PAD] = near
@@ -40,7 +40,7 @@ def canvas(*cards: tuple[slice, float], far: float = FAR) -> Canvas:
 
 
 def behind(scene: Canvas, columns: slice, disparity: float) -> Occluded:
-    """What goes on behind columns of the photo."""
+    """A surface that continues behind columns of the photo."""
     mask = np.zeros(scene.valid.shape, bool)
     mask[:, columns.start + PAD : columns.stop + PAD] = True
     index = np.flatnonzero(mask)
@@ -50,15 +50,15 @@ def behind(scene: Canvas, columns: slice, disparity: float) -> Occluded:
 
 
 def columns_of(scene: Canvas, part: Occluded) -> np.ndarray:
-    """(W,) share of the photo's rows in which each column is left."""
+    """(W,) share of the photo's rows in which each column of a surface is left."""
     mask = np.zeros(scene.valid.shape, bool)
     mask.ravel()[part.index] = True
     return mask[WINDOW].mean(0)
 
 
 @pytest.mark.parametrize("cells", [400, 200], ids=["px", "cells of 2 px"])
-def test_what_the_camera_looks_at_beside_a_post_stays_what_is_deep_behind_it_goes(cells, monkeypatch):
-    monkeypatch.setattr(visibility, "CELLS", cells)
+def test_a_surface_stays_near_the_edges_of_a_post_and_goes_deep_behind_it(cells, monkeypatch):
+    monkeypatch.setattr(visibility, "SIDE_CELLS", cells)
     scene = canvas((POST, NEAR))
     _, ((part,),) = find_disoccluded(scene, [[behind(scene, POST, FAR)]], NOTHING, WINDOW)
     left, size = columns_of(scene, part), -(-(WIDTH + 2 * PAD) // cells)
@@ -67,24 +67,24 @@ def test_what_the_camera_looks_at_beside_a_post_stays_what_is_deep_behind_it_goe
     assert not left[POST][deep:-deep].any() and deep < 30
 
 
-def test_nothing_is_seen_behind_what_hides_it_unseen_itself():
-    """A surface that lies right behind the wall's own continuation, which nothing parts from the wall."""
+def test_occluded_surfaces_occlude_too():
+    """The sky lies right behind the occluded wall, and no camera position disoccludes it."""
     scene = canvas((POST, NEAR))
     wall, sky = behind(scene, POST, FAR), behind(scene, POST, 0.1)
-    _, tiers = find_disoccluded(scene, [[wall], [sky]], NOTHING, WINDOW)
-    assert [part.disparity[0] for tier in tiers for part in tier] == [np.float32(FAR)]
-    _, tiers = find_disoccluded(scene, [[sky]], NOTHING, WINDOW)
-    assert len(tiers) == 1
+    _, ranks = find_disoccluded(scene, [[wall], [sky]], NOTHING, WINDOW)
+    assert [part.disparity[0] for rank in ranks for part in rank] == [np.float32(FAR)]
+    _, ranks = find_disoccluded(scene, [[sky]], NOTHING, WINDOW)
+    assert len(ranks) == 1
 
 
-def test_what_is_seen_through_a_gap_on_the_way_alone_stays():
-    """A gap between two posts runs over what is behind them; from the path's ends its first and last place are seen."""
+def test_a_surface_that_is_visible_only_in_the_middle_of_a_path_stays():
+    """A gap between two posts moves over the surface behind them; the ends of the path show only its two ends."""
     scene = canvas((slice(60, 107), NEAR), (slice(118, 200), NEAR), far=0.1)
     _, ((left,),) = find_disoccluded(scene, [[behind(scene, slice(118, 200), 0.1)]], NOTHING, WINDOW)
     assert (columns_of(scene, left)[118:140] == 1).all() and not columns_of(scene, left)[146:160].any()
 
 
-def test_mixed_pixels_hide_nothing():
+def test_mixed_pixels_occlude_nothing():
     scene = canvas((POST, NEAR))
     part, middle = behind(scene, POST, FAR), slice(165, 175)
     left = [
@@ -95,7 +95,7 @@ def test_mixed_pixels_hide_nothing():
 
 
 @pytest.mark.parametrize("disparity", [0.3, 1.0])
-def test_of_the_border_what_comes_into_the_frame_stays(disparity):
+def test_outpainted_pixels_that_come_into_the_frame_stay(disparity):
     scene = canvas(far=disparity)
     valid, _ = find_disoccluded(scene, [], NOTHING, WINDOW)
     assert valid[WINDOW].all()
@@ -105,27 +105,27 @@ def test_of_the_border_what_comes_into_the_frame_stays(disparity):
             assert side[-side.sum() :].all()
 
 
-def test_of_the_border_what_is_passed_by_nearer_things_goes():
-    """The photo's left edge is near; the wall beyond it moves less than it, and never comes out behind it."""
+def test_outpainted_pixels_that_stay_behind_a_nearer_surface_go():
+    """The photo is near at its left border. The wall beyond moves less, and stays occluded."""
     scene = canvas((slice(-30, 60), 1.0))
     assert find_disoccluded(canvas(), [], NOTHING, WINDOW)[0][PAD + HEIGHT // 2, PAD - 6]
-    scene.disparity[:, : PAD - 4] = FAR  # beyond 4 px that are as near
+    scene.disparity[:, : PAD - 4] = FAR  # beyond 4 outpainted px that are as near
     valid, _ = find_disoccluded(scene, [], NOTHING, WINDOW)
     row = valid[PAD + HEIGHT // 2]
     assert row[PAD - 4 : PAD].all()
-    assert row[PAD - 8 : PAD - 4].all()  # the gap opens by more than the wall's own move
+    assert row[PAD - 8 : PAD - 4].all()  # the gap opens by more than the wall moves
     assert not row[: PAD - int(SIDE * WIDTH * FAR) - 8].any()
 
 
-def test_what_lies_around_a_near_thing_tells_where_it_ends():
-    """A post that goes on above the frame, as far as it is seen there; the wall beside it would not be."""
+def test_pixels_around_a_near_object_stay():
+    """A post continues above the frame, as far as it is visible there. The wall beside it would not be visible."""
     valid, _ = find_disoccluded(canvas((POST, NEAR)), [], NOTHING, WINDOW)
     top = int(np.flatnonzero(valid[:, POST.start + PAD + 30])[0])
     beside = valid[top + 1, POST.start + PAD - 30 : POST.start + PAD]
     assert top < PAD - UP_DOWN * WIDTH * NEAR and beside[-THIN_SURROUND:].all() and not beside[:-THIN_SURROUND].any()
 
 
-def test_it_is_the_reach_that_tells_how_far_cameras_move():
+def test_reach_scales_how_far_the_cameras_move():
     scene = canvas((POST, NEAR))
     counts = [
         len(find_disoccluded(scene, [[behind(scene, POST, FAR)]], NOTHING, WINDOW, reach)[1][0][0].index)
@@ -136,7 +136,7 @@ def test_it_is_the_reach_that_tells_how_far_cameras_move():
 
 @pytest.fixture(scope="module")
 def leaves() -> tuple:
-    """Leaves of three distances before one another; layers of it with all that could be seen, and without the needless."""
+    """Layers of leaves at three distances: with all occluded surfaces, and with the disoccluded ones only."""
     rng = np.random.default_rng(0)
     disparity = np.full((144, 256), 0.1, np.float32)
     for near in (0.4, 0.7, 0.95):
@@ -145,16 +145,15 @@ def leaves() -> tuple:
             cv2.ellipse(disparity, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, near, -1)
     color = np.clip(disparity[..., None] * (0.5, 1, 0.3) + 0.2 * rng.random((144, 256, 3)), 0, 1).astype(np.float32)
     arguments = color, 1 / disparity, Camera(256, 144, 256.0)
-    fill = {
-        "fill": lambda image, hole: np.where(hole[..., None], 1 - image, image)
-    }  # of each place the same, whatever else is filled
+    # the same colour at each pixel, whichever others are filled
+    fill = {"fill": lambda image, hole: np.where(hole[..., None], 1 - image, image)}
     needed = split_layers(*arguments, **fill)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layering, "find_revealed", lambda canvas, tiers, *_: (canvas.valid, tiers))
+        patch.setattr(layering, "find_disoccluded", lambda canvas, ranks, *_: (canvas.valid, ranks))
         return split_layers(*arguments, **fill), needed
 
 
-def test_the_presets_show_the_same_without_what_they_do_not_show(leaves):
+def test_the_presets_show_the_same_without_the_dropped_surfaces(leaves):
     counts = [sum(len(band.index) for band in layers.bands) for layers in leaves]
     assert counts[1] < 0.8 * counts[0] and leaves[1].valid.sum() < leaves[0].valid.sum()
     splatters = []

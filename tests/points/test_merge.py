@@ -49,7 +49,7 @@ def test_what_is_even_takes_few_points_what_is_textured_one_a_pixel(even):
 def test_they_are_as_many_as_are_said_and_all_of_the_photo_keeps_its_own(even):
     points, own = points_of(even)
     hidden, border = count_points(even)
-    rims = len(even.rim) - int(even.rim.front.sum())
+    rims = len(even.mixed_pixels) - int(even.mixed_pixels.front.sum())
     assert own.sum() == WIDTH * HEIGHT + hidden + border + rims
     wide = own & (points.radius_factor > 1)
     pixels = even.camera.project(points.position[wide])
@@ -63,7 +63,7 @@ def test_squares_are_whole_flat_even_and_never_of_mixed_pixels(even):
     height, width = even.valid.shape
     index = np.flatnonzero(np.ones((height, width), bool))
     disparity, color = np.full(len(index), 0.3, np.float32), np.full((len(index), 3), 0.5, np.float32)
-    bare = replace(even, rim=even.rim.chosen(np.zeros(len(even.rim), bool)))
+    bare = replace(even, mixed_pixels=even.mixed_pixels.chosen(np.zeros(len(even.mixed_pixels), bool)))
     squares = find_squares(bare, index, disparity, color)
     assert squares.shape[1] == (height // 2) * (width // 2) and len(np.unique(squares)) == squares.size
     down, right = np.divmod(index[squares] - index[squares[0]], width)
@@ -78,9 +78,11 @@ def test_squares_are_whole_flat_even_and_never_of_mixed_pixels(even):
     steep[squares[2, ::2]] += 0.05
     assert find_squares(bare, index, steep, color).shape[1] == squares.shape[1] // 2
     mixed = replace(
-        even.rim.chosen(np.arange(len(even.rim)) < 2), front=np.ones(2, bool), index=index[squares[0, [3, 50]]]
+        even.mixed_pixels.chosen(np.arange(len(even.mixed_pixels)) < 2),
+        front=np.ones(2, bool),
+        index=index[squares[0, [3, 50]]],
     )
-    assert find_squares(replace(even, rim=mixed), index, disparity, color).shape[1] == squares.shape[1] - 2
+    assert find_squares(replace(even, mixed_pixels=mixed), index, disparity, color).shape[1] == squares.shape[1] - 2
     assert not find_squares(bare, index[:0], disparity[:0], color[:0]).size
 
 

@@ -367,7 +367,7 @@ def test_down_a_steep_slope_that_is_no_cut_nothing_opens_though_no_bed_lies_ther
     disparity = np.repeat(down[None], HEIGHT, 0).astype(np.float32)
     color, label = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32), np.zeros((HEIGHT, WIDTH), np.int16)
     layers = Layers(Camera(WIDTH, HEIGHT, FOCAL), (0, 0), color, disparity, np.ones_like(label, bool), label, [])
-    assert not layers.cuts.any()
+    assert not layers.occluder_disparity.any()
     splatter = of_still(layers, lambda still: still.radius_factor <= 1)
     monkeypatch.setattr(splatting, "SPLAT", 1)  # the points' own size, as Blender has them
     middle = slice(20, WIDTH - 20)  # nothing goes on beyond the frame here
