@@ -175,7 +175,7 @@ def test_the_photos_sky_tells_which_way_round_a_map_is(tmp_path, photo, monkeypa
     cv2.imwrite(str(tmp_path / "a.png"), np.uint16(65535 * disparity))
     assert "distances" in find_depth(photo, tmp_path / "a.png", BuildOptions()).detail
     sky = np.fromfunction(lambda y, x: (y < 21) & (x < 40), (HEIGHT, WIDTH))
-    monkeypatch.setattr(conventions, "see", lambda photo: Prediction(sky, sky))
+    monkeypatch.setattr(conventions, "infer", lambda photo: Prediction(sky, sky))
     found = find_depth(photo, tmp_path / "a.png", BuildOptions())
     assert "near is white, the farthest is infinitely far" in found.detail and not found.warnings
 

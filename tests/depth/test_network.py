@@ -74,11 +74,11 @@ def test_any_size_and_shape(untrained, height, width):
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (720, 1280), (1000, 1000), (5000, 500), (3, 2)])
 def test_the_network_is_given_its_own_size(width, height):
-    wide, high = network._input_size(width, height, network.AREA)
+    wide, high = network._input_size(width, height, network.LAYOUT_AREA)
     assert wide % STRIDE == 0 and high % STRIDE == 0 and min(wide, high) >= STRIDE
-    assert max(wide, high) <= network.LONGEST
+    assert max(wide, high) <= network.MAX_INPUT_SIDE
     if 0.5 <= width / height <= 2:
-        assert 0.8 < wide * high / network.AREA < 1.25
+        assert 0.8 < wide * high / network.LAYOUT_AREA < 1.25
 
 
 def test_the_mirrored_photo_gives_the_mirrored_depth(untrained):
