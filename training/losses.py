@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinema_core.depth.network import BESIDE
+from cinema_core.depth.network import SURFACE_RADIUS
 
 from .photographs import POINT, SKY_POINT
 
@@ -87,7 +87,8 @@ def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, sol
     """Octaves by which the two surfaces miss the nearest and farthest beside each pixel, and the choice the right one."""
     nothing = torch.where(solid, 0, torch.inf)
     nearest, farthest = (
-        sign * F.max_pool2d((sign * target - nothing)[:, None], 2 * BESIDE + 1, 1, BESIDE)[:, 0] for sign in (1, -1)
+        sign * F.max_pool2d((sign * target - nothing)[:, None], 2 * SURFACE_RADIUS + 1, 1, SURFACE_RADIUS)[:, 0]
+        for sign in (1, -1)
     )
     nearest, farthest = (torch.where(solid, value, 0) for value in (nearest, farthest))
     missed = ((near - nearest).abs().clamp(max=6) + (far - farthest).abs().clamp(max=6)) * solid

@@ -1,4 +1,4 @@
-"""Depth of a photo: read from a map, or estimated by a network.
+"""Depth of a photo: read from a depth map, or estimated by a network.
 
 Imported by other rooms:
 

@@ -1,9 +1,7 @@
-"""Depth of a photo: read from a file the user has, or estimated: approximate, made for landscapes.
+"""Find the depth of a photo: read the user's depth map, or estimate depth with the user's model or the own network.
 
-The estimate is that of a model the user has, else that of our own network, see `depth_network`.
-
-Input: the working photo. Output: (H, W) float32 depth in scene units, nearest content at 1, edges as steps.
-Everything is computed in disparity (1/depth), which resizes and blends without inventing far points.
+Input: the working photo. Output: (H, W) float32 depth in scene units, the nearest content at 1, edges as steps.
+Everything is computed in disparity (1/depth), which can be resized and blended without creating false far points.
 """
 
 from __future__ import annotations
@@ -21,21 +19,21 @@ from .edges import clean_depth
 from .network import infer
 from .user_models import infer_depth, model_key
 
-_DETAIL = "the network that comes with the program: approximate, made for landscapes"
-_UNSURE = "{}; it does not tell by itself, so choose its kind if far and near are the wrong way round"
-NEAREST_SHARE = 0.005  # of the solid pixels may be nearer than 1: single ones must not set the scale of all
+_NETWORK_DETAIL = "the built-in network: approximate, trained on landscapes"
+_UNSURE = "{}; this is a guess, so choose its kind if near and far are swapped"
+NEAREST_SHARE = 0.005  # share of pixels outside the sky that may be nearer than 1; single ones must not set the scale
 
 
 def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
-    """Depth as the options ask for it.
+    """Read or estimate depth as the options say.
 
     Args:
         photo: The working photo.
-        file: A depth map, if the user has one.
-        options: Of which those of depth count.
+        file: The user's depth map, or None.
+        options: Only those about depth have an effect.
 
     Returns:
-        The depth, and where it comes from.
+        The depth and its source.
 
     Raises:
         CinemaError: The file or the model cannot be used.
@@ -49,21 +47,21 @@ def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
         return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
     if options.depth_model:
         return _by_model(photo, options)
-    return Depth(_finish(_estimate(photo), photo.color, options), "network", _DETAIL)
+    return Depth(_finish(_estimate(photo), photo.color, options), "network", _NETWORK_DETAIL)
 
 
 def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
-    """All that `find_depth` depends on besides the photo and the program."""
-    asked = [options.depth_near, options.depth_far, options.depth_gamma, options.edge_cleanup]
+    """Cache key of `find_depth`: everything that its result depends on besides the photo and the program."""
+    shaping = [options.depth_near, options.depth_far, options.depth_gamma, options.edge_cleanup]
     if digest_of_file:
-        return [*asked, options.depth_kind, digest_of_file]
+        return [*shaping, options.depth_kind, digest_of_file]
     if options.depth_model:
-        return [*asked, options.depth_kind, model_key(options.depth_model)]
-    return [*asked, "network"]
+        return [*shaping, options.depth_kind, model_key(options.depth_model)]
+    return [*shaping, "network"]
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
-    """Estimate depth by the network.
+    """Estimate depth with the built-in network.
 
     Args:
         photo: The working photo.
@@ -75,15 +73,24 @@ def estimate_depth(photo: Photo) -> np.ndarray:
 
 
 def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOptions()) -> np.ndarray:
-    """Read a depth map the user has, see `depth_kinds`.
+    """Read the user's depth map, see `conventions`.
+
+    Args:
+        path: The depth map.
+        photo: The working photo.
+        options: Only those about depth have an effect.
 
     Returns:
         (H, W) float32, scene units, 1..FARTHEST.
+
+    Raises:
+        CinemaError: The file cannot be used.
     """
     return find_depth(photo, Path(path), options).values
 
 
 def _by_model(photo: Photo, options: BuildOptions) -> Depth:
+    """Depth estimated by the user's model."""
     device = choose_device(options.device)
     found = infer_depth(photo.color, options.depth_model, options.download, device)
     kind = found.kind if options.depth_kind == "auto" else options.depth_kind
@@ -92,36 +99,40 @@ def _by_model(photo: Photo, options: BuildOptions) -> Depth:
 
 
 def _estimate(photo: Photo) -> np.ndarray:
-    """(H, W) disparity as the network sees it, the nearest content at 1, the sky at the far end."""
-    seen = infer(photo)
-    nearest = np.quantile(seen.inverse if seen.sky.all() else seen.inverse[~seen.sky], 1 - NEAREST_SHARE)
-    return np.where(seen.sky, 1 / FARTHEST, np.exp2(np.minimum(seen.inverse - nearest, 0))).astype(np.float32)
+    """(H, W) float32 disparity from the network, the nearest content at 1, the sky at FARTHEST."""
+    found = infer(photo)
+    nearest = np.quantile(found.inverse if found.sky.all() else found.inverse[~found.sky], 1 - NEAREST_SHARE)
+    return np.where(found.sky, 1 / FARTHEST, np.exp2(np.minimum(found.inverse - nearest, 0))).astype(np.float32)
 
 
 def _check_ends(options: BuildOptions) -> None:
+    """Raise CinemaError where the user's far end is not beyond the near end."""
     if options.depth_near and options.depth_far and options.depth_far <= options.depth_near:
         raise CinemaError(
             f"The depth's far end ({options.depth_far:g}) is not farther than its near end ({options.depth_near:g})",
-            "Give a larger far end",
+            "Choose a larger far end",
         )
 
 
 def _ratio(options: BuildOptions) -> float | None:
-    """Farthest over nearest as the user says, in scene units where one end is left out; None where both are."""
+    """Farthest over nearest distance as given by the user, None without either.
+
+    A missing end has its default in scene units: 1 the near end, FARTHEST the far end.
+    """
     if not (options.depth_near or options.depth_far):
         return None
     return max(1.0, (options.depth_far or FARTHEST) / (options.depth_near or 1.0))
 
 
 def _finish(disparity: np.ndarray, color: np.ndarray, options: BuildOptions) -> np.ndarray:
-    """Put the edges right, shape the range, and turn disparity into depth with the nearest content at 1."""
+    """(H, W) float32 depth from disparity: edges cleaned, range shaped, the nearest content at 1."""
     disparity = clean_depth(disparity.clip(1 / FARTHEST).astype(np.float32), color, options.edge_cleanup)
     disparity = (disparity / disparity.max()).clip(1 / FARTHEST)
-    return (1 / _shaped(disparity, options).clip(1 / FARTHEST, 1)).astype(np.float32)
+    return (1 / _with_range(disparity, options).clip(1 / FARTHEST, 1)).astype(np.float32)
 
 
-def _shaped(disparity: np.ndarray, options: BuildOptions) -> np.ndarray:
-    """Move the farthest to where the user wants it, and what is between the ends by the exponent."""
+def _with_range(disparity: np.ndarray, options: BuildOptions) -> np.ndarray:
+    """Disparity with its far end at the user's ratio, and the exponent applied between the ends."""
     ratio, low = _ratio(options), float(disparity.min())
     if (ratio is None and options.depth_gamma == 1) or low == 1:
         return disparity

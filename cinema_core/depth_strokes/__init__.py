@@ -1,4 +1,4 @@
-"""Depth corrected by strokes that the user draws over the photo.
+"""Depth corrected by the user's strokes.
 
 Imported by other rooms:
 

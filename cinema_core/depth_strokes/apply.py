@@ -1,6 +1,6 @@
-"""Depth corrected by what the user drew over the photo.
+"""Correct depth by the user's strokes.
 
-Input: the photo's depth, and strokes. Output: depth in which every stroke is right, and which is what it was elsewhere.
+Input: the photo's depth, and strokes. Output: depth that satisfies every stroke and is unchanged elsewhere.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .areas import apply_areas
 from .solve import solve_relations
 
 RELATIONS = ("same_depth", "nearer", "farther")
-CLOSER = 1.05  # disparity; up to it what is too near is moved back alone, beyond it the whole scene is
-SHORTEST = 0.005  # of the longer side; a shorter stroke is a dot
+MAX_OVERSHOOT = 1.05  # disparity; below it nearer content is clamped to 1, above it the whole scene moves away
+MIN_LENGTH = 0.005  # of the photo's longer side; a shorter stroke is a dot
 Warn = Callable[[str], None]
 
 
@@ -25,17 +25,17 @@ def apply_depth_strokes(
 ) -> np.ndarray:
     """Correct depth by strokes.
 
-    Outlines (a plane, what stands upright, the sky) and the horizon come first, in this order; relations are read
-    from what those leave, and move an outlined thing as a whole. The order of drawing says nothing.
+    The horizon and the outlines (flat, upright, sky) are applied first, in this order. Relations are then read from
+    the result, and move an outlined object as a whole. The order of drawing has no effect.
 
     Args:
         depth: (H, W) float32, scene units, 1..FARTHEST, edges as steps.
-        strokes: In px of the working photo; those of motion say nothing here.
+        strokes: In px of the working photo; strokes of motion are ignored.
         photo: The working photo.
-        warn: Told, in one sentence each, what was left out and what contradicts itself.
+        warn: Called with one sentence for each kind of stroke left out and for contradictions.
 
     Returns:
-        (H, W) float32, scene units, 1..FARTHEST; `depth` itself where no stroke says anything.
+        (H, W) float32, scene units, 1..FARTHEST; `depth` itself without a usable stroke.
     """
     strokes = _usable([stroke for stroke in strokes if stroke.kind in DEPTH_KINDS], photo, warn)
     if not strokes:
@@ -44,36 +44,39 @@ def apply_depth_strokes(
     disparity, areas, sky = apply_areas(before, strokes, photo, warn)
     relations = [stroke for stroke in strokes if stroke.kind in RELATIONS]
     if relations:
-        factor, missed = solve_relations(disparity, relations, photo, areas, sky)
+        factor, contradicted = solve_relations(disparity, relations, photo, areas, sky)
         disparity = np.maximum(disparity * factor, 1 / FARTHEST)
-        if missed:
+        if contradicted:
             warn(
-                f"{len(missed)} of {len(relations)} depth strokes contradict others; what they run over stands in between"
+                f"{len(contradicted)} of {len(relations)} depth strokes contradict others and were met half-way; "
+                "remove the wrong ones"
             )
     return _in_range(depth, before, disparity.astype(np.float32), warn)
 
 
 def _in_range(depth: np.ndarray, before: np.ndarray, disparity: np.ndarray, warn: Warn) -> np.ndarray:
-    """Depth from disparity; the nearest content at 1, what did not change as it was."""
+    """(H, W) float32 depth from disparity, the nearest content at 1; unchanged pixels keep their depth exactly."""
     nearest = float(disparity.max())
-    if nearest > CLOSER:
+    if nearest > MAX_OVERSHOOT:
         warn(
-            f"Something is now {nearest:.2f} times nearer than the nearest was, so the whole scene moved away by as much"
+            f"An object is now {nearest:.2f} times nearer than the nearest one was, "
+            "so the whole scene moved away by this factor"
         )
         return np.minimum(nearest / disparity, FARTHEST).astype(np.float32)
     return np.where(disparity == before, depth, 1 / disparity.clip(1 / FARTHEST, 1)).astype(np.float32)
 
 
 def _usable(strokes: Sequence[Stroke], photo: Photo, warn: Warn) -> list[Stroke]:
-    """The strokes that say something: finite, on the photo, and no dots."""
+    """The strokes that are finite, reach the photo and are more than a dot."""
     placed = [stroke for stroke in strokes if _lies_on(stroke, photo)]
     if len(placed) < len(strokes):
-        warn(f"{len(strokes) - len(placed)} of {len(strokes)} depth strokes lie outside the photo and were left out")
+        warn(
+            f"{len(strokes) - len(placed)} of {len(strokes)} depth strokes lie outside the photo and were left out; "
+            "draw them over the photo"
+        )
     usable = [stroke for stroke in placed if not _is_dot(stroke, photo)]
     if len(usable) < len(placed):
-        warn(
-            f"{len(placed) - len(usable)} depth strokes are mere dots and were left out; draw from what is right to what is not"
-        )
+        warn(f"{len(placed) - len(usable)} depth strokes are too small and were left out; draw larger ones")
     return usable
 
 
@@ -86,5 +89,5 @@ def _lies_on(stroke: Stroke, photo: Photo) -> bool:
 
 def _is_dot(stroke: Stroke, photo: Photo) -> bool:
     extent = np.ptp(stroke.points.clip(0, (photo.width, photo.height)), axis=0)
-    least = SHORTEST * max(photo.width, photo.height)
-    return bool(min(extent) < 1 if stroke.kind in DEPTH_AREAS else max(extent) < least)
+    shortest = MIN_LENGTH * max(photo.width, photo.height)
+    return bool(min(extent) < 1 if stroke.kind in DEPTH_AREAS else max(extent) < shortest)

@@ -1,6 +1,6 @@
-"""What strokes about depth ask for: of every thing that they run over, against what they start on.
+"""Read strokes about depth as constraints: a target's depth relative to the surface on which the stroke starts.
 
-Input: a stroke, `Segments`. Output: one `Demand` for each thing.
+Input: a stroke, `Superpixels`. Output: one `Constraint` for each target that the stroke runs over.
 """
 
 from __future__ import annotations
@@ -13,144 +13,178 @@ from scipy.sparse.csgraph import connected_components
 
 from ..image.polyline import resample
 from ..shared.data import Photo, Stroke
-from .superpixels import JUMP, JUMP_SHARE, SKY, STEP, UNLIKE, Superpixels
+from .superpixels import CLEAR_STEP, MIN_JUMP, MIN_JUMP_SHARE, SKY_LOG_DISPARITY, UNLIKE_COLOR, Superpixels
 
-LEAST = 0.03  # of disparity; a clear step is no smaller
-START = 0.05  # of a stroke's length is its start
-WIDE, PASSED = 0.1, 0.65  # of the photo; an even surface so wide is not meant where a stroke has less than this of it
-OTHER = 0.3  # of a stroke's samples that must look unlike its start, for those alone to be meant
-WAY = 0.25  # of a stroke; so far it may still be on what it starts on, if that is a little alike
-DEEPEST = 0.25  # relief, of it, that is believed in what has to move
-LATER = 0.4  # of a stroke along one surface is the way there
-RELIEF = (
-    0.05,
-    0.15,
-)  # of the logarithm of disparity along a thing: it is so deep; more, and it leans. For "as far", else
+MIN_STEP = 0.03  # disparity; a clear step is no smaller
+START_SHARE = 0.05  # of a stroke's length; its start
+LEAVING_SHARE = 0.25  # of a stroke's length; samples within it of a similar colour still belong to the start's surface
+MIN_UNLIKE_SHARE = 0.3  # of a stroke's samples; with fewer unlike the start, start and target are one surface
+WIDE_SURFACE = 0.1  # of the photo; a larger even surface may be one that the stroke only crosses
+MAX_CROSSED_SHARE = 0.65  # of the samples beyond the start; a surface with more of them is a target, not crossed
+ONE_SURFACE_TARGET = 0.4  # of a stroke's length; the target begins there where start and target are one surface
+MAX_RELIEF = 0.25  # log disparity; relief of a target is limited to this before it moves
+# Log disparity by which a target's depth may lean along it; larger leans are levelled. Of "same_depth"; of the others.
+LEAN = (0.05, 0.15)
 
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
-    """What one stroke asks of one thing.
+    """The depth that one stroke asks of one target.
 
     Attributes:
         stroke: Number of the stroke.
-        start: (s,) segments where the stroke starts.
-        left: (l,) segments under the stroke that are not meant.
-        over: (m,) segments of the thing under the stroke.
-        share: (m,) of the stroke's samples.
-        need: (m,), what is missing to their logarithms of disparity, before anything moves.
-        bound: Lowest and highest logarithm of disparity that it asks for.
-        sense: 1 at least, -1 at most, 0 just so much.
-        along: True where thing and start are one surface.
+        start: (s,) superpixels where the stroke starts.
+        crossed: (l,) superpixels under the stroke outside the target.
+        target: (m,) superpixels of the target under the stroke.
+        share: (m,) of the stroke's samples in them.
+        need: (m,) change of their log disparity that the stroke asks for, before anything moves.
+        bound: Lowest and highest log disparity that the stroke asks for.
+        sense: 1 at least, -1 at most, 0 equal.
+        one_surface: True where target and start are one surface.
     """
 
     stroke: int
     start: np.ndarray
-    left: np.ndarray
-    over: np.ndarray
+    crossed: np.ndarray
+    target: np.ndarray
     share: np.ndarray
     need: np.ndarray
     bound: tuple[float, float]
     sense: int
-    along: bool
+    one_surface: bool
 
 
-def read_constraints(number: int, stroke: Stroke, segments: Superpixels, photo: Photo) -> list[Constraint]:
-    """What a stroke asks for.
+def read_constraints(number: int, stroke: Stroke, superpixels: Superpixels, photo: Photo) -> list[Constraint]:
+    """Read the constraints of a stroke.
 
     Args:
-        number: The stroke's.
+        number: The stroke's number.
         stroke: Of kind "same_depth", "nearer" or "farther".
-        segments: The photo's.
+        superpixels: Of the photo.
         photo: The working photo.
 
     Returns:
-        One demand for each thing that it runs over; none where it is too short to tell.
+        One constraint for each target that the stroke runs over; none where the stroke is too short.
     """
-    height, width = segments.labels.shape
+    height, width = superpixels.labels.shape
     scale = np.array((width / photo.width, height / photo.height))
     pixels, _, _ = resample(np.clip(stroke.points, -1e5, 1e5) * scale, False, 1.0)
     pixels = pixels[((pixels >= 0) & (pixels < (width, height))).all(1)].astype(int)
     if len(pixels) < 4:
         return []
-    along = segments.labels[pixels[:, 1], pixels[:, 0]]
-    depth = np.log(segments.disparity[pixels[:, 1], pixels[:, 0]])
-    first = max(2, round(START * len(pixels)))
+    along = superpixels.labels[pixels[:, 1], pixels[:, 0]]
+    depth = np.log(superpixels.disparity[pixels[:, 1], pixels[:, 0]])
+    first = max(2, round(START_SHARE * len(pixels)))
     start, level = np.unique(along[:first]), float(np.median(depth[:first]))
-    other = ~_left_behind(segments, start, along, depth)
-    other[:first] = False
-    other &= ~_crossed(segments, along, depth, other)
-    one = other.mean() < OTHER
-    if one:  # start and end are one surface, or look so
-        other = np.arange(len(along)) >= (first if stroke.kind == "same_depth" else LATER * len(along))
+    on_target = ~_on_start_surface(superpixels, start, along, depth)
+    on_target[:first] = False
+    on_target &= ~_crossed(superpixels, along, depth, on_target)
+    one_surface = bool(on_target.mean() < MIN_UNLIKE_SHARE)
+    if one_surface:  # or start and target look alike
+        begin = first if stroke.kind == "same_depth" else ONE_SURFACE_TARGET * len(along)
+        on_target = np.arange(len(along)) >= begin
     sense = {"same_depth": 0, "nearer": 1, "farther": -1}[stroke.kind]
-    demands = []
-    for run in _runs(np.flatnonzero(other), depth):
-        need = _need(sense, stroke.speed, level, depth[run], pixels[run])
-        over, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
-        bound = tuple(np.quantile(depth[run] + need, (0.05, 0.95)).tolist())
+    constraints = []
+    for run in _split_at_jumps(np.flatnonzero(on_target), depth):
+        need = _needed_change(sense, stroke.speed, level, depth[run], pixels[run])
+        target, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
+        low, high = np.quantile(depth[run] + need, (0.05, 0.95)).tolist()
         need = np.bincount(which, need) / count
-        left = np.setdiff1d(along[~other], over)
-        demands.append(Constraint(number, start, left, over, count / other.sum(), need, bound, sense, one))
-    return demands
+        crossed = np.setdiff1d(along[~on_target], target)
+        share = count / on_target.sum()
+        constraints.append(Constraint(number, start, crossed, target, share, need, (low, high), sense, one_surface))
+    return constraints
 
 
-def _left_behind(segments: Superpixels, start: np.ndarray, along: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """(N,) bool: samples on the surface that the stroke starts on: it is what things are compared with, not a thing.
+def _on_start_surface(superpixels: Superpixels, start: np.ndarray, along: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(N,) bool: samples on the surface where the stroke starts.
 
-    That is what hangs together with the start by colour and depth, and the way to the first jump of depth, if short.
+    The surface is connected to the start in colour and depth. It also includes the samples up to the first depth
+    discontinuity, unless these are more than half of the stroke.
+
+    Args:
+        superpixels: Of the photo.
+        start: (s,) superpixels where the stroke starts.
+        along: (N,) superpixel of each sample.
+        depth: (N,) log disparity of each sample.
     """
-    color = np.square(segments.color[:, None] - segments.color[start]).sum(-1).min(1) / UNLIKE**2
-    parts = _surfaces(segments, (color < 1)[segments.link].all(1))
-    behind = np.isin(parts, parts[start])[along]
-    near = np.exp(np.maximum(depth[1:], depth[:-1]))
-    jumps = np.flatnonzero(np.abs(np.diff(np.exp(depth))) > 2 * (JUMP + JUMP_SHARE * near))
-    way = int(jumps[0]) + 1 if len(jumps) else len(along)
-    if way <= 0.5 * len(along):
-        behind[:way] = True
-    behind[: int(WAY * len(along))] |= (color < 4)[along[: int(WAY * len(along))]]
-    return behind
+    color = np.square(superpixels.color[:, None] - superpixels.color[start]).sum(-1).min(1) / UNLIKE_COLOR**2
+    surfaces = _surfaces(superpixels, (color < 1)[superpixels.link].all(1))
+    on_start = np.isin(surfaces, surfaces[start])[along]
+    jumps = np.flatnonzero(_is_jump(depth))
+    before_jump = int(jumps[0]) + 1 if len(jumps) else len(along)
+    if before_jump <= 0.5 * len(along):
+        on_start[:before_jump] = True
+    leaving = int(LEAVING_SHARE * len(along))
+    on_start[:leaving] |= (color < 4)[along[:leaving]]
+    return on_start
 
 
-def _crossed(segments: Superpixels, along: np.ndarray, depth: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(N,) bool: samples on the sky and on wide even ground or water, on the way to the thing that is meant."""
-    usual = np.clip(2 * np.median(segments.apart), UNLIKE / 2, UNLIKE)
-    parts = _surfaces(segments, segments.apart < usual)
-    wide = np.bincount(parts, segments.size)[parts] > WIDE * segments.size.sum()
+def _crossed(superpixels: Superpixels, along: np.ndarray, depth: np.ndarray, on_target: np.ndarray) -> np.ndarray:
+    """(N,) bool: samples on the sky and on wide even ground or water that the stroke crosses on its way to the target.
+
+    Args:
+        superpixels: Of the photo.
+        along: (N,) superpixel of each sample.
+        depth: (N,) log disparity of each sample.
+        on_target: (N,) bool, samples beyond the start's surface.
+    """
+    usual = np.clip(2 * np.median(superpixels.apart), UNLIKE_COLOR / 2, UNLIKE_COLOR)
+    surfaces = _surfaces(superpixels, superpixels.apart < usual)
+    wide = np.bincount(surfaces, superpixels.size)[surfaces] > WIDE_SURFACE * superpixels.size.sum()
     crossed = np.zeros(len(along), bool)
-    for part in (wide[along] & (parts[along] != parts[along[-1]]), depth < SKY):
-        if (other & part).sum() < PASSED * other.sum():
+    for part in (wide[along] & (surfaces[along] != surfaces[along[-1]]), depth < SKY_LOG_DISPARITY):
+        if (on_target & part).sum() < MAX_CROSSED_SHARE * on_target.sum():
             crossed |= part
     return crossed
 
 
-def _surfaces(segments: Superpixels, joined: np.ndarray) -> np.ndarray:
-    """(n,) numbers of the surfaces that segments make up over those links that are joined, no jump, and in no outline."""
-    one, other = segments.link[joined & (segments.jump < 1) & (segments.area[segments.link] == 0).all(1)].T
-    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(segments.size),) * 2)
+def _surfaces(superpixels: Superpixels, joined: np.ndarray) -> np.ndarray:
+    """(n,) number of each superpixel's surface.
+
+    Surfaces are connected over the links of `joined`, (L,) bool, that are neither a depth discontinuity nor in a drawn
+    area.
+    """
+    outside = (superpixels.area[superpixels.link] == 0).all(1)
+    one, other = superpixels.link[joined & (superpixels.jump < 1) & outside].T
+    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(superpixels.size),) * 2)
     return connected_components(graph, directed=False)[1]
 
 
-def _runs(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
-    """Samples of each thing: those between jumps of depth."""
+def _is_jump(depth: np.ndarray) -> np.ndarray:
+    """(N - 1,) bool: there is a depth discontinuity between a sample and the next one; depth is log disparity, (N,)."""
+    near = np.exp(np.maximum(depth[1:], depth[:-1]))
+    return np.abs(np.diff(np.exp(depth))) > 2 * (MIN_JUMP + MIN_JUMP_SHARE * near)
+
+
+def _split_at_jumps(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
+    """Indices of samples, one array for each target: split at depth discontinuities."""
     if not len(samples):
         return []
-    near = np.exp(np.maximum(depth[samples[1:]], depth[samples[:-1]]))
-    jump = np.abs(np.diff(np.exp(depth[samples]))) > 2 * (JUMP + JUMP_SHARE * near)
-    return np.split(samples, np.flatnonzero(jump) + 1)
+    return np.split(samples, np.flatnonzero(_is_jump(depth[samples])) + 1)
 
 
-def _need(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(N,) what a thing's logarithms of disparity lack: even where it has relief, more where it leans away."""
+def _needed_change(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """(N,) change of log disparity that samples of a target need.
+
+    A target with relief moves evenly. A target that leans by more than LEAN is levelled as well.
+
+    Args:
+        sense: 1 nearer, -1 farther, 0 as far as the start.
+        speed: Factor on the step in depth.
+        level: Log disparity at the stroke's start.
+        depth: (N,) log disparity of the samples.
+        pixels: (N, 2) their places, px.
+    """
     trend = np.full(len(depth), np.median(depth))
     spread = np.ptp(pixels, axis=0).max()
     if len(depth) > 20 and spread > 5:
         terms = np.column_stack([np.ones(len(depth)), (pixels - pixels.mean(0)) / spread])
-        squares = terms.T @ terms + np.diag([0, 1, 1]) * 0.01 * len(depth)
+        squares = terms.T @ terms + np.diag([0, 1, 1]) * 0.01 * len(depth)  # of a plane, with a small slope preferred
         lean = terms @ np.linalg.solve(squares, terms.T @ depth) - trend
-        trend += np.sign(lean) * np.maximum(np.abs(lean) - RELIEF[abs(sense)], 0)
-    step = speed * max(STEP, float(np.log1p(LEAST / np.exp(level)))) if sense else 0.0
+        trend += np.sign(lean) * np.maximum(np.abs(lean) - LEAN[abs(sense)], 0)
+    step = speed * max(CLEAR_STEP, float(np.log1p(MIN_STEP / np.exp(level)))) if sense else 0.0
     need = level + sense * step - trend
-    off = depth + need - (level + sense * step)  # what sticks out by more is no relief
-    need += np.clip(off, -DEEPEST, DEEPEST) - off
+    relief = depth + need - (level + sense * step)
+    need += np.clip(relief, -MAX_RELIEF, MAX_RELIEF) - relief
     return sense * np.maximum(sense * need, 0) if sense else need

@@ -1,6 +1,6 @@
-"""The photo parted into small segments along its edges and its depth's.
+"""Divide the photo into superpixels along its edges and along the edges of its depth.
 
-Input: disparity, the photo. Output: `Segments`, and who lies beside whom.
+Input: disparity, the photo. Output: `Superpixels`, with the links between adjacent ones.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ import numpy as np
 
 from ..shared.data import FARTHEST
 
-SIDE = 480  # px, longer side of what is parted into segments
-CELL = 8  # px of it, between the seeds of two segments
-JUMP, JUMP_SHARE = 0.015, 0.08  # of disparity at an edge: so much, and of the nearer side
-# Differences that count as such, for whoever compares segments.
-STEP = 0.18  # of the logarithm of disparity: a clear step
-UNLIKE = 0.07  # of colour (L, a and b over 100) from what is under a stroke
-SKY = float(np.log(1.5 / FARTHEST))  # logarithm of disparity; what is farther is sky
+WORK_SIDE = 480  # px, longer side of the photo that is divided
+SEED_SPACING = 8  # px of the small photo between the seeds of adjacent superpixels
+MIN_JUMP = 0.015  # disparity; a depth discontinuity exceeds this plus MIN_JUMP_SHARE of the near side's disparity
+MIN_JUMP_SHARE = 0.08  # of the near side's disparity; see MIN_JUMP
+# Scales for comparing superpixels.
+CLEAR_STEP = 0.18  # difference of log disparity that is a clear step in depth
+UNLIKE_COLOR = 0.07  # distance in L, a, b over 100; colours farther apart than this are unlike
+SKY_LOG_DISPARITY = float(np.log(1.5 / FARTHEST))  # log disparity below which a superpixel is sky
 
 
 @dataclass(frozen=True, eq=False)
 class Superpixels:
-    """Segments of the small photo; n of them.
+    """The n superpixels of the small photo.
 
     Attributes:
         labels: (h, w) int32, 0..n - 1.
         disparity: (h, w) float32.
-        look: (h, w, 3), L, a and b over 100.
-        color: (n, 3), mean of it.
+        lab: (h, w, 3) float32, L, a and b over 100.
+        color: (n, 3), mean of `lab`.
         size: (n,), px.
-        depth: (n,), mean logarithm of disparity.
-        place: (n, 2), px of the small photo, its middle.
-        area: (n,), number of the drawn area that it is, 0 for none.
-        link: (L, 2), segments side by side.
-        length: (L,), px that they touch along.
-        apart: (L,), difference of colour.
-        jump: (L,), difference of disparity where they touch, over what counts as a jump.
+        depth: (n,), mean log disparity.
+        place: (n, 2), centroid (x, y), px of the small photo.
+        area: (n,) int32, number of the drawn area that the superpixel is, 0 for none.
+        link: (L, 2) int64, pairs of adjacent superpixels.
+        length: (L,), px of their common boundary.
+        apart: (L,), distance of their colours.
+        jump: (L,), mean difference of disparity along their boundary, in units of a depth discontinuity.
     """
 
     labels: np.ndarray
     disparity: np.ndarray
-    look: np.ndarray
+    lab: np.ndarray
     color: np.ndarray
     size: np.ndarray
     depth: np.ndarray
@@ -55,101 +56,101 @@ class Superpixels:
 
 
 def find_superpixels(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> Superpixels:
-    """Part the photo.
+    """Divide the photo into superpixels.
 
     Args:
         disparity: (H, W) float32.
         color: (H, W, 3) float32, sRGB.
-        areas: (H, W) int32, from 1 on: each becomes one segment; 0 elsewhere.
+        areas: (H, W) int32, numbers of drawn areas from 1 on, 0 elsewhere. Each area becomes one superpixel.
 
     Returns:
-        Its segments, of a smaller photo.
+        The superpixels of the photo reduced to WORK_SIDE.
     """
-    scale = min(1.0, SIDE / max(disparity.shape))
+    scale = min(1.0, WORK_SIDE / max(disparity.shape))
     height, width = (max(4, round(side * scale)) for side in disparity.shape)
     image = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
     small = subsample(disparity, (height, width))
     drawn = subsample(areas, (height, width))
-    labels = _joined(_split(_flood(image), np.log(small)), drawn)
+    labels = _merge_areas(_split_at_depth(_flood(image), np.log(small)), drawn)
     count = int(labels.max()) + 1
     size = np.bincount(labels.ravel(), minlength=count)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(labels.ravel(), values.ravel(), count) / size
 
-    look = lab(image)
-    colors = np.stack([mean(look[..., channel]) for channel in range(3)], 1)
+    lab = to_lab(image)
+    colors = np.stack([mean(lab[..., channel]) for channel in range(3)], 1)
     rows, columns = np.mgrid[:height, :width] + 0.5
     link, length, jump = _links(labels, small, count)
     apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1)
     place = np.stack([mean(columns), mean(rows)], 1)
     area = np.zeros(count, np.int32)
     area[labels.ravel()] = drawn.ravel()
-    return Superpixels(labels, small, look, colors, size, mean(np.log(small)), place, area, link, length, apart, jump)
+    return Superpixels(labels, small, lab, colors, size, mean(np.log(small)), place, area, link, length, apart, jump)
 
 
-def subsample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(h, w) of (H, W), each taken from one pixel."""
-    return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_NEAREST)  # depth's edges are steps, and stay so
+def subsample(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(h, w) of (H, W), each pixel copied from one: an average would soften the steps of depth."""
+    return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _flood(image: np.ndarray) -> np.ndarray:
-    """(h, w) int32 from 0 on: the segment of every pixel, grown from seeds where the photo is even, up to its edges."""
+    """(h, w) int32 labels from 0 on: a watershed from a grid of seeds, up to the photo's edges."""
     height, width = image.shape[:2]
-    eight = np.ascontiguousarray(np.rint(image.clip(0, 1) * 255), np.uint8)
-    eight = cv2.copyMakeBorder(cv2.GaussianBlur(eight, (0, 0), 0.7), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    markers = np.zeros(eight.shape[:2], np.int32)
-    rows, columns = (np.arange(min(CELL, side) // 2, side, CELL) + 1 for side in (height, width))
+    pixels: np.ndarray = np.ascontiguousarray(np.rint(image.clip(0, 1) * 255), np.uint8)
+    pixels = cv2.copyMakeBorder(cv2.GaussianBlur(pixels, (0, 0), 0.7), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    markers = np.zeros(pixels.shape[:2], np.int32)
+    rows, columns = (np.arange(min(SEED_SPACING, side) // 2, side, SEED_SPACING) + 1 for side in (height, width))
     markers[np.ix_(rows, columns)] = np.arange(1, len(rows) * len(columns) + 1).reshape(len(rows), -1)
-    labels = cv2.watershed(eight, markers)[1:-1, 1:-1]
-    return _without_ridges(labels, eight[1:-1, 1:-1].astype(np.int16))
+    labels = cv2.watershed(pixels, markers)[1:-1, 1:-1]
+    return _without_ridges(labels, pixels[1:-1, 1:-1].astype(np.int16))
 
 
 def _without_ridges(labels: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Give the pixels between two segments to the one beside them that looks most alike."""
+    """(h, w) labels from 0 on: the watershed's ridge pixels join the adjacent segment of most similar colour."""
     labels = labels.copy()
     while (labels < 1).any():
         y, x = np.nonzero(labels < 1)
-        best, found = np.full(len(y), 1 << 20), np.zeros(len(y), labels.dtype)
+        lowest, found = np.full(len(y), 1 << 20), np.zeros(len(y), labels.dtype)
         for down, across in ((0, 1), (0, -1), (1, 0), (-1, 0)):
             row, column = (y + down).clip(0, labels.shape[0] - 1), (x + across).clip(0, labels.shape[1] - 1)
             cost = np.abs(image[y, x] - image[row, column]).sum(1) + (labels[row, column] < 1) * (1 << 21)
-            found = np.where(cost < best, labels[row, column], found)
-            best = np.minimum(best, cost)
+            found = np.where(cost < lowest, labels[row, column], found)
+            lowest = np.minimum(lowest, cost)
         labels[y, x] = found
     return labels - 1
 
 
-def _split(labels: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Part the segments that lie across a jump of depth, half-way up."""
+def _split_at_depth(labels: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(h, w) labels: segments across a depth discontinuity are split half-way between their log disparities."""
     count = int(labels.max()) + 1
     high, low = np.full(count, -np.inf), np.full(count, np.inf)
     np.maximum.at(high, labels.ravel(), depth.ravel())
     np.minimum.at(low, labels.ravel(), depth.ravel())
-    near = (depth > ((high + low) / 2)[labels]) & ((high - low > JUMP_SHARE)[labels])
+    near = (depth > ((high + low) / 2)[labels]) & ((high - low > MIN_JUMP_SHARE)[labels])
     return labels + near * count
 
 
-def _joined(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """One segment for each drawn area, and numbers without gaps."""
+def _merge_areas(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """(h, w) int32 labels without gaps: each drawn area becomes one segment."""
     labels = np.where(areas > 0, labels.max() + 1 + areas, labels)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
 
 
 def _links(labels: np.ndarray, disparity: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(L, 2) segments side by side, (L,) px that they touch along, (L,) jumps of disparity there."""
+    """`link`, `length` and `jump` of `Superpixels`."""
     keys, jumps = [], []
     for axis in (0, 1):
         (one, other), (near, far) = ((np.delete(v, -1, axis), np.delete(v, 0, axis)) for v in (labels, disparity))
         across = one != other
         one, other, near, far = (values[across] for values in (one, other, near, far))
         keys.append(np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other))
-        jumps.append(np.abs(near - far) / (JUMP + JUMP_SHARE * np.maximum(near, far)))
-    keys, which, length = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
-    jump = np.bincount(which, np.concatenate(jumps), len(keys)) / length
-    return np.stack([keys // count, keys % count], 1), length, jump
+        jumps.append(np.abs(near - far) / (MIN_JUMP + MIN_JUMP_SHARE * np.maximum(near, far)))
+    pairs, which, length = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
+    jump = np.bincount(which, np.concatenate(jumps), len(pairs)) / length
+    return np.stack([pairs // count, pairs % count], 1), length, jump
 
 
-def lab(color: np.ndarray) -> np.ndarray:
-    """(..., 3) L, a and b over 100."""
+def to_lab(color: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 L, a and b over 100, of (..., 3) float32 sRGB."""
     return cv2.cvtColor(np.ascontiguousarray(color.reshape(-1, 1, 3)), cv2.COLOR_RGB2Lab).reshape(color.shape) / 100

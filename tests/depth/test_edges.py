@@ -1,4 +1,4 @@
-"""Depth edges: ramps become steps on the photo's edges; steps, slopes and thin things stay."""
+"""Depth edges: ramps become steps on the photo's edges; steps, slopes and thin objects stay."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ NEAR, FAR = 0.7, 0.05
 
 
 def hill(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """(H, W) bool: a round hill from the lower border, and a mast of 1 % on it."""
+    """(H, W) bool: a round hill from the lower border, and a mast of about 1 % of the width beside it."""
     y, x = np.mgrid[:height, :width] / width
     return (np.hypot(x - 0.4, y - 0.6) < 0.36) | ((np.abs(x - 0.8) < 0.006) & (y > 0.1))
 
 
 def paint(near: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(H, W, 3) float32: stone before sky, grained, pixels on the edge mixed."""
+    """(H, W, 3) float32: stone before sky, with grain and mixed pixels on the edge."""
     grain = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 0.1, (*near.shape, 1)), (0, 0), 1.0)[..., None]
     color = np.where(near[..., None], STONE, SKY) + grain * np.where(near[..., None], 2, 0.3)
     return np.clip(cv2.GaussianBlur(color, (0, 0), 0.5), 0, 1).astype(np.float32)
 
 
 def cards(near: np.ndarray) -> np.ndarray:
+    """(H, W) float32 disparity, NEAR in the mask and FAR elsewhere."""
     return np.where(near, NEAR, FAR).astype(np.float32)
 
 
 def wrong(found: np.ndarray, true: np.ndarray) -> float:
-    """Share of the pixels within 4 px of an edge that are off by a tenth of the jump."""
+    """Share of the pixels within 4 px of an edge with an error above a tenth of the jump."""
     beside = cv2.dilate(true, np.ones((9, 9))) - cv2.erode(true, np.ones((9, 9))) > 0
     return float((np.abs(found - true) > 0.1 * (NEAR - FAR))[beside].mean())
 
@@ -47,12 +48,12 @@ def test_a_soft_edge_becomes_a_step_where_the_photo_has_its_own(ramp, fattened):
     soft = cv2.GaussianBlur(cv2.dilate(true, np.ones((2 * fattened + 1,) * 2)), (0, 0), ramp / 4)
     found = clean_depth(soft, paint(near))
     assert wrong(found, true) < 0.25 * wrong(soft, true)
-    assert np.diff(np.unique(np.round(found[:, ::2], 2))).max() > 0.55  # nothing flies between the two
+    assert np.diff(np.unique(np.round(found[:, ::2], 2))).max() > 0.55  # no pixel floats between the two surfaces
 
 
 @pytest.mark.parametrize("width", [320, 1280, 2560])
 def test_edges_lie_in_the_same_places_at_any_size(width):
-    """A network's depth is as soft as its own pixels are large on the photo."""
+    """The ramps of a network's depth are as wide as the network's pixels on the photo."""
     near = hill(width, width * 9 // 16)
     network = cv2.resize(cards(hill(448, 252)), near.shape[::-1], interpolation=cv2.INTER_LINEAR)
     assert wrong(clean_depth(network, paint(near)), cards(near)) < 0.12
@@ -61,7 +62,7 @@ def test_edges_lie_in_the_same_places_at_any_size(width):
 
 
 def test_steps_that_are_exact_stay_to_the_pixel():
-    """Also where the photo is grained, mixes colours on the edge, or shows nothing there."""
+    """Also where the photo has grain, mixed colours on the edge, or no edge there."""
     true = cards(hill()) * (1 + np.linspace(0, 0.3, HEIGHT, dtype=np.float32)[:, None])
     for color in (paint(hill()), np.full((*true.shape, 3), 0.5, np.float32), paint(hill()[:, ::-1])):
         assert np.array_equal(clean_depth(true, color), true)
@@ -84,7 +85,7 @@ def test_thin_things_are_neither_eaten_nor_fattened(thick):
 
 
 def test_a_thin_thing_in_the_photo_is_cut_out_of_a_coarse_edge():
-    """Twigs in a blob of near depth, as a network sees a tree: sky between them is sky."""
+    """Twigs in a blob of near depth, as a network estimates a tree: the sky between them becomes far."""
     near = np.zeros((HEIGHT, WIDTH), bool)
     near[100:] = True
     near[60:, 60:260:8] = near[60:, 61:260:8] = True
@@ -97,7 +98,7 @@ def test_a_thin_thing_in_the_photo_is_cut_out_of_a_coarse_edge():
 
 
 def test_slopes_and_textures_stay():
-    """What is painted on a surface is not copied into its depth."""
+    """A surface's texture is not copied into its depth."""
     slope = np.repeat(np.linspace(0.2, 1, HEIGHT, dtype=np.float32)[:, None], WIDTH, 1)
     assert np.array_equal(clean_depth(slope, paint(hill())), slope)
     bumpy = slope * (1 + 0.05 * np.sin(np.arange(WIDTH) / 15)).astype(np.float32)
@@ -146,7 +147,7 @@ def test_the_same_each_time_and_quick():
 
 
 def test_below_the_horizon_the_sea_stays_a_slope():
-    """The step from the sky and the slope after it are no ramp of one edge; a rock's soft edge is one."""
+    """The step from the sky and the slope below it are not one ramp; a rock's soft edge is one."""
     height, width, horizon = 360, 720, 133
     row, column = np.mgrid[:height, :width].astype(np.float32)
     sea = 0.018 + 0.002 * (row - horizon) + 0.002 * np.sin(column / 40)
@@ -161,7 +162,7 @@ def test_below_the_horizon_the_sea_stays_a_slope():
 
 
 def test_spots_of_the_other_sides_colour_make_no_specks():
-    """Pale lichen on a rock, close to its edge, is no hole in it."""
+    """Pale lichen on a rock, close to its edge, makes no hole in it."""
     near = hill()
     spots = near & (cv2.erode(near.astype(np.uint8), np.ones((5, 5))) > 0)
     spots &= cv2.erode(near.astype(np.uint8), np.ones((9, 9))) == 0
@@ -182,7 +183,7 @@ def test_an_edge_is_bridged_where_it_is_too_soft_for_one():
 
 
 def test_steps_against_the_sky_do_not_leave_the_edges_of_the_land_soft():
-    """A network's sky ends in steps, whatever else it sees softly."""
+    """A network's sky ends in steps, while its other edges are soft."""
     row, column = np.mgrid[:HEIGHT, :WIDTH]
     sky = row < 60 + 12 * (column // 8 % 2)
     rock = np.hypot(row - 130, column - 160) < 12

@@ -1,4 +1,4 @@
-"""Depth: files that users have and what they mean, and the estimate."""
+"""Depth maps of users and their interpretation; the network's estimate."""
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ def test_an_image_is_disparity_white_is_near(tmp_path, photo, name, kind, white)
     assert cv2.imwrite(str(tmp_path / name), (hilly() * white).astype(kind))
     depth = read_depth(tmp_path / name, photo)
     assert depth.dtype == np.float32 and depth.shape == (HEIGHT, WIDTH)
-    assert np.abs(1 / depth - hilly()).max() < 0.03  # no value is near zero, which is infinity then
+    assert np.abs(1 / depth - hilly()).max() < 0.03  # no value is near zero, so zero is infinitely far
     assert depth.min() == 1
 
 
@@ -55,7 +55,7 @@ def test_our_own_depth_comes_back(tmp_path, landscape_pixels):
     np.save(tmp_path / "depth.npy", depth)
     again = read_depth(tmp_path / "depth.npy", photo)
     far = np.abs(1 / again - 1 / depth) > 0.01
-    assert far.mean() < 0.03  # a rim beside the edges, which are snapped once more
+    assert far.mean() < 0.03  # pixels beside the edges, which are cleaned a second time
 
 
 @pytest.mark.parametrize("nearest", [1.0, 30.0])
@@ -79,15 +79,15 @@ def test_a_map_of_another_size_fits(tmp_path, photo, factor):
 
 
 def test_disparity_is_resized_not_depth(tmp_path, photo):
-    """Between near and far a resized pixel lies half-way in disparity: 1/1 and 1/100 make about 1/2, not 1/50."""
+    """A resized pixel between near and far is half-way in disparity: 1/1 and 1/100 give about 1/2, not 1/50."""
     stripes = np.where(np.arange(4 * WIDTH)[None] // 4 % 2, 1.0, 100.0) * np.ones((4 * HEIGHT, 1))
-    stripes = cv2.blur(1 / stripes, (16, 1))  # even grey: no edge for snapping
+    stripes = cv2.blur(1 / stripes, (16, 1))  # evenly grey, without an edge for the cleaning
     np.save(tmp_path / "a.npy", (1 / (stripes * (1 + 0.3 * ramp(*stripes.shape)))))
     depth = read_depth(tmp_path / "a.npy", photo)
     assert np.median(depth) < 1.5
 
 
-def test_what_is_not_finite_takes_its_neighbours_depth(tmp_path, photo):
+def test_values_that_are_not_finite_take_their_neighbours_depth(tmp_path, photo):
     depth = 1 / hilly()
     depth[20:30, 40:50], depth[40, 5], depth[50, 5] = np.nan, np.inf, -np.inf
     np.save(tmp_path / "a.npy", depth)
@@ -96,7 +96,7 @@ def test_what_is_not_finite_takes_its_neighbours_depth(tmp_path, photo):
 
 
 def test_zero_depth_means_no_depth(tmp_path, photo):
-    """Scanners and renderers write 0 where they know nothing; it must not become the nearest place of all."""
+    """Scanners and renderers write 0 at unknown pixels, which must not become the nearest of all."""
     depth = 1 / hilly()
     depth[20:30, 40:50] = 0
     np.save(tmp_path / "a.npy", depth)
@@ -113,7 +113,7 @@ def test_single_wrong_pixels_are_left_out(tmp_path, photo):
 
 
 def save(path, values) -> None:
-    """Write values in the form that the ending says."""
+    """Write values in the format of the file's suffix."""
     if path.suffix == ".npy":
         np.save(path, values)
     elif path.suffix == ".npz":
@@ -125,8 +125,8 @@ def save(path, values) -> None:
         assert cv2.imwrite(str(path), values)
 
 
-STRETCHED = (hilly() - 0.1) / 0.9  # as most estimators write it
-SINKING = (1 / hilly() - 1) / 9  # the same world, linear in distance: black is near
+STRETCHED = (hilly() - 0.1) / 0.9  # as most estimators write disparity
+SINKING = (1 / hilly() - 1) / 9  # the same scene, linear in distance: black is near
 FORMS = [
     ("midas.pfm", np.float32(20 * hilly()), "near is large, zero"),
     ("anything_16.png", np.uint16(65535 * STRETCHED), "near is white, the farthest is 10 times"),
@@ -145,10 +145,10 @@ FORMS = [
 
 @pytest.mark.parametrize(("name", "values", "words"), FORMS, ids=[form[0] for form in FORMS])
 def test_estimators_and_renderers_are_told_apart(tmp_path, photo, name, values, words):
-    """All say the same world; the report says how they were read."""
+    """All files hold the same scene; the report names their interpretation."""
     save(tmp_path / name, values)
     found = find_depth(photo, tmp_path / name, BuildOptions())
-    assert np.abs(1 / found.values - hilly()).max() < (0.04 if name == "mist.png" else 0.03)  # 8 bit of distance
+    assert np.abs(1 / found.values - hilly()).max() < (0.04 if name == "mist.png" else 0.03)  # distance in 8 bits
     assert found.source == "file" and found.detail.startswith(name) and words in found.detail and not found.warnings
 
 
@@ -169,13 +169,13 @@ def test_raw_output_of_an_estimator_has_infinity_at_zero(tmp_path, photo):
 
 
 def test_the_photos_sky_tells_which_way_round_a_map_is(tmp_path, photo, monkeypatch):
-    """Where rows say the opposite: a near wall reaches the upper border beside the sky."""
+    """The sky decides even where the upper rows are near: a wall reaches the upper border beside the sky."""
     disparity = 0.5 - 0.2 * ramp()
     disparity[:21, :40], disparity[:40, 40:] = 0, 1
     cv2.imwrite(str(tmp_path / "a.png"), np.uint16(65535 * disparity))
     assert "distances" in find_depth(photo, tmp_path / "a.png", BuildOptions()).detail
     sky = np.fromfunction(lambda y, x: (y < 21) & (x < 40), (HEIGHT, WIDTH))
-    monkeypatch.setattr(conventions, "see", lambda photo: Prediction(sky, sky))
+    monkeypatch.setattr(conventions, "infer", lambda photo: Prediction(sky, sky))
     found = find_depth(photo, tmp_path / "a.png", BuildOptions())
     assert "near is white, the farthest is infinitely far" in found.detail and not found.warnings
 
@@ -190,7 +190,7 @@ def test_the_user_may_say_what_a_map_means(tmp_path, photo, kind, values, wanted
     if wanted is None:
         assert depth[0, 0] == 1 and depth[-1, -1] > 9
     else:
-        assert np.abs(1 / depth - wanted).max() < 0.07  # where it is steepest, single pixels do not set the scale
+        assert np.abs(1 / depth - wanted).max() < 0.07  # the steepest part: single pixels do not set the scale
 
 
 def test_a_map_that_does_not_tell_says_so(tmp_path, photo):
@@ -243,7 +243,7 @@ def test_edges_may_stay_as_they_are(tmp_path, photo):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".exr", ".npy"])
-def test_what_is_written_comes_back(tmp_path, photo, suffix):
+def test_written_depth_comes_back(tmp_path, photo, suffix):
     depth = np.clip(1 / STRETCHED.clip(0.01), 1, FARTHEST).astype(np.float32)
     write_depth(tmp_path / f"a{suffix}", depth)
     again = read_depth(tmp_path / f"a{suffix}", photo, BuildOptions(edge_cleanup=0))

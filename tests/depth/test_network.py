@@ -1,4 +1,4 @@
-"""The depth network: its file, its sizes, and what it sees."""
+"""The depth network: its weights file, its input sizes, its depth and its sky."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def test_any_size_and_shape(untrained, height, width):
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (720, 1280), (1000, 1000), (5000, 500), (3, 2)])
 def test_the_network_is_given_its_own_size(width, height):
-    wide, high = network._input_size(width, height, network.AREA)
+    wide, high = network._input_size(width, height, network.LAYOUT_AREA)
     assert wide % STRIDE == 0 and high % STRIDE == 0 and min(wide, high) >= STRIDE
-    assert max(wide, high) <= network.LONGEST
+    assert max(wide, high) <= network.MAX_INPUT_SIDE
     if 0.5 <= width / height <= 2:
-        assert 0.8 < wide * high / network.AREA < 1.25
+        assert 0.8 < wide * high / network.LAYOUT_AREA < 1.25
 
 
 def test_the_mirrored_photo_gives_the_mirrored_depth(untrained):
@@ -90,7 +90,7 @@ def test_the_mirrored_photo_gives_the_mirrored_depth(untrained):
 
 
 def answer(near: float, far: float, width: float) -> np.ndarray:
-    """(5, 9, 61) float32 with a ramp of so many pixels from one surface to the other, and the choice that says so."""
+    """(5, 9, 61) float32 output with a ramp of this width in px from one surface to the other, and their choice."""
     choice = np.repeat(np.linspace(-30, 30, 61)[None] * 4 / width, 9, 0)
     channels = far + (near - far) / (1 + np.exp(-choice)), 0 * choice, 0 * choice + near, 0 * choice + far, choice
     return np.stack(channels).astype(np.float32)
@@ -108,9 +108,9 @@ def test_a_slope_stays_a_slope():
     assert np.allclose(sharpen_steps(slope), slope[0], atol=1e-6)
 
 
-def test_nothing_comes_to_lie_beyond_what_is_around():
+def test_sharpened_depth_stays_within_its_surroundings():
     torn = answer(2.0, 0.0, 12)
-    torn[0] = np.where(np.arange(61) >= 33, 2.0, 0.0)  # the step is elsewhere than the surfaces say
+    torn[0] = np.where(np.arange(61) >= 33, 2.0, 0.0)  # the depth's step lies beside that of the surfaces
     settled = sharpen_steps(torn)
     assert settled.min() >= 0 and settled.max() <= 2
 
@@ -137,7 +137,7 @@ def test_sky_is_far_and_ground_comes_nearer(size):
 
 
 def hill_and_sky() -> tuple[np.ndarray, np.ndarray]:
-    """(360, 640, 3) a blue sky over a dark hill, its border at row 160, and (360, 640) a chance of sky, 4 px too low."""
+    """(360, 640, 3) blue sky over a dark hill from row 160 on; (360, 640) probability of sky, boundary 4 px too low."""
     color = np.full((360, 640, 3), (0.4, 0.6, 0.9), np.float32)
     color[160:] = (0.2, 0.25, 0.1)
     chance = np.clip((164 - np.arange(360)[:, None]) / 16 + 0.5, 0.02, 0.98)
@@ -159,7 +159,7 @@ def test_the_skys_edge_lies_on_the_photos():
         (np.s_[280:320, 160:280], 0.7, False),  # a bank of fog
     ],
 )
-def test_what_the_network_is_nowhere_sure_of_belongs_to_what_is_around(place, doubt, is_sky):
+def test_unsure_components_join_their_surroundings(place, doubt, is_sky):
     color, chance = hill_and_sky()
     chance[place], color[place] = doubt, (0.9, 0.9, 0.9)
     assert segment_sky(chance, color)[place].mean() == pytest.approx(float(is_sky), abs=0.05)
@@ -171,10 +171,10 @@ def test_what_the_network_is_nowhere_sure_of_belongs_to_what_is_around(place, do
         (np.s_[120:160, 300:302], 0.85, (0.2, 0.25, 0.1), False),  # a pole that the network blurs into the sky
         (np.s_[164:180, 300:340], 0.35, (0.4, 0.6, 0.9), True),  # the sky through an arch
         (np.s_[164:170, 300:306], 0.35, (0.4, 0.6, 0.9), False),  # a fleck of foam as bright as the sky
-        (np.s_[20:60, 160:280], 0.02, (0.41, 0.59, 0.9), True),  # a ghost in the middle of the sky
+        (np.s_[20:60, 160:280], 0.02, (0.41, 0.59, 0.9), True),  # a false object in the middle of the sky
     ],
 )
-def test_colours_around_tell_what_the_network_does_not(place, told, like, is_sky):
+def test_colours_around_correct_the_network(place, told, like, is_sky):
     color, chance = hill_and_sky()
     chance[place], color[place] = told, like
     assert segment_sky(chance, color)[place].mean() == pytest.approx(float(is_sky), abs=0.05)

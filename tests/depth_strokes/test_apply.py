@@ -1,4 +1,4 @@
-"""Depth strokes: what they ask for comes true, and nothing else moves."""
+"""Depth strokes: each stroke is satisfied, and nothing else moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cinema_core.depth_strokes.apply import apply_depth_strokes
-from cinema_core.depth_strokes.areas import snap_to_edges
+from cinema_core.depth_strokes.outlines import snap_to_edges
 from cinema_core.layers.discontinuities import find_discontinuities
 from cinema_core.shared.data import FARTHEST, Photo, Stroke
 from cinema_core.shared.stroke_files import DEPTH_AREAS, DEPTH_KINDS
@@ -14,7 +14,7 @@ from cinema_core.shared.stroke_files import DEPTH_AREAS, DEPTH_KINDS
 WIDTH, HEIGHT, HORIZON = 320, 200, 60
 BOX = (slice(70, 140), slice(120, 200))  # rows and columns
 POST = (slice(75, 130), slice(250, 280))
-STEP = 0.18  # of the logarithm of disparity, a clear step
+STEP = 0.18  # log disparity, a clear step in depth
 
 
 def stroke(kind: str, *points: tuple[float, float], **fields) -> Stroke:
@@ -22,14 +22,14 @@ def stroke(kind: str, *points: tuple[float, float], **fields) -> Stroke:
 
 
 def ground(horizon: float = HORIZON) -> np.ndarray:
-    """(H, W) disparity of a ground and the sky over it."""
+    """(H, W) disparity of a ground plane and the sky above it."""
     rows = np.arange(HEIGHT)[:, None] + 0.5
     return np.repeat(np.clip((rows - horizon) / (HEIGHT - horizon), 1 / FARTHEST, 1), WIDTH, 1)
 
 
 @pytest.fixture(scope="module")
 def photo() -> Photo:
-    """A brown box and a red post on a green ground under a blue sky, all of them with grain."""
+    """A brown box and a red post on a green ground under a blue sky, all with grain."""
     color = np.empty((HEIGHT, WIDTH, 3))
     color[:] = (0.35, 0.5, 0.3)
     color[:HORIZON] = (0.6, 0.7, 0.9)
@@ -39,7 +39,7 @@ def photo() -> Photo:
 
 @pytest.fixture
 def depth() -> np.ndarray:
-    """The box stands at the ground's disparity 0.4, with some relief, the post at 0.3."""
+    """Depth with the box at disparity 0.4, with some relief, and the post at 0.3."""
     disparity = ground()
     disparity[BOX] = 0.4 + 0.02 * np.sin(np.arange(120, 200) / 8)[None]
     disparity[POST] = 0.3
@@ -48,17 +48,17 @@ def depth() -> np.ndarray:
 
 @pytest.fixture
 def merged() -> np.ndarray:
-    """Depth that knows nothing of the box and the post."""
+    """Depth without the box and the post."""
     return (1 / ground()).astype(np.float32)
 
 
 def moved(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """(H, W) logarithm of how many times nearer."""
+    """(H, W) log of the factor by which pixels came nearer."""
     return np.log(before / after)
 
 
 def but(*parts: tuple[slice, slice], margin: int = 0) -> np.ndarray:
-    """(H, W) bool, True outside the parts."""
+    """(H, W) bool, True outside the parts and a margin in px."""
     mask = np.ones((HEIGHT, WIDTH), bool)
     for rows, columns in parts:
         mask[rows.start - margin : rows.stop + margin, columns.start - margin : columns.stop + margin] = False
@@ -66,6 +66,7 @@ def but(*parts: tuple[slice, slice], margin: int = 0) -> np.ndarray:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two masks."""
     return (one & other).sum() / (one | other).sum()
 
 
@@ -86,8 +87,8 @@ def test_a_thing_moves_as_a_whole_and_alone(photo, depth, kind, sense):
     change = moved(depth, after)
     at_start = np.log(depth[start[1], start[0]])
     assert sense * (at_start - np.log(np.median(after[BOX]))) == pytest.approx(STEP, abs=0.06)
-    assert np.ptp(change[BOX][2:-2, 2:-2]) < 0.03  # its relief goes with it
-    assert overlap(np.abs(change) > 0.02, ~but(BOX)) > 0.97  # up to its outline
+    assert np.ptp(change[BOX][2:-2, 2:-2]) < 0.03  # the relief moves along
+    assert overlap(np.abs(change) > 0.02, ~but(BOX)) > 0.97  # the change ends at the outline
     assert (after == depth)[but(BOX, margin=2)].mean() > 0.995 and np.abs(change[but(BOX, margin=2)]).max() < 0.02
 
 
@@ -102,11 +103,11 @@ def test_depth_that_knows_nothing_of_a_thing_gets_its_edges_from_the_photo(photo
     change = moved(merged, after)
     assert overlap(change > 0.05, ~but(BOX)) > 0.95
     assert np.abs(change[but(BOX, margin=3)]).max() < 0.02
-    row = change[100]  # the step at its sides takes one pixel
+    row = change[100]  # the step at the box's sides is sharp
     assert row[117] < 0.01 and row[122] > 0.9 * row[150] and row[197] > 0.9 * row[150] and row[202] < 0.01
 
 
-def test_what_is_right_already_stays(photo, depth):
+def test_a_satisfied_stroke_changes_nothing(photo, depth):
     for kind, start in (("nearer", (60, 90)), ("farther", (60, 180))):
         np.testing.assert_array_equal(apply_depth_strokes(depth, [stroke(kind, start, *TO_BOX[2:])], photo), depth)
 
@@ -120,7 +121,7 @@ def test_speed_is_a_factor_on_the_step(photo, depth):
 
 
 def test_strokes_compose_in_any_order(photo, depth):
-    """The post stands where the box is, and the box moves."""
+    """The post gets the box's depth, and the box itself moves."""
     both = [stroke("nearer", *TO_BOX), stroke("same_depth", *TO_POST)]
     after = apply_depth_strokes(depth, both, photo)
     assert np.median(after[BOX]) < 0.8 * np.median(depth[BOX])
@@ -150,13 +151,13 @@ def test_nearer_than_the_nearest_moves_the_scene_away(photo, depth):
 def test_no_speckle(photo, depth, merged):
     for before in (depth, merged):
         after = apply_depth_strokes(before, [stroke("nearer", *TO_BOX)], photo)
-        cuts = find_discontinuities((1 / after).astype(np.float32), np.ones(after.shape, bool)) > 0
-        assert not cuts[but(BOX, POST, margin=3) & (np.arange(HEIGHT)[:, None] > HORIZON + 2)].any()
-        assert not cuts[BOX][8:-8, 8:-8].any()
+        discontinuities = find_discontinuities((1 / after).astype(np.float32), np.ones(after.shape, bool)) > 0
+        assert not discontinuities[but(BOX, POST, margin=3) & (np.arange(HEIGHT)[:, None] > HORIZON + 2)].any()
+        assert not discontinuities[BOX][8:-8, 8:-8].any()
 
 
 def test_larger_photos_give_the_same_with_sharp_edges(photo, merged):
-    """Larger than what is parted into segments."""
+    """The photo is larger than the one that is divided into superpixels."""
     large = Photo(photo.color.repeat(4, 0).repeat(4, 1), 4 * WIDTH)
     before = merged.repeat(4, 0).repeat(4, 1)
     change = moved(before, apply_depth_strokes(before, [Stroke("nearer", 4 * stroke("nearer", *TO_BOX).points)], large))
@@ -180,10 +181,8 @@ def test_sky_that_is_only_crossed_stays(photo, depth):
     assert np.abs(moved(before, after)[:HORIZON, 64:]).max() < 0.05
 
 
-# Areas
-
-
 def around(part: tuple[slice, slice], off: float = 0) -> tuple[tuple[float, float], ...]:
+    """Corners of the rectangle `off` px outside a part."""
     (top, bottom), (left, right) = ((side.start - off, side.stop + off) for side in part)
     return ((left, top), (right, top), (right, bottom), (left, bottom))
 
@@ -200,7 +199,7 @@ def test_an_outline_over_nothing_stays_about_as_drawn(photo, merged):
     assert overlap(snap_to_edges(mask, (1 / merged).astype(np.float32), photo.color), mask) > 0.85
 
 
-def test_flat_is_a_plane_through_most_of_what_it_encloses(photo, depth):
+def test_flat_is_a_plane_through_most_of_the_enclosed_pixels(photo, depth):
     bumpy = 1 / depth
     bumpy[90:] *= 1 + 0.1 * np.sin(np.arange(WIDTH) / 4)[None]
     bumpy = (1 / bumpy.clip(1 / FARTHEST, 1)).astype(np.float32)
@@ -212,7 +211,7 @@ def test_flat_is_a_plane_through_most_of_what_it_encloses(photo, depth):
 
 
 def test_flat_vanishes_at_the_horizon(photo, depth):
-    level = (1 / (0.5 + 0 * depth)).astype(np.float32)  # no ground at all
+    level = (1 / (0.5 + 0 * depth)).astype(np.float32)  # depth without a ground
     strokes = [
         stroke("horizon", (0, HORIZON), (WIDTH, HORIZON)),
         stroke("flat", (0, 100), (WIDTH, 100), (WIDTH, 200), (0, 200)),
@@ -254,7 +253,7 @@ def test_sky_is_as_far_as_can_be_with_no_strip_left(photo, depth):
 
 @pytest.mark.parametrize("wrong", [30, 90])
 def test_horizon(photo, wrong):
-    """The ground vanishes at the line, near ground stays, and the box goes with its foot."""
+    """The ground vanishes at the line, near ground stays, and the box moves with its foot."""
     before = ground(wrong)
     before[100:140, 120:200] = before[139, 0]
     depth = (1 / before).astype(np.float32)
@@ -274,15 +273,13 @@ def test_a_horizon_may_be_tilted(photo, merged):
     assert disparity[150, 10] / disparity[150, 310] == pytest.approx((150.5 - 51) / (150.5 - 81), rel=0.1)
 
 
-def test_a_relation_moves_all_that_was_outlined(photo, merged):
+def test_a_relation_moves_a_whole_outlined_area(photo, merged):
     area = stroke("upright", *around((slice(80, 130), slice(20, 100))))
     line = stroke("nearer", (60, 180), (60, 120))
     one, both = (1 / apply_depth_strokes(merged, strokes, photo) for strokes in ([area], [area, line]))
     change = np.log(both / one)[92:122, 30:90]
     assert change.min() > 0.2 and np.ptp(change) < 1e-3
 
-
-# Strokes that make little sense
 
 EVERYWHERE = ((-900, -900), (900, -900), (900, 900), (-900, 900))
 
@@ -291,12 +288,13 @@ EVERYWHERE = ((-900, -900), (900, -900), (900, 900), (-900, 900))
 @pytest.mark.parametrize(
     "points",
     [
-        ((50, 50),), ((50, 50), (50.2, 50)), ((50, 150), (90, 150)), ((50, 20), (50, 190)), EVERYWHERE, ((-50, 100), (500, 100)),
-        ((20, 20), (300, 180), (300, 20), (20, 180)), ((0, 0), (0, 200)), ((319, 0), (319, 200), (320, 200)), ((10, 199), (310, 199)),
-        ((10, 0), (310, 0.5)), ((0, 30), (320, 30)), ((0, 198), (320, 160)),
+        ((50, 50),), ((50, 50), (50.2, 50)), ((50, 150), (90, 150)), ((50, 20), (50, 190)), EVERYWHERE,
+        ((-50, 100), (500, 100)), ((20, 20), (300, 180), (300, 20), (20, 180)), ((0, 0), (0, 200)),
+        ((319, 0), (319, 200), (320, 200)), ((10, 199), (310, 199)), ((10, 0), (310, 0.5)), ((0, 30), (320, 30)),
+        ((0, 198), (320, 160)),
     ],
 )  # fmt: skip
-def test_whatever_is_drawn_gives_a_depth(photo, depth, kind, points):
+def test_any_stroke_gives_a_depth(photo, depth, kind, points):
     told = []
     after = apply_depth_strokes(depth, [stroke(kind, *points)], photo, told.append)
     assert after.shape == depth.shape and after.dtype == np.float32 and np.isfinite(after).all()
@@ -309,8 +307,8 @@ def test_whatever_is_drawn_gives_a_depth(photo, depth, kind, points):
         ([stroke("nearer", (500, 500), (600, 600))], "1 of 1 depth strokes lie outside the photo"),
         ([stroke("flat", (500, 10), (600, 10), (600, 90))], "1 of 1 depth strokes lie outside the photo"),
         ([stroke("nearer", (np.nan, 5), (60, 60))], "1 of 1 depth strokes lie outside the photo"),
-        ([stroke("nearer", (50, 50))], "1 depth strokes are mere dots"),
-        ([stroke("upright", (50, 50), (90, 50))], "1 depth strokes are mere dots"),
+        ([stroke("nearer", (50, 50))], "1 depth strokes are too small"),
+        ([stroke("upright", (50, 50), (90, 50))], "1 depth strokes are too small"),
         ([stroke("horizon", (50, 20), (52, 190))], "runs downward"),
         (
             [stroke("horizon", (0, 40), (320, 40)), stroke("horizon", (0, 90), (320, 90))],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinema_core.depth.network import BESIDE, WEIGHTS, load_network
+from cinema_core.depth.network import SURFACE_RADIUS, WEIGHTS, load_network
 from cinema_core.files.tensors import write_tensors
 from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
@@ -36,7 +36,7 @@ def plain() -> np.ndarray:
 
 def answer(target: np.ndarray, solid: np.ndarray) -> torch.Tensor:
     """(1, 5, H, W) that is right: depth, the sky, the nearest and the farthest beside each pixel, the share between."""
-    window = np.ones((2 * BESIDE + 1,) * 2, np.uint8)
+    window = np.ones((2 * SURFACE_RADIUS + 1,) * 2, np.uint8)
     near = cv2.dilate(np.where(solid, target, -99).astype(np.float32), window)
     far = cv2.erode(np.where(solid, target, 99).astype(np.float32), window)
     share = np.clip((target - far) / np.maximum(near - far, 1e-6), 1e-6, 1 - 1e-6)
