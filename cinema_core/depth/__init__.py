@@ -2,8 +2,8 @@
 
 Imported by other rooms:
 
-* find: `depth_key`, `find_depth`
-* network: `infer`
+* find: `find_depth`
+* network: `Prediction`, `infer`
 * sky: `find_horizon`
 * user_models: `load_inpainter`, `model_key`
 """

@@ -17,6 +17,7 @@ the upper part. Where that shows nothing either, the file format's convention ho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -26,7 +27,7 @@ from ..files.depth_map import DepthMap
 from ..image.grid import nearest_index
 from ..shared.data import Photo
 from ..shared.errors import CinemaError
-from .network import infer
+from .network import Prediction, infer
 
 UNKNOWN_RANGE = 10.0  # farthest over nearest distance of a normalised map without sky
 SKY_RANGE = 30.0  # farthest over nearest distance of a normalised map that is linear in distance and shows sky
@@ -51,7 +52,13 @@ class Interpretation:
     sure: bool
 
 
-def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float | None = None) -> Interpretation:
+def to_disparity(
+    given: DepthMap,
+    photo: Photo,
+    kind: str = "auto",
+    ratio: float | None = None,
+    prediction: Callable[[], Prediction] | None = None,
+) -> Interpretation:
     """Turn a map into disparity of the working photo.
 
     Args:
@@ -59,6 +66,7 @@ def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float
         photo: The working photo.
         kind: One of `data.MAP_KINDS`.
         ratio: Farthest over nearest distance as given by the user, for a map that lacks it; None where unknown.
+        prediction: Gives the depth network's prediction, whose sky is used; None runs the network.
 
     Returns:
         The disparity, and how the map was interpreted.
@@ -67,7 +75,7 @@ def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float
         CinemaError: The map is constant or has no usable value.
     """
     values = given.values
-    sky = _sky_of(photo, values.shape)
+    sky = _sky_of(prediction() if prediction else infer(photo), values.shape)
     sure = True
     if kind == "auto" and given.kind:
         kind = given.kind
@@ -113,10 +121,10 @@ def _no_value(given: DepthMap) -> CinemaError:
     return CinemaError(f"The depth map {given.name} holds no finite value that is a depth", "Choose another depth map")
 
 
-def _sky_of(photo: Photo, shape: tuple[int, ...]) -> np.ndarray:
+def _sky_of(found: Prediction, shape: tuple[int, ...]) -> np.ndarray:
     """(h, w) bool of the map's size: the photo's sky, without a margin."""
-    side = 2 * max(1, round(max(photo.width, photo.height) / 320)) + 1  # px; the map's edge may lie beside the sky's
-    sky = cv2.erode(infer(photo).sky.astype(np.uint8), np.ones((side, side), np.uint8))
+    side = 2 * max(1, round(max(found.sky.shape) / 320)) + 1  # px; the map's edge may lie beside the sky's
+    sky = cv2.erode(found.sky.astype(np.uint8), np.ones((side, side), np.uint8))
     return cv2.resize(sky, shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
 
 

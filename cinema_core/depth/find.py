@@ -6,6 +6,8 @@ Everything is computed in disparity (1/depth), which can be resized and blended 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +18,24 @@ from ..shared.data import FARTHEST, BuildOptions, Depth, Photo
 from ..shared.errors import CinemaError
 from .conventions import check_aspect, to_disparity
 from .edges import clean_depth
-from .network import infer
-from .user_models import infer_depth, model_key
+from .network import Prediction, infer
+from .user_models import infer_depth
 
 _NETWORK_DETAIL = "the built-in network: approximate, trained on landscapes"
 _UNSURE = "{}; this is a guess, so choose its kind if near and far are swapped"
 NEAREST_SHARE = 0.005  # share of pixels outside the sky that may be nearer than 1; single ones must not set the scale
 
 
-def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
+def find_depth(
+    photo: Photo, file: Path | None, options: BuildOptions, prediction: Callable[[], Prediction] | None = None
+) -> Depth:
     """Read or estimate depth as the options say.
 
     Args:
         photo: The working photo.
         file: The user's depth map, or None.
         options: Only those about depth have an effect.
+        prediction: Gives the network's prediction for the photo; None runs the network where it is needed.
 
     Returns:
         The depth and its source.
@@ -39,25 +44,16 @@ def find_depth(photo: Photo, file: Path | None, options: BuildOptions) -> Depth:
         CinemaError: The file or the model cannot be used.
     """
     _check_ends(options)
+    prediction = prediction or partial(infer, photo)
     if file:
         given = read_map(file)
         check_aspect(given, photo)
-        read = to_disparity(given, photo, options.depth_kind, _ratio(options))
+        read = to_disparity(given, photo, options.depth_kind, _ratio(options), prediction)
         warnings = () if read.sure else (_UNSURE.format(read.text),)
         return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
     if options.depth_model:
-        return _by_model(photo, options)
-    return Depth(_finish(_estimate(photo), photo.color, options), "network", _NETWORK_DETAIL)
-
-
-def depth_key(digest_of_file: str | None, options: BuildOptions) -> list:
-    """Cache key of `find_depth`: everything that its result depends on besides the photo and the program."""
-    shaping = [options.depth_near, options.depth_far, options.depth_gamma, options.edge_cleanup]
-    if digest_of_file:
-        return [*shaping, options.depth_kind, digest_of_file]
-    if options.depth_model:
-        return [*shaping, options.depth_kind, model_key(options.depth_model)]
-    return [*shaping, "network"]
+        return _by_model(photo, options, prediction)
+    return Depth(_finish(_estimate(prediction()), photo.color, options), "network", _NETWORK_DETAIL)
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
@@ -89,18 +85,17 @@ def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOpti
     return find_depth(photo, Path(path), options).values
 
 
-def _by_model(photo: Photo, options: BuildOptions) -> Depth:
+def _by_model(photo: Photo, options: BuildOptions, prediction: Callable[[], Prediction]) -> Depth:
     """Depth estimated by the user's model."""
     device = choose_device(options.device)
     found = infer_depth(photo.color, options.depth_model, options.download, device)
     kind = found.kind if options.depth_kind == "auto" else options.depth_kind
-    read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options))
+    read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
     return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
 
 
-def _estimate(photo: Photo) -> np.ndarray:
-    """(H, W) float32 disparity from the network, the nearest content at 1, the sky at FARTHEST."""
-    found = infer(photo)
+def _estimate(found: Prediction) -> np.ndarray:
+    """(H, W) float32 disparity from the network's prediction, the nearest content at 1, the sky at FARTHEST."""
     nearest = np.quantile(found.inverse if found.sky.all() else found.inverse[~found.sky], 1 - NEAREST_SHARE)
     return np.where(found.sky, 1 / FARTHEST, np.exp2(np.minimum(found.inverse - nearest, 0))).astype(np.float32)
 

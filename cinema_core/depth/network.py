@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -208,14 +207,9 @@ class Prediction:
 
 
 def infer(photo: Photo) -> Prediction:
-    """Depth and sky of the working photo by the shipped network; computed once for each `Photo` object."""
-    if photo not in _seen:
-        inverse, chance = predict(photo.color, load_network(WEIGHTS))
-        _seen[photo] = Prediction(inverse, segment_sky(chance, photo.color))
-    return _seen[photo]
-
-
-_seen: WeakKeyDictionary[Photo, Prediction] = WeakKeyDictionary()
+    """Depth and sky of the working photo by the shipped network."""
+    inverse, chance = predict(photo.color, load_network(WEIGHTS))
+    return Prediction(inverse, segment_sky(chance, photo.color))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 Imported by other rooms:
 
+* flowing: `FlowingPart`, `find_flowing`
 * hints: `Hints`, `read_hints`
 * solve: `MotionConstraints`, `feather`, `solve_motion`
 * streamlines: `join_streamlines`, `trace_streamlines`, `trace_swings`

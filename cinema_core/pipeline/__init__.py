@@ -2,6 +2,7 @@
 
 Imported by other rooms:
 
-* build: `Builder`, `Ready`
-* request: `CHOICES`, `RANGES`, `Request`
+* build: `Builder`
+* publish: `Ready`
+* request: `Request`
 """

@@ -7,55 +7,27 @@ depth repeats the layers too, but not the depth that it corrects.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..layers.split import Layers
 from ..motion.streamlines import join_streamlines, trace_streamlines, trace_swings
 from ..shared import job_files, transaction
-from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
+from ..shared.data import Depth, Photo, Stroke
 from . import cache, publish
 from . import stages as table
 from .cache import DiskCache, MemoryCache, digest
 from .publish import Ready, Warn
 from .request import Request
 from .stage import Cached, Runner, either, given, given_file, key_of_option
-from .stages import Drawn, Motion, crop_to_photo
-from .stored import MotionField, PointFamily
+from .stages import Plan, crop_to_photo
 from .timing import Progress, StageClock
 
 
 def _silent(*_: object) -> None:
     pass
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The stages of a request, connected. No value is made before it is asked for.
-
-    Attributes:
-        key: Key of the whole request.
-        sketch: The motion on the photo alone, for display while the layers are not made.
-        sketch_feather: Factor on the sketch's flow.
-    """
-
-    key: str
-    photo: Cached[Photo]
-    base_depth: Cached[Depth]
-    depth: Cached[Depth]
-    layers: Cached[Layers]
-    suggested: Cached[list[Stroke]]
-    drawn: Cached[Drawn]
-    motion: Cached[Motion]
-    feather: Cached[np.ndarray]
-    field: Cached[MotionField]
-    still: Cached[PointFamily[StillPoints]]
-    moving: Cached[PointFamily[MovingPoints]]
-    sketch: Cached[Motion]
-    sketch_feather: Cached[np.ndarray]
 
 
 def plan(request: Request, run: Runner) -> Plan:
@@ -72,7 +44,7 @@ def plan(request: Request, run: Runner) -> Plan:
     depth_strokes = run(table.DEPTH_STROKES, strokes)
     prediction = run(table.PREDICTION, photo)
 
-    base_depth = run(table.BASE_DEPTH, photo, file["depth"])
+    base_depth = run(table.BASE_DEPTH, photo, prediction.later, file["depth"])
     depth = either(depth_strokes, run(table.DEPTH, photo, base_depth, depth_strokes), base_depth)
     layers = run(table.LAYERS, photo, depth)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,12 +21,9 @@ from .cache import DiskCache
 from .outputs import Outputs
 from .request import Request
 from .stage import Cached, Stage
-from .stages import BASE_DEPTH, DEPTH, FIELD, LAYERS, MOVING, PHOTO, STILL, crop_to_photo
+from .stages import BASE_DEPTH, DEPTH, FIELD, LAYERS, MOVING, PHOTO, STILL, Plan, crop_to_photo
 from .stored import read_whole_report
 from .timing import StageClock
-
-if TYPE_CHECKING:
-    from .build import Plan
 
 CONTRADICTING = 25.0  # degrees; mean angle between strokes and motion above which the user is warned
 Warn = Callable[[str], None]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from ..depth.find import find_depth
-from ..depth.network import infer
+from ..depth.network import Prediction, infer
 from ..depth.user_models import load_inpainter
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
@@ -33,9 +32,10 @@ from ..points.still import still_points
 from ..points.sway import sway_points
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
+from ..shared.options import BuildOptions
 from ..shared.stroke_files import DEPTH_KINDS, read_strokes
 from . import stored
-from .stage import Stage
+from .stage import Cached, Stage
 from .stored import MotionField, PointFamily
 
 IMPORTED_STILL = 0.05  # px/frame; an imported motion slower than this is still where no region was given
@@ -73,10 +73,36 @@ class Motion:
     swing: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a request, connected. No value is made before it is asked for.
+
+    Attributes:
+        key: Key of the whole request.
+        sketch: The motion on the photo alone, for display while the layers are not made.
+        sketch_feather: Factor on the sketch's flow.
+    """
+
+    key: str
+    photo: Cached[Photo]
+    base_depth: Cached[Depth]
+    depth: Cached[Depth]
+    layers: Cached[Layers]
+    suggested: Cached[list[Stroke]]
+    drawn: Cached[Drawn]
+    motion: Cached[Motion]
+    feather: Cached[np.ndarray]
+    field: Cached[MotionField]
+    still: Cached[PointFamily[StillPoints]]
+    moving: Cached[PointFamily[MovingPoints]]
+    sketch: Cached[Motion]
+    sketch_feather: Cached[np.ndarray]
+
+
 # Functions of the rows
 
 
-def _read_photo(path: Path, options: SimpleNamespace) -> Photo:
+def _read_photo(path: Path, options: BuildOptions) -> Photo:
     return read_photo(path, options.max_side, options.focal)
 
 
@@ -88,20 +114,24 @@ def _depth_strokes(strokes: list[Stroke]) -> list[Stroke]:
     return [stroke for stroke in strokes if stroke.kind in DEPTH_KINDS]
 
 
+def _find_depth(photo: Photo, prediction: Callable[[], Prediction], file: Path | None, options: BuildOptions) -> Depth:
+    return find_depth(photo, file, options, prediction)
+
+
 def _correct_depth(photo: Photo, depth: Depth, strokes: list[Stroke]) -> Depth:
     warnings = list(depth.warnings)
     values = apply_depth_strokes(depth.values, strokes, photo, warnings.append)
     return replace(depth, values=values, warnings=tuple(warnings))
 
 
-def _split_layers(photo: Photo, depth: Depth, options: SimpleNamespace) -> Layers:
+def _split_layers(photo: Photo, depth: Depth, options: BuildOptions) -> Layers:
     model = options.inpaint_model
     fill = load_inpainter(model, choose_device(options.device)) if model else None
     camera = Camera(photo.width, photo.height, photo.focal)
     return split_layers(photo.color, depth.values, camera, options.seed, reach=options.reach, fill=fill)
 
 
-def _import_flow(photo: Photo, file: Path | None, options: SimpleNamespace) -> np.ndarray | None:
+def _import_flow(photo: Photo, file: Path | None, options: BuildOptions) -> np.ndarray | None:
     """(H, W, 2) float32, px/frame, of the motion file; None without one."""
     if file is None:
         return None
@@ -116,7 +146,7 @@ def _read_hints(
     mask: Path | None,
     imported: np.ndarray | None,
     still: bool,
-    options: SimpleNamespace,
+    options: BuildOptions,
 ) -> Drawn:
     warnings = []
     if photo.alpha is not None and (photo.alpha < 0.5).any():
@@ -171,7 +201,7 @@ def _solve_motion(
     imported: np.ndarray | None,
     surface: MovingSurface,
     swaying: MovingSurface | None,
-    options: SimpleNamespace,
+    options: BuildOptions,
 ) -> Motion:
     hints, pad = drawn.hints, canvas_pad(drawn.hints.region, surface.region)
     moved = np.array(pad, np.float32)
@@ -194,7 +224,7 @@ def _solve_motion(
     return Motion(surface, swaying, flow, swing)
 
 
-def _feather(drawn: Drawn, motion: Motion, options: SimpleNamespace) -> np.ndarray:
+def _feather(drawn: Drawn, motion: Motion, options: BuildOptions) -> np.ndarray:
     """(Hc, Wc) float32 factor on the flow: it fades at the region's boundary and under a soft mask."""
     soft, region = drawn.hints.soft, motion.surface.region
     soft = None if soft is None else pad_to_canvas(soft, canvas_pad(drawn.hints.region, region))
@@ -215,7 +245,7 @@ def _still_points(layers: Layers, surface: MovingSurface, swaying: MovingSurface
 
 
 def _moving_points(
-    layers: Layers, motion: Motion, faded: np.ndarray, options: SimpleNamespace
+    layers: Layers, motion: Motion, faded: np.ndarray, options: BuildOptions
 ) -> PointFamily[MovingPoints]:
     flow, device = motion.flow * faded[..., None], choose_device(options.device)
     groups = [moving_points(layers, motion.surface, flow, options.frames, options.keys, device, options.thin)]
@@ -255,7 +285,7 @@ PHOTO = Stage("photo", _read_photo, ("max_side", "focal"), stored=stored.PHOTO, 
 STROKES = Stage("strokes", _read_strokes)
 DEPTH_STROKES = Stage("depth strokes", _depth_strokes, by_content=True)
 BASE_DEPTH = Stage(
-    "base depth", find_depth, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
+    "base depth", _find_depth, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
     stored=stored.BASE_DEPTH, timed="depth",
 )  # fmt: skip
 DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="paint")

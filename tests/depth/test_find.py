@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from pictures import landscape
 
-from cinema_core.depth import conventions
 from cinema_core.depth.find import estimate_depth, find_depth, read_depth
 from cinema_core.depth.network import Prediction
 from cinema_core.files.depth_map import write_depth
@@ -168,15 +167,14 @@ def test_raw_output_of_an_estimator_has_infinity_at_zero(tmp_path, photo):
     assert read_depth(tmp_path / "a.npy", photo).max() == FARTHEST
 
 
-def test_the_photos_sky_tells_which_way_round_a_map_is(tmp_path, photo, monkeypatch):
+def test_the_photos_sky_tells_which_way_round_a_map_is(tmp_path, photo):
     """The sky decides even where the upper rows are near: a wall reaches the upper border beside the sky."""
     disparity = 0.5 - 0.2 * ramp()
     disparity[:21, :40], disparity[:40, 40:] = 0, 1
     cv2.imwrite(str(tmp_path / "a.png"), np.uint16(65535 * disparity))
     assert "distances" in find_depth(photo, tmp_path / "a.png", BuildOptions()).detail
     sky = np.fromfunction(lambda y, x: (y < 21) & (x < 40), (HEIGHT, WIDTH))
-    monkeypatch.setattr(conventions, "infer", lambda photo: Prediction(sky, sky))
-    found = find_depth(photo, tmp_path / "a.png", BuildOptions())
+    found = find_depth(photo, tmp_path / "a.png", BuildOptions(), lambda: Prediction(sky, sky))
     assert "near is white, the farthest is infinitely far" in found.detail and not found.warnings
 
 
