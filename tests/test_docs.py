@@ -1,6 +1,6 @@
-"""The documentation says what the code does: the picture of the stages, and links that lead somewhere.
+"""The documentation agrees with the code: the picture of the stages, the table of options, links and names of files.
 
-Run as a program, this file writes the picture into docs/architecture.md.
+Run as a program, this file writes the picture and the table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ARCHITECTURE = ROOT / "docs" / "architecture.md"
-BEGIN, END = "<!-- stages: made by tests/test_docs.py -->\n", "<!-- end of stages -->"
+ARCHITECTURE, COMMAND_LINE = ROOT / "docs" / "architecture.md", ROOT / "docs" / "command_line.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md")])
 
 
@@ -81,11 +80,35 @@ def identifier(name: str) -> str:
     return name.replace(" ", "_")
 
 
+def list_options() -> str:
+    """The options of a build as a Markdown table."""
+    from cinema_core.shared.options import DEFAULTS, ROWS, describe_values
+
+    lines = ["| argument | values | default | |", "|---|---|---|---|"]
+    for name, row in ROWS.items():
+        default = DEFAULTS[name]
+        flag = f"--no-{name}" if default is True else f"--{name}"
+        values = "" if isinstance(default, bool) else describe_values(name) + (f" ({row.unit})" if row.unit and row.low is not None else "")
+        shown = "" if default in (None, "") or isinstance(default, bool) else f"{default}"
+        text = f"Switch off: {row.help[0].lower()}{row.help[1:]}" if default is True else row.help
+        lines.append(f"| `{flag.replace('_', '-')}` | {values} | {shown} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(page: Path, name: str) -> tuple[str, str, str]:
+    """Text before a generated section, the section, and the text after it."""
+    text = page.read_text(encoding="utf-8")
+    begin = f"<!-- {name}: made by tests/test_docs.py -->\n"
+    start, end = text.index(begin) + len(begin), text.index(f"<!-- end of {name} -->")
+    return text[:start], text[start:end], text[end:]
+
+
 def test_the_picture_of_the_stages_is_that_of_the_code(monkeypatch):
-    pytest.importorskip("torch")
-    text = ARCHITECTURE.read_text(encoding="utf-8")
-    picture = text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
-    assert picture == draw_stages(monkeypatch), "run: python tests/test_docs.py"
+    assert section(ARCHITECTURE, "stages")[1] == draw_stages(monkeypatch), "run: python tests/test_docs.py"
+
+
+def test_the_table_of_options_is_that_of_the_code():
+    assert section(COMMAND_LINE, "options")[1] == list_options(), "run: python tests/test_docs.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -108,7 +131,7 @@ def test_files_that_are_named_exist(page):
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     with pytest.MonkeyPatch.context() as patch:
-        picture = draw_stages(patch)
-    content = ARCHITECTURE.read_text(encoding="utf-8")
-    begin, end = content.index(BEGIN) + len(BEGIN), content.index(END)
-    ARCHITECTURE.write_text(content[:begin] + picture + content[end:], encoding="utf-8")
+        generated = {(ARCHITECTURE, "stages"): draw_stages(patch), (COMMAND_LINE, "options"): list_options()}
+    for (page, name), content in generated.items():
+        before, _, after = section(page, name)
+        page.write_text(before + content + after, encoding="utf-8")

@@ -164,4 +164,4 @@ def describe_values(name: str) -> str:
         return "true or false"
     if row.low is None:
         return f"the name of a {row.unit or 'word'}"
-    return f"{'a whole number' if kinds == (int,) else 'a number'} from {row.low:.9g} to {row.high:.9g}"
+    return f"{'a whole number' if kinds == (int,) else 'a number'} from {row.low:.10g} to {row.high:.10g}"
