@@ -265,7 +265,8 @@ def _export_region(job: Path, file: Path) -> None:
 
 def _export_strokes(job: Path, file: Path) -> None:
     from ..shared import job_files, job_folder
-    from ..shared.stroke_files import read_strokes, write_labelme
+    from ..shared.labelme import write_labelme
+    from ..shared.stroke_files import read_strokes
 
     report = job_folder.read_report(job)
     size = (report["width"], report["height"])

@@ -226,7 +226,7 @@ def test_killed_while_publishing_then_written(tmp_path):
 def test_reader_waits_for_a_living_publisher(tmp_path, monkeypatch):
     write(tmp_path, "one")
     writer = start_writer(tmp_path, "two", "between moves")
-    monkeypatch.setattr(transaction, "_WAIT", 0.2)
+    monkeypatch.setattr(transaction, "PUBLISHING_TIMEOUT", 0.2)
     began = time.monotonic()
     with pytest.raises(CinemaError, match="Another build is writing"):
         job_folder.read_report(tmp_path)

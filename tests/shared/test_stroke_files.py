@@ -10,7 +10,9 @@ import pytest
 
 from cinema_core.shared.data import Stroke
 from cinema_core.shared.errors import CinemaError
-from cinema_core.shared.stroke_files import KINDS, read_strokes, write_labelme, write_strokes
+from cinema_core.shared.labelme import write_labelme
+from cinema_core.shared.stroke_entries import KINDS
+from cinema_core.shared.stroke_files import read_strokes, write_strokes
 
 SIZE = (320, 200)
 
@@ -170,7 +172,7 @@ def test_labelme_depth(file):
 @pytest.mark.parametrize(
     ("label", "form", "text"),
     [
-        ("depth_near", "line", "says nothing about depth; there are depth_same, depth_nearer"),
+        ("depth_near", "line", "unknown depth label .depth_near.; there are depth_same, depth_nearer"),
         ("depth_flat", "line", "encloses nothing"),
     ],
 )
