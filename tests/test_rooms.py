@@ -36,6 +36,7 @@ OPTIONAL = {"user_models", "model"}  # modules that import packages of the optio
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
+    "OpenEXR": "openexr",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",

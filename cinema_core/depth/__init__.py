@@ -5,5 +5,5 @@ Imported by other rooms:
 * find: `depth_key`, `find_depth`
 * network: `infer`
 * sky: `find_horizon`
-* user_models: `load_inpainter`, `model_key`
+* user_models: `model_key`
 """

@@ -23,13 +23,13 @@ import numpy as np
 
 from ..files.depth_map import DepthMap
 from ..image.grid import nearest_index
+from ..shared.aspect import same_aspect
 from ..shared.data import Photo
 from ..shared.errors import CinemaError
 from .network import infer
 
 UNKNOWN_RANGE = 10.0  # farthest over nearest where nothing tells
 SKY_RANGE = 30.0  # the same of a map that is linear in distance, with sky
-ASPECT_TOLERANCE = 0.02  # estimators round sizes to multiples of 14 or 32
 _HUGE = 1e9  # Blender's Z pass is 1e10 where nothing is
 _CLEAR = 0.1  # of the map's range: how far the medians of two places differ if that is to tell something
 _ENDS = (0.1, 99.9)  # percentiles; single pixels must not set the scale
@@ -86,10 +86,10 @@ def to_disparity(given: DepthMap, photo: Photo, kind: str = "auto", ratio: float
 def check_aspect(given: DepthMap, photo: Photo) -> None:
     """Raises CinemaError where a map is not of the whole photo, upright."""
     height, width = given.values.shape
-    wanted = photo.width / photo.height
-    if abs(width / height / wanted - 1) <= ASPECT_TOLERANCE:
+    wanted = (photo.width, photo.height)
+    if same_aspect((width, height), wanted):
         return
-    turned = abs(height / width / wanted - 1) <= ASPECT_TOLERANCE
+    turned = same_aspect((height, width), wanted)
     raise CinemaError(
         f"The depth map {given.name} is {width} x {height}, which is not the photo's shape ({photo.width} x {photo.height})",
         "Turn it by a quarter, as the photo stands"

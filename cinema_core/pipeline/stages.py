@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from ..depth.find import depth_key, find_depth
-from ..depth.user_models import load_inpainter, model_key
+from ..depth.user_models import model_key
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
 from ..files.flow import read_flow
+from ..files.inpaint_model import load_inpainter
 from ..files.mask import read_mask
 from ..files.photo import LINEAR, read_photo
 from ..layers.split import Layers, split_layers

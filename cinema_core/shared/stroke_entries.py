@@ -41,7 +41,5 @@ def read_profile(value: object, count: int) -> np.ndarray | None:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a JSON value is a finite number of a size that occurs in strokes; JSON may hold NaN, too."""
     return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and -_LARGEST_NUMBER < value < _LARGEST_NUMBER
+        isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER
     )

@@ -111,9 +111,7 @@ def _scale_to_photo(path: Path, own: list[object], keys: tuple[str, str], size: 
     return np.array(size, np.float64) / np.array((width, height), np.float64)
 
 
-def _scaled_stroke(
-    path: Path, number: int, entry: dict, read: Callable[[dict], Stroke], scale: np.ndarray
-) -> Stroke:
+def _scaled_stroke(path: Path, number: int, entry: dict, read: Callable[[dict], Stroke], scale: np.ndarray) -> Stroke:
     try:
         stroke = read(entry)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
