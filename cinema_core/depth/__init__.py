@@ -3,7 +3,7 @@
 Imported by other rooms:
 
 * find: `depth_key`, `find_depth`
+* model_location: `model_key`
 * network: `infer`
 * sky: `find_horizon`
-* user_models: `model_key`
 """

@@ -18,8 +18,9 @@ from ..shared.data import FARTHEST, BuildOptions, Depth, Photo
 from ..shared.errors import CinemaError
 from .conventions import check_aspect, to_disparity
 from .edges import clean_depth
+from .model_location import model_key
 from .network import infer
-from .user_models import infer_depth, model_key
+from .user_models import infer_depth
 
 _DETAIL = "the network that comes with the program: approximate, made for landscapes"
 _UNSURE = "{}; it does not tell by itself, so choose its kind if far and near are the wrong way round"

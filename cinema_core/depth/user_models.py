@@ -3,14 +3,12 @@
 Models are either those of the `transformers` library, from a folder or from the user's Hugging Face cache, or single
 TorchScript or ONNX files that take an image (NCHW, normalised as for ImageNet) and return disparity.
 
-Only `find_model` with `download` uses the network. No code that comes with a model's weights is run. transformers and
-huggingface_hub are optional dependencies.
+No code that comes with a model's weights is run. transformers is an optional dependency.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..files.model import SUFFIXES, PlainModel, load_plain_model, not_installed
+from ..files.model import PlainModel, load_plain_model, not_installed
 from ..shared.errors import CinemaError, first_line
 from ..shared.licence import NOT_STATED, read_licence
+from .model_location import find_model, stay_offline
 
 DEFAULT_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
 LICENCES = {DEFAULT_MODEL: "apache-2.0"}  # of models whose card may be missing from the cache
@@ -34,7 +33,6 @@ PLAIN_SIZES = (
 )  # (shorter side, multiple), px: tried in turn when a file states no size
 PLAIN_SQUARES = (518, 384, 512, 256)  # px: tried next, since traced files may take one size alone
 DEFAULT_SIDE, DEFAULT_MULTIPLE = 512, 32  # px, of transformers models that state neither
-_HUB_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json", "README.md")
 _METRIC_TYPES = ("zoedepth", "glpn", "prompt_depth_anything")  # transformers' model types that return distances
 
 
@@ -75,7 +73,7 @@ def infer_depth(color: np.ndarray, model: str, download: bool = False, device: s
 
     Args:
         color: (H, W, 3) float32 sRGB.
-        model: See `find_model`.
+        model: See `model_location.find_model`.
         download: Whether the model may be fetched.
         device: The torch device.
 
@@ -92,51 +90,6 @@ def infer_depth(color: np.ndarray, model: str, download: bool = False, device: s
     name = model if place.is_dir() and not Path(model).exists() else place.name
     stated = read_licence(place if place.is_dir() else place.parent)
     return Estimate(values, kind, name, LICENCES.get(model, stated) if stated == NOT_STATED else stated)
-
-
-def find_model(model: str, download: bool = False) -> Path:
-    """Find a model on this computer.
-
-    Args:
-        model: A folder of a transformers model, a .pt or .onnx file, or the name of a model in the Hugging Face cache.
-        download: Fetch it into that cache when it is not there.
-
-    Returns:
-        The file, or the folder with config.json.
-
-    Raises:
-        CinemaError: The model is not on this computer.
-    """
-    place = Path(model).expanduser()
-    if place.is_file() or place.suffix.lower() in SUFFIXES:
-        if place.suffix.lower() not in SUFFIXES:
-            raise CinemaError(f"{place.name} is not a model", "Choose a model's folder, or a .pt or .onnx file")
-        if not place.is_file():
-            raise CinemaError(f"There is no model {place}", "Choose an existing .pt or .onnx file")
-        return place
-    if place.is_dir():
-        if not (place / "config.json").is_file():
-            raise CinemaError(f"{place} holds no transformers model", "Choose the folder that has its config.json")
-        return place
-    if place.is_absolute() or model.count("/") != 1 or model.startswith("."):
-        raise CinemaError(f"There is no model {model}", "Give a folder, a .pt or .onnx file, or a name as owner/model")
-    cached = _find_in_cache(model)
-    if cached is None and not download:
-        raise CinemaError(
-            f"The model {model} is not on this computer",
-            "Fetch it (Download in the panel, --download on the command line), or give a model's folder",
-        )
-    return cached or _download(model)
-
-
-def model_key(model: str) -> list:
-    """A key that changes when the model's files change; their sizes and times are compared, not their content."""
-    try:
-        place = find_model(model)
-    except CinemaError:
-        return [model]
-    files = sorted(place.glob("*")) if place.is_dir() else [place]
-    return [str(place), [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]]
 
 
 def fit_size(shape: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
@@ -162,7 +115,7 @@ def _multiple_of(length: float, multiple: int) -> int:
 
 def _run_transformers(folder: Path, name: str, color: np.ndarray, device: str) -> tuple[np.ndarray, str]:
     """(h, w) float32 values and their kind."""
-    _stay_offline()
+    stay_offline()
     try:
         import torch
         import transformers
@@ -274,39 +227,3 @@ def _run_at_first_size(
             failure = error
     assert failure is not None
     raise CinemaError(f"{name} cannot be run on a photo ({first_line(failure)})", "Use another model") from failure
-
-
-def _stay_offline() -> None:
-    """Keep huggingface_hub and transformers from using the network, except in `_download`."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # huggingface_hub reads it when it is imported
-
-
-def _find_in_cache(name: str) -> Path | None:
-    """The folder of a model's latest state in the user's Hugging Face cache, if its weights are there."""
-    _stay_offline()
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise not_installed("transformers", error) from error
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=list(_HUB_FILES), local_files_only=True))
-    except (OSError, ValueError):  # not in the cache, or incomplete; or not a valid name
-        return None
-    complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    return folder if complete else None
-
-
-def _download(name: str) -> Path:
-    _stay_offline()
-    try:
-        from huggingface_hub import constants, snapshot_download
-    except ImportError as error:
-        raise not_installed("transformers", error) from error
-    constants.HF_HUB_OFFLINE = False  # the user asked for this download alone
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
-    except Exception as error:  # of the network, the hub or the disk
-        text = f"The model {name} could not be fetched ({first_line(error)})"
-        raise CinemaError(text, "Check its name and the connection, or give a model's folder") from error
-    finally:
-        constants.HF_HUB_OFFLINE = True

@@ -28,7 +28,7 @@ def read_flow(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     """Read a motion field and fit it to the working photo.
 
     Args:
-        path: A .flo, .npy or .exr file. A flow of another size is scaled, its vectors too; its aspect must be the photo's.
+        path: A .flo, .npy or .exr file with the photo's aspect. A flow of another size is scaled, its vectors too.
         size: (W, H) px of the working photo.
 
     Returns:
@@ -52,7 +52,8 @@ def read_flow(path: str | Path, size: tuple[int, int]) -> np.ndarray:
         raise CinemaError(f"The motion field {path.name} is empty", _HINT)
     if not same_aspect((width, height), size):
         raise CinemaError(
-            f"The motion field {path.name} is {width} x {height}, which is not the photo's shape ({size[0]} x {size[1]})",
+            f"The motion field {path.name} is {width} x {height}, "
+            f"which is not the photo's shape ({size[0]} x {size[1]})",
             "Give the motion of the whole photo, of any size with its aspect",
         )
     bad = int((~np.isfinite(flow)).any(-1).sum())

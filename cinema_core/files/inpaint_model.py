@@ -57,7 +57,7 @@ def _working_size(model: PlainModel, height: int, width: int) -> tuple[int, int]
 
 
 def _run_padded(model: PlainModel, image: np.ndarray, holes: np.ndarray, name: str) -> np.ndarray:
-    """(h, w, 3) float32, the model's output for (h, w, 3) and (h, w), padded with mirrored borders to a size it takes."""
+    """(h, w, 3) float32, the output for (h, w, 3) and (h, w), which are padded by mirroring to a size it takes."""
     height, width = holes.shape
     tall, wide = model.size or (-(-height // SIDE_MULTIPLE) * SIDE_MULTIPLE, -(-width // SIDE_MULTIPLE) * SIDE_MULTIPLE)
     padding = ((0, tall - height), (0, wide - width))

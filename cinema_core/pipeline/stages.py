@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from ..depth.find import depth_key, find_depth
-from ..depth.user_models import model_key
+from ..depth.model_location import model_key
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
 from ..files.flow import read_flow

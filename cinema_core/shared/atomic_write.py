@@ -1,4 +1,4 @@
-"""Writing one file so that it is complete or untouched. Standard library only: Blender's process imports this module."""
+"""Writing a file completely or not at all. Standard library only: Blender's process imports this module."""
 
 from __future__ import annotations
 

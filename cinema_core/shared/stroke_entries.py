@@ -1,4 +1,4 @@
-"""Kinds of strokes, and checks of the values that stroke files hold. numpy only: Blender's process imports this module."""
+"""Kinds of strokes, and checks of values in stroke files. numpy only: Blender's process imports this module."""
 
 from __future__ import annotations
 

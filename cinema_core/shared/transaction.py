@@ -231,7 +231,7 @@ def _list_files_in_report(staging: Path, files: list[str]) -> None:
 
 @shielded
 def _settle(job: Path) -> None:
-    """Finish the publishing of a dead writer. The caller holds the lock, so every staging folder is an abandoned one."""
+    """Finish the publishing of a dead writer. The caller holds the lock, so every staging folder is abandoned."""
     if (job / JOURNAL).exists():
         _finish_publishing(job)
     for folder in job.glob(_STAGING + "*"):

@@ -1,4 +1,4 @@
-"""Depth from the Z pass in Blender's OpenEXR files. Needs numpy and OpenEXR alone: Blender 5's environment has no engine."""
+"""Depth from the Z pass in Blender's OpenEXR files. Blender 5's environment has no engine but numpy and OpenEXR."""
 
 import bpy
 import numpy as np

@@ -22,7 +22,8 @@ import torch
 from cinema_core.depth import find as depth_module
 from cinema_core.depth import user_models
 from cinema_core.depth.find import depth_key, find_depth
-from cinema_core.depth.user_models import DEFAULT_MODEL, find_model, fit_size, infer_depth, model_key
+from cinema_core.depth.model_location import find_model, model_key
+from cinema_core.depth.user_models import DEFAULT_MODEL, fit_size, infer_depth
 from cinema_core.shared.data import BuildOptions, Photo
 from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.licence import NOT_STATED
@@ -98,13 +99,17 @@ def test_a_folder_of_transformers_estimates_depth(anything, photo):
 
 
 def test_the_model_sees_the_photo_as_it_was_trained_to(anything, photo, monkeypatch):
-    """Its own size, the photo's aspect, ImageNet's colours: as the library's own preparation makes it, but for rounding."""
+    """Its own size, the photo's aspect, ImageNet's normalisation: the library's own preparation, up to rounding."""
     import transformers
 
     seen = []
     forward = transformers.DepthAnythingForDepthEstimation.forward
-    monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward",
-                        lambda self, pixel_values: seen.append(pixel_values) or forward(self, pixel_values=pixel_values))  # fmt: skip
+
+    def watched(self, pixel_values):
+        seen.append(pixel_values)
+        return forward(self, pixel_values=pixel_values)
+
+    monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward", watched)
     estimate = infer_depth(photo.color, str(anything))
     assert seen[0].shape == (1, 3, 70, 112) and estimate.kind == "disparity"  # 105 px are 7.5 patches
     mean = (photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]
@@ -238,7 +243,7 @@ def find_in_new_process(cache: Path, hub_url: str, model: str, download: bool) -
 
 FIND = """
 import sys
-from cinema_core.depth.user_models import find_model
+from cinema_core.depth.model_location import find_model
 from cinema_core.shared.errors import CinemaError
 try:
     print(find_model(sys.argv[1], sys.argv[2] == "1"))
@@ -387,7 +392,8 @@ def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, photo, monkeypatch)
     ("name", "content", "text"),
     [
         ("a.pt", b"garbage", "not a TorchScript model"), ("a.pt", b"", "not a TorchScript model"),
-        ("a.onnx", b"garbage", "not an ONNX model"), ("a.onnx", b"", "not an ONNX model"), ("a.txt", b"x", "not a model"),
+        ("a.onnx", b"garbage", "not an ONNX model"), ("a.onnx", b"", "not an ONNX model"),
+        ("a.txt", b"x", "not a model"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_models_say_so(tmp_path, photo, name, content, text):

@@ -1,4 +1,4 @@
-"""Stroke files: ours there and back, labelme's as the reference program means them, and files that make no sense."""
+"""Stroke files: our own format written and read, labelme's as the reference program uses it, and invalid files."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ def test_labelme_kinds(file):
         SIZE,
     )
     assert [(stroke.kind, stroke.closed) for stroke in strokes] == [
-        ("region", True), ("motion", False), ("motion", False), ("still", True), ("still", False), ("region", True), ("region", True),
+        ("region", True), ("motion", False), ("motion", False), ("still", True), ("still", False),
+        ("region", True), ("region", True),
     ]  # fmt: skip
     np.testing.assert_array_equal(strokes[2].points, [[1, 2], [3, 4], [5, 7]])
     np.testing.assert_array_equal(strokes[5].points, [[10, 20], [30, 20], [30, 50], [10, 50]])
