@@ -1,9 +1,10 @@
 """Models that estimate depth: those we know by name, and what is said of a model's licence."""
 
-import re
 from pathlib import Path
 
 import bpy
+
+from ..cinema_core.shared.licence import NOT_STATED, read_licence
 
 DEFAULT = "depth-anything/Depth-Anything-V2-Small-hf"
 # Name at the hub -> licence of its weights, as its page says.
@@ -14,7 +15,6 @@ KNOWN = {
     "Intel/dpt-large": "Apache-2.0",
 }
 FILES = (".pt", ".onnx")
-UNKNOWN = "not stated; look at where the model comes from"
 
 
 def resolve(model: str) -> str:
@@ -41,11 +41,6 @@ def find_licence(model: str) -> str:
     """
     known = next((licence for name, licence in KNOWN.items() if name.lower() == model.strip().lower()), None)
     if known or not is_local(model):
-        return known or UNKNOWN
-    card = Path(resolve(model)) / "README.md"
-    try:
-        text = card.read_text(encoding="utf-8", errors="replace")[:10_000]
-    except OSError:
-        return UNKNOWN
-    stated = re.search(r"^license(?:_name)?:\s*[\"']?([\w.+-]+)", text, re.MULTILINE)
-    return stated.group(1) if stated else UNKNOWN
+        return known or NOT_STATED
+    place = Path(resolve(model))
+    return read_licence(place if place.is_dir() else place.parent)

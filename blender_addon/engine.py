@@ -34,8 +34,10 @@ from ..cinema_core.shared.errors import CinemaError
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 # Module that is imported -> what it is installed as. Opening a photo needs no torch.
-OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python", "PIL": "pillow"}
-BUILD_NEEDS = {**OPEN_NEEDS, "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch"}
+OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow"}
+BUILD_NEEDS = {
+    **OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch",
+}  # fmt: skip
 PATIENCE = 5.0  # seconds that the engine has to answer a cancel, before it is killed
 _FOLDER = Path(__file__).parents[1]  # of the extension, where cinema_core is
 _REMEDY = "Name a Python that has it in Preferences > Add-ons > 3D Cinemagraph > Engine Python"

@@ -7,6 +7,7 @@ import bpy
 
 from ..cinema_core.shared import stroke_files
 from ..cinema_core.shared.errors import CinemaError
+from ..cinema_core.shared.labelme import write_labelme
 from . import strokes
 
 
@@ -52,7 +53,7 @@ def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
         size = (settings.width, settings.height)
         if labelme:
             name, of_file = Path(settings.photo_path).name, tuple(settings.file_size)
-            stroke_files.write_labelme(path, drawn, size, name, of_file if all(of_file) else None)
+            write_labelme(path, drawn, size, name, of_file if all(of_file) else None)
         else:
             stroke_files.write_strokes(path, drawn, size)
     except OSError as error:

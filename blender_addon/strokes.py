@@ -7,7 +7,7 @@ import numpy as np
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
-from ..cinema_core.shared.stroke_files import DEPTH_KINDS
+from ..cinema_core.shared.stroke_entries import DEPTH_KINDS
 from . import curves, marks
 from .marks import SPEED
 from .scene import AREAS, LAYERS, ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .engine import commands
-from .engine.commands import Failure, Result, attempt
+from .engine import commands, outcome
 from .engine.messages import ConsoleMessages, JsonMessages, Messages
+from .engine.outcome import Failure, Result, attempt
 from .pipeline.request import Request
 from .shared.camera import PATHS
 from .shared.errors import CinemaError
@@ -98,7 +98,8 @@ def _suggest(arguments: argparse.Namespace, messages: Messages) -> Result:
 
     request = Request(photo, arguments.out.parent, _options(arguments, ["max_side"]))
     content = commands.suggest(Builder(), request).fields
-    commands.write_whole(arguments.out, lambda file: file.write_text(json.dumps(content), encoding="utf-8"))
+    with commands.writing(arguments.out) as partial:
+        partial.write_text(json.dumps(content), encoding="utf-8")
     count = len(content["strokes"])
     return Result(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing seems to move"), content)
 
@@ -156,15 +157,15 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
     import platform
 
     fields = {"version": __version__, "executable": sys.executable, "python": platform.python_version()}
-    for module, package in commands.PACKAGES.items():
+    for module, package in outcome.PACKAGES.items():
         try:
             fields[package] = importlib.import_module(module).__version__
         except ModuleNotFoundError:
             raise
         except (ImportError, OSError) as error:  # there, but a library it needs is not
             text = f"{module} does not start in {sys.executable} ({error})"
-            raise CinemaError(text, commands.install_hint(module)) from error
-    for package in commands.OPTIONAL:
+            raise CinemaError(text, outcome.install_hint(module)) from error
+    for package in outcome.OPTIONAL:
         with suppress(importlib.metadata.PackageNotFoundError):
             fields[package] = importlib.metadata.version(package)
     from .device import choose_device

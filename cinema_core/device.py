@@ -1,4 +1,4 @@
-"""Which torch device a stage runs on."""
+"""Choice of the torch device."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str = "auto") -> str:
-    """The device to use.
+    """The torch device to use.
 
     Args:
         name: "cpu", "cuda", "mps", or "auto" for the fastest that torch finds.
 
     Raises:
-        CinemaError: There is no such device here.
+        CinemaError: This computer does not have the device.
     """
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":

@@ -1,4 +1,4 @@
-"""Steps that do not need each other, side by side: numpy, OpenCV and torch let go of the interpreter while they work."""
+"""Independent steps in parallel threads: numpy, OpenCV and torch release the interpreter lock while they compute."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-WORKERS = 2  # more would take more memory, and the longest step is nearly half of what there is to do
+WORKERS = 2  # threads; more would take more memory, and the longest step alone is nearly half of the work
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def map_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """What the function makes of each item, in their order; what it raises is raised here.
+    """Call a function with each item, in parallel.
 
     Args:
-        function: Of an item. It must change nothing that another call reads.
-        items: What it is called with.
+        function: Must not change data that another call reads.
+        items: Its arguments.
+
+    Returns:
+        Its results, in the order of the items. An exception that it raises is raised here.
     """
     items = list(items)
     if len(items) < 2:

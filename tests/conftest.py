@@ -1,4 +1,4 @@
-"""Photos that the tests make themselves. Standard library and numpy only: Blender 5's environment loads this too."""
+"""Photos that the tests draw. Standard library and numpy only: Blender 5's environment loads this too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from pictures import landscape, write_png
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see `cinema_core.__main__.main`
+os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # tests compare our OpenEXR files with OpenCV's
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +21,5 @@ def landscape_pixels() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def landscape_file(tmp_path_factory: pytest.TempPathFactory, landscape_pixels: np.ndarray) -> Path:
-    """The landscape as a PNG. Shared: do not write to it."""
+    """The landscape as a PNG. Tests share it and must not write to it."""
     return write_png(tmp_path_factory.mktemp("photo") / "landscape.png", landscape_pixels)

@@ -1,4 +1,4 @@
-"""Pictures that the tests make themselves. Standard library and numpy only."""
+"""Pictures that the tests draw. Standard library and numpy only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def landscape(width: int = 320, height: int = 200) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> Path:
-    """Write (H, W, 3) uint8 as a PNG with nothing but zlib."""
+    """Write (H, W, 3) uint8 as a PNG, with zlib alone."""
     height, width = image.shape[:2]
     rows = np.concatenate([np.zeros((height, 1), np.uint8), image.reshape(height, -1)], 1).tobytes()
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinema_core.shared.data import BuildOptions
+from cinema_core.shared.options import BuildOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}

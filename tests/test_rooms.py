@@ -31,11 +31,12 @@ MAY_IMPORT = {
     "cinema_core": set(),
 }
 
-OPTIONAL = {"user_models", "model"}  # modules that import packages of the optional group, and only when they are used
+OPTIONAL = {"model", "model_location", "user_models"}  # modules that import packages of the optional group, and only when they are used
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
+    "OpenEXR": "openexr",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",

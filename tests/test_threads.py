@@ -1,4 +1,4 @@
-"""Steps side by side."""
+"""Steps in parallel threads."""
 
 import threading
 
@@ -8,7 +8,7 @@ from cinema_core.threads import map_threads
 
 
 def test_two_at_a_time_and_the_results_in_order():
-    meet = threading.Barrier(2, timeout=10)  # breaks where one waits for the other to end
+    meet = threading.Barrier(2, timeout=10)  # raises when one step waits for the other to end
 
     def step(number: int) -> int:
         meet.wait()
@@ -17,7 +17,7 @@ def test_two_at_a_time_and_the_results_in_order():
     assert map_threads(step, range(6)) == [0, 1, 4, 9, 16, 25]
 
 
-def test_what_a_step_raises_is_raised():
+def test_an_error_of_a_step_is_raised():
     def step(number: int) -> float:
         return 1 / number
 

@@ -10,13 +10,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-
-from cinema_core.files.tensors import read_tensors, write_tensors
+from safetensors.numpy import load_file, save_file
 
 
 def mean_of(files: list[Path]) -> dict[str, np.ndarray]:
     """The mean of the same tensors in several files, float16."""
-    weights = [read_tensors(file) for file in files]
+    weights = [load_file(file) for file in files]
     return {name: np.mean([own[name] for own in weights], 0, np.float32).astype(np.float16) for name in weights[0]}
 
 
@@ -25,7 +24,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+", help="safetensors, as training/run has them")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    write_tensors(chosen.out, mean_of(chosen.files))
+    save_file(mean_of(chosen.files), chosen.out)
 
 
 if __name__ == "__main__":

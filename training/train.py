@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from cinema_core.depth.network import DepthNetwork, load_network
-from cinema_core.files.tensors import write_tensors
 
 from .batches import Batches
 from .encoder import load_imagenet
@@ -112,8 +112,9 @@ class Training:
         }
         torch.save(state, self.file.with_suffix(".new"))
         os.replace(self.file.with_suffix(".new"), self.file)
-        weights = {name: value.numpy().astype(np.float16) for name, value in self.mean.items()}
-        write_tensors(self.file.with_name("new.safetensors"), weights)
+        # safetensors writes the memory as it lies, so the arrays must be contiguous.
+        weights = {name: np.ascontiguousarray(value.numpy(), np.float16) for name, value in self.mean.items()}
+        save_file(weights, self.file.with_name("new.safetensors"))
         os.replace(self.file.with_name("new.safetensors"), self.file.with_name("depth_network.safetensors"))
 
 

@@ -3,7 +3,7 @@
 Imported by other rooms:
 
 * find: `find_depth`
+* model_location: `model_key`
 * network: `Prediction`, `infer`
 * sky: `find_horizon`
-* user_models: `load_inpainter`, `model_key`
 """

@@ -25,13 +25,13 @@ import numpy as np
 
 from ..files.depth_map import DepthMap
 from ..image.grid import nearest_index
+from ..shared.aspect import same_aspect
 from ..shared.data import Photo
 from ..shared.errors import CinemaError
 from .network import Prediction, infer
 
 UNKNOWN_RANGE = 10.0  # farthest over nearest distance of a normalised map without sky
 SKY_RANGE = 30.0  # farthest over nearest distance of a normalised map that is linear in distance and shows sky
-ASPECT_TOLERANCE = 0.02  # relative difference of aspect; estimators round sizes to multiples of 14 or 32
 _INFINITE = 1e9  # distance in the map's unit; beyond it is sky. Blender's Z pass is 1e10 where the ray hits nothing
 _CLEAR_DIFFERENCE = 0.1  # of the map's range; medians of two regions must differ by more to order them
 _END_PERCENTILES = (0.1, 99.9)  # of the map's values; single pixels must not set the scale
@@ -104,10 +104,10 @@ def check_aspect(given: DepthMap, photo: Photo) -> None:
         CinemaError: The map shows a part of the photo, or the photo turned.
     """
     height, width = given.values.shape
-    wanted = photo.width / photo.height
-    if abs(width / height / wanted - 1) <= ASPECT_TOLERANCE:
+    wanted = (photo.width, photo.height)
+    if same_aspect((width, height), wanted):
         return
-    turned = abs(height / width / wanted - 1) <= ASPECT_TOLERANCE
+    turned = same_aspect((height, width), wanted)
     raise CinemaError(
         f"The depth map {given.name} is {width} x {height}, "
         f"which is not the photo's shape ({photo.width} x {photo.height})",

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..device import choose_device
 from ..files.depth_map import DepthMap, read_map
-from ..shared.data import FARTHEST, BuildOptions, Depth, Photo
+from ..shared.data import FARTHEST, Depth, Photo
 from ..shared.errors import CinemaError
+from ..shared.options import BuildOptions
 from .conventions import check_aspect, to_disparity
 from .edges import clean_depth
 from .network import Prediction, infer

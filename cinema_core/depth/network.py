@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from ..files.tensors import read_tensors
 from ..shared.data import Photo
 from .sky import segment_sky
 
@@ -216,7 +216,7 @@ def infer(photo: Photo) -> Prediction:
 def load_network(path: Path) -> DepthNetwork:
     """The network with the weights of a safetensors file, ready for inference; each file is loaded once."""
     network = DepthNetwork()
-    weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in read_tensors(path).items()}
+    weights = {name: torch.from_numpy(values.astype(np.float32)) for name, values in load_file(path).items()}
     network.load_state_dict(weights)
     network.eval()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it

@@ -1,47 +1,50 @@
-"""Learned models that the user has: depth estimators, and inpainters of LaMa's form.
+"""Depth estimation by a model that the user has.
 
-Depth: `transformers` models from a folder or from the user's hub cache, or one TorchScript or ONNX file that takes an
-image (NCHW, ImageNet-normalised) and gives disparity. Inpainting: a file that takes image and mask.
+Models are either those of the `transformers` library, from a folder or from the user's Hugging Face cache, or single
+TorchScript or ONNX files that take an image (NCHW, normalised as for ImageNet) and return disparity.
 
-Nothing is ever fetched from the network except by `find_model` with `download`, and no code that comes with a model's
-weights is run. transformers is an optional dependency, imported here alone.
+No code that comes with a model's weights is run. transformers is an optional dependency.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ..files.model import NOT_STATED, SUFFIXES, PlainModel, find_licence, load_plain_model
-from ..shared.errors import CinemaError
+from ..files.model import PlainModel, load_plain_model, not_installed
+from ..shared.errors import CinemaError, first_line
+from ..shared.licence import NOT_STATED, read_licence
+from .model_location import find_model, stay_offline
 
 DEFAULT_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
-LICENCES = {DEFAULT_MODEL: "apache-2.0"}  # of models that we name; the others' are on their cards
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation
-LARGEST = 2.5  # times the area that a model was made for: panoramas are shrunk to it, for memory's sake
-PLAIN_SIZES = ((518, 14), (384, 32), (512, 32))  # shorter side, multiple: tried in turn where a file does not say
-PLAIN_SQUARES = (518, 384, 512, 256)  # then these, as traced files may take one size alone
-INPAINT_SIDE, INPAINT_MULTIPLE = 1024, 8  # px
-_HUB_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json", "README.md")
-_GIVES_DISTANCES = ("zoedepth", "glpn", "prompt_depth_anything")  # types of model; see `_kind`
+LICENCES = {DEFAULT_MODEL: "apache-2.0"}  # of models whose card may be missing from the cache
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of R, G, B
+LARGEST_AREA = 2.5  # times the square that a model was trained on: limits the memory that panoramas take
+PLAIN_SIZES = (
+    (518, 14),
+    (384, 32),
+    (512, 32),
+)  # (shorter side, multiple), px: tried in turn when a file states no size
+PLAIN_SQUARES = (518, 384, 512, 256)  # px: tried next, since traced files may take one size alone
+DEFAULT_SIDE, DEFAULT_MULTIPLE = 512, 32  # px, of transformers models that state neither
+_METRIC_TYPES = ("zoedepth", "glpn", "prompt_depth_anything")  # transformers' model types that return distances
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a model says of a photo.
+    """A model's estimate of a photo's depth.
 
     Attributes:
-        values: (h, w) float32, smaller than the photo as a rule.
+        values: (h, w) float32, usually smaller than the photo.
         kind: "disparity" or "metric".
-        name: The model's.
-        licence: As far as it is known.
+        name: The model's name.
+        licence: The model's licence, or NOT_STATED.
     """
 
     values: np.ndarray
@@ -50,288 +53,177 @@ class Estimate:
     licence: str
 
 
+@dataclass(frozen=True)
+class _Preparation:
+    """The input that a transformers model was trained with.
+
+    Attributes:
+        sizes: (w, h) px that the model may take, in order of preference.
+        mean: Of R, G, B in 0..1, subtracted from the photo.
+        deviation: Of R, G, B, by which the difference is divided.
+    """
+
+    sizes: list[tuple[int, int]]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
 def infer_depth(color: np.ndarray, model: str, download: bool = False, device: str = "cpu") -> Estimate:
     """Estimate a photo's depth.
 
     Args:
         color: (H, W, 3) float32 sRGB.
-        model: See `find_model`.
-        download: It may be fetched.
-        device: Where torch works.
+        model: See `model_location.find_model`.
+        download: Whether the model may be fetched.
+        device: The torch device.
 
     Raises:
-        CinemaError: The model is missing, cannot be used, or what it needs is not installed.
+        CinemaError: The model is missing or cannot be used, or a library that it needs is not installed.
     """
     place = find_model(model, download)
     if place.is_dir():
-        values, kind = _by_transformers(place, model, color, device)
+        values, kind = _run_transformers(place, model, color, device)
     else:
-        values, kind = _by_file(load_plain_model(place, device), place.name, color), "disparity"
+        values, kind = _run_file(load_plain_model(place, device), place.name, color), "disparity"
     if not np.isfinite(values).any():
-        raise CinemaError(f"The model {model} gives no finite depth", "Use another model")
+        raise CinemaError(f"The model {model} returns no finite depth", "Use another model")
     name = model if place.is_dir() and not Path(model).exists() else place.name
-    stated = find_licence(place if place.is_dir() else place.parent)
+    stated = read_licence(place if place.is_dir() else place.parent)
     return Estimate(values, kind, name, LICENCES.get(model, stated) if stated == NOT_STATED else stated)
 
 
-def find_model(model: str, download: bool = False) -> Path:
-    """Where a model lies on this computer.
+def fit_size(shape: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
+    """The size at which a model sees a photo.
 
     Args:
-        model: A folder of a transformers model, a .pt or .onnx file, or the name of a model in the hub cache.
-        download: Fetch it into the hub cache where it is not there.
+        shape: (H, W) of the photo.
+        side: px that the shorter side gets, about.
+        multiple: px that both sides are multiples of.
 
     Returns:
-        The file, or the folder with config.json.
-
-    Raises:
-        CinemaError: It is not there.
+        (w, h) px with the photo's aspect, of at most LARGEST_AREA times side * side.
     """
-    place = Path(model).expanduser()
-    if place.is_file() or place.suffix.lower() in SUFFIXES:
-        if place.suffix.lower() not in SUFFIXES:
-            raise CinemaError(f"{place.name} is not a model", "Choose a model's folder, or a .pt or .onnx file")
-        if not place.is_file():
-            raise CinemaError(f"There is no model {place}", "Choose an existing .pt or .onnx file")
-        return place
-    if place.is_dir():
-        if not (place / "config.json").is_file():
-            raise CinemaError(f"{place} holds no transformers model", "Choose the folder that has its config.json")
-        return place
-    if place.is_absolute() or model.count("/") != 1 or model.startswith("."):
-        raise CinemaError(f"There is no model {model}", "Give a folder, a .pt or .onnx file, or a name as owner/model")
-    return _in_cache(model) or _fetch(model, download)
+    height, width = shape
+    scale = side / min(height, width)
+    scale *= min(1.0, (LARGEST_AREA * side**2 / (height * width * scale**2)) ** 0.5)
+    return _multiple_of(width * scale, multiple), _multiple_of(height * scale, multiple)
 
 
-def model_key(model: str) -> list:
-    """What tells one state of a model from another, without reading its weights."""
-    try:
-        place = find_model(model)
-    except CinemaError:
-        return [model]
-    files = sorted(place.glob("*")) if place.is_dir() else [place]
-    return [str(place), [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]]
+def _multiple_of(length: float, multiple: int) -> int:
+    return max(multiple, multiple * round(length / multiple))
 
 
-def load_inpainter(path: str | Path, device: str = "cpu") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Load a model that fills holes: it takes an image (1, 3, H, W) of 0..1 and a mask (1, 1, H, W), and gives the image.
-
-    Args:
-        path: A .pt or .onnx file.
-        device: Where torch works.
-
-    Returns:
-        A function of image ((H, W, 3) float32 sRGB) and mask ((H, W) bool, True is to be filled) that gives the image
-        with its holes filled, and is the same elsewhere. It works at no more than `INPAINT_SIDE` px.
-
-    Raises:
-        CinemaError: The file is no such model; the function too.
-    """
-    path = Path(path).expanduser()
-    if path.suffix.lower() not in SUFFIXES:
-        raise CinemaError(f"{path.name} is not an inpainting model", "Choose a .pt or .onnx file")
-    model = load_plain_model(path, device)
-
-    def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        if not mask.any():
-            return image
-        height, width = mask.shape
-        size = _inpaint_size(model, height, width)
-        small = np.ascontiguousarray(_resize(image, size), np.float32)
-        holes = (_resize(mask.astype(np.float32), size) > 0).astype(np.float32)  # whatever touches a hole is one
-        filled = _padded_run(model, small, holes, path.name)
-        filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-        return np.where(mask[..., None], filled, image).astype(np.float32)
-
-    return fill
-
-
-def _inpaint_size(model: PlainModel, height: int, width: int) -> tuple[int, int]:
-    """(w, h) that an image is brought to, before it is padded."""
-    most = model.size or (INPAINT_SIDE, INPAINT_SIDE)
-    scale = min(1.0, most[0] / height, most[1] / width)
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _padded_run(model: PlainModel, image: np.ndarray, holes: np.ndarray, name: str) -> np.ndarray:
-    """(h, w, 3) float32, what the model makes of (h, w, 3) and (h, w); it is given mirrored borders of its own size."""
-    height, width = holes.shape
-    tall, wide = model.size or (-(-side // INPAINT_MULTIPLE) * INPAINT_MULTIPLE for side in (height, width))
-    padding = ((0, tall - height), (0, wide - width))
-    inputs = (np.pad(image, (*padding, (0, 0)), mode="symmetric").transpose(2, 0, 1)[None],
-              np.pad(holes, padding, mode="symmetric")[None, None])  # fmt: skip
-    try:
-        found = model.run(*inputs)
-    except RuntimeError as error:
-        raise _no_inpainter(name, str(error)) from error
-    if found.shape != (1, 3, tall, wide) or not np.isfinite(found).all():
-        raise _no_inpainter(name, f"it gives {' x '.join(map(str, found.shape))} values")
-    found = found / 255 if found.max() > 2 else found  # some exports give 0..255
-    return np.ascontiguousarray(found[0].transpose(1, 2, 0)[:height, :width], np.float32)
-
-
-def _no_inpainter(name: str, reason: str) -> CinemaError:
-    reason = (reason.strip().splitlines() or ["no reason given"])[-1][:200]
-    return CinemaError(f"The inpainting model {name} does not take image and mask ({reason})", "Use one of LaMa's form")
-
-
-def _by_transformers(folder: Path, name: str, color: np.ndarray, device: str) -> tuple[np.ndarray, str]:
+def _run_transformers(folder: Path, name: str, color: np.ndarray, device: str) -> tuple[np.ndarray, str]:
     """(h, w) float32 values and their kind."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before the hub's library is imported; see `_fetch`
+    stay_offline()
     try:
         import torch
         import transformers
     except ImportError as error:
-        raise _not_installed(error) from error
+        if error.name == "torch":
+            raise
+        raise not_installed("transformers", error) from error
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
         model, notes = transformers.AutoModelForDepthEstimation.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except Exception as error:  # of many kinds: a wrong file, another model, a newer one
-        text = f"{name} cannot be loaded as a depth model ({_first_line(error)})"
+    except Exception as error:  # of many types: a wrong file, a model of another kind, a model of a newer version
+        text = f"{name} cannot be loaded as a depth model ({first_line(error)})"
         raise CinemaError(text, "Use the whole folder of a depth-estimation model with .safetensors weights") from error
     if notes["missing_keys"]:
         raise CinemaError(f"{name} lacks weights of its depth head", "Use a model made for depth estimation")
-    sizes, mean, deviation = _preparation(folder, model.config, color.shape[:2])
+    preparation = _read_preparation(folder, model.config, (color.shape[0], color.shape[1]))
     model.to(device).eval()
 
     def run(size: tuple[int, int]) -> np.ndarray:
         with torch.inference_mode():
-            pixels = torch.from_numpy(_normalised(color, size, mean, deviation)).to(device)
+            normalised = _normalise(color, size, preparation.mean, preparation.deviation)
+            pixels = torch.from_numpy(normalised).to(device)
             return _as_map(model(pixel_values=pixels).predicted_depth.float().cpu().numpy(), name)
 
-    return _at_first_size(run, sizes, name), _kind(model.config)
+    return _run_at_first_size(run, preparation.sizes, name), _kind_of_output(model.config)
 
 
-def _not_installed(error: ImportError) -> CinemaError:
-    if getattr(error, "name", None) == "torch":
-        raise error
-    reason = "is not installed in" if isinstance(error, ModuleNotFoundError) else f"does not start ({error}) in"
-    return CinemaError(
-        f"transformers {reason} {sys.executable}", f'Install it: "{sys.executable}" -m pip install transformers'
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _kind(config: object) -> str:
-    """Whether a model gives distances. Depth Pro's raw output is inverse depth, as MiDaS's and Depth Anything's is."""
-    metric = config.model_type in _GIVES_DISTANCES or getattr(config, "depth_estimation_type", "") == "metric"
+def _kind_of_output(config: Any) -> str:
+    """Whether a model returns distances. Depth Pro's raw output is inverse depth, as MiDaS's and Depth Anything's."""
+    metric = config.model_type in _METRIC_TYPES or getattr(config, "depth_estimation_type", "") == "metric"
     return "metric" if metric else "disparity"
 
 
-def _preparation(folder: Path, config: object, shape: tuple[int, int]) -> tuple[list[tuple[int, int]], tuple, tuple]:
-    """(w, h) that the model may see, the best first, and the mean and deviation it was trained with."""
+def _read_preparation(folder: Path, config: Any, shape: tuple[int, int]) -> _Preparation:
+    """The preparation stated by preprocessor_config.json and config.json, for a photo of shape (H, W)."""
     try:
         stated = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
         stated = stated if isinstance(stated, dict) else {}
     except (OSError, ValueError):
         stated = {}
     mean, deviation = stated.get("image_mean") or IMAGENET[0], stated.get("image_std") or IMAGENET[1]
-    size = stated.get("size") if isinstance(stated.get("size"), dict) else {}
-    wanted = [size.get("height"), size.get("width")]
     backbone = getattr(config, "backbone_config", None) or config
-    if not all(isinstance(side, int) and side > 0 for side in wanted):
-        own = size.get("shortest_edge") or getattr(backbone, "image_size", None)
-        wanted = [own if isinstance(own, int) and own > 0 else 512] * 2
-    own = (wanted[1], wanted[0])
-    if config.model_type == "depth_pro":  # made for it alone
-        return [own], mean, deviation
+    width, height = own = _trained_size(stated.get("size"), backbone)
+    if config.model_type == "depth_pro":  # takes no other size
+        return _Preparation([own], mean, deviation)
     patch = getattr(backbone, "patch_size", None)
     multiple = max(int(stated.get("ensure_multiple_of") or 1), patch if isinstance(patch, int) else 1)
-    fitting = fit_size(shape, min(wanted), multiple if multiple > 1 else 32)
-    return [fitting, own], mean, deviation  # MiDaS's transformers take squares alone
+    fitting = fit_size(shape, min(width, height), multiple if multiple > 1 else DEFAULT_MULTIPLE)
+    return _Preparation([fitting, own], mean, deviation)  # MiDaS's transformers take the square alone
 
 
-def fit_size(shape: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
-    """(w, h): the photo's aspect, its shorter side about `side`, multiples of `multiple`, no more than LARGEST squares."""
-    height, width = shape
-    scale = side / min(height, width)
-    scale *= min(1.0, (LARGEST * side**2 / (height * width * scale**2)) ** 0.5)
-    return tuple(max(multiple, multiple * round(length * scale / multiple)) for length in (width, height))
+def _trained_size(stated: object, backbone: Any) -> tuple[int, int]:
+    """(w, h) px of the pictures that a model was trained with."""
+    size = stated if isinstance(stated, dict) else {}
+    width, height = size.get("width"), size.get("height")
+    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+        return width, height
+    side = size.get("shortest_edge") or getattr(backbone, "image_size", None)
+    side = side if isinstance(side, int) and side > 0 else DEFAULT_SIDE
+    return side, side
 
 
-def _normalised(color: np.ndarray, size: tuple[int, int], mean: tuple, deviation: tuple) -> np.ndarray:
+def _normalise(
+    color: np.ndarray, size: tuple[int, int], mean: tuple[float, ...], deviation: tuple[float, ...]
+) -> np.ndarray:
     """(1, 3, h, w) float32."""
-    small = (_resize(color, size) - np.float32(mean)) / np.float32(deviation)
+    small = (_resize(color, size) - np.asarray(mean, np.float32)) / np.asarray(deviation, np.float32)
     return np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)
 
 
 def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == tuple(size):
+    if image.shape[1::-1] == size:
         return image
     shrink = size[0] < image.shape[1]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
 
 
 def _as_map(values: np.ndarray, name: str) -> np.ndarray:
-    """(h, w) float32."""
+    """(h, w) float32 from an array that may have further axes of length 1."""
     shape = [side for side in values.shape if side != 1]
     if len(shape) != 2:
         raise CinemaError(
-            f"{name} gives {' x '.join(map(str, values.shape))} values, not one depth a pixel", "Use a depth model"
+            f"{name} returns {' x '.join(map(str, values.shape))} values, not one depth per pixel", "Use a depth model"
         )
     return values.reshape(shape).astype(np.float32)
 
 
-def _by_file(model: PlainModel, name: str, color: np.ndarray) -> np.ndarray:
+def _run_file(model: PlainModel, name: str, color: np.ndarray) -> np.ndarray:
     """(h, w) float32 disparity, at the first size that the model takes."""
+    shape = (color.shape[0], color.shape[1])
     squares = [(side, side) for side in PLAIN_SQUARES]
-    sizes = (
-        [model.size[::-1]] if model.size else [*(fit_size(color.shape[:2], *size) for size in PLAIN_SIZES), *squares]
-    )
-    return _at_first_size(lambda size: _as_map(model.run(_normalised(color, size, *IMAGENET)), name), sizes, name)
+    own = model.size and (model.size[1], model.size[0])
+    sizes = [own] if own else [*(fit_size(shape, *size) for size in PLAIN_SIZES), *squares]
+    return _run_at_first_size(lambda size: _as_map(model.run(_normalise(color, size, *IMAGENET)), name), sizes, name)
 
 
-def _at_first_size(run: Callable[[tuple[int, int]], np.ndarray], sizes: list[tuple[int, int]], name: str) -> np.ndarray:
-    """What the model gives at the first size that it takes."""
+def _run_at_first_size(
+    run: Callable[[tuple[int, int]], np.ndarray], sizes: list[tuple[int, int]], name: str
+) -> np.ndarray:
+    """The model's output at the first size that it takes."""
+    failure: Exception | None = None
     for size in sizes:
         try:
             return run(size)
         except (RuntimeError, ValueError) as error:
-            trouble = error
-    raise CinemaError(f"{name} cannot be run on a photo ({_first_line(trouble)})", "Use another model") from trouble
-
-
-def _in_cache(name: str) -> Path | None:
-    """The folder of a model's latest state in the user's hub cache."""
-    folder = _cache() / ("models--" + name.replace("/", "--"))
-    try:
-        current = folder / "snapshots" / (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
-        current = folder
-    known = sorted(folder.glob("snapshots/*"), key=lambda place: place.stat().st_mtime, reverse=True)
-    whole = (
-        place for place in (current, *known) if (place / "config.json").is_file() and any(place.glob("*.safetensors"))
-    )
-    return next(whole, None)
-
-
-def _cache() -> Path:
-    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    return Path(named).expanduser() if named else Path(home).expanduser() / "hub"
-
-
-def _fetch(name: str, download: bool) -> Path:
-    if not download:
-        raise CinemaError(
-            f"The model {name} is not on this computer",
-            "Fetch it (Download in the panel, --download on the command line), or give a model's folder",
-        )
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise _not_installed(error) from error
-    huggingface_hub.constants.HF_HUB_OFFLINE = False  # the user asked for it; elsewhere it stays off
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_HUB_FILES), cache_dir=_cache()))
-    except Exception as error:  # of the network, the hub, the disk
-        text = f"The model {name} could not be fetched ({_first_line(error)})"
-        raise CinemaError(text, "Check its name and the connection, or give a model's folder") from error
-    finally:
-        huggingface_hub.constants.HF_HUB_OFFLINE = True
+            failure = error
+    assert failure is not None
+    raise CinemaError(f"{name} cannot be run on a photo ({first_line(failure)})", "Use another model") from failure

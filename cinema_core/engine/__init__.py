@@ -2,8 +2,8 @@
 
 Imported by other rooms:
 
-* modules `commands`
-* commands: `Failure`, `Result`, `attempt`
+* modules `commands`, `outcome`
 * messages: `ConsoleMessages`, `JsonMessages`, `Messages`
+* outcome: `Failure`, `Result`, `attempt`
 * serve: `Engine`
 """

@@ -1,90 +1,24 @@
-"""What the program can do, for the command line and for ``serve`` alike. Heavy modules are imported when needed."""
+"""The commands of the program, for the command line and ``serve`` alike. Each imports heavy modules when it runs."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..pipeline.request import Request
+from ..shared.atomic_write import atomic_write
 from ..shared.errors import CinemaError
 from .messages import Messages
+from .outcome import Result
 
 if TYPE_CHECKING:
     from ..pipeline.build import Builder
     from ..pipeline.publish import Ready
     from ..shared.data import Depth
-# Modules that the core imports -> the package that brings them.
-PACKAGES = {
-    "cv2": "opencv-python",
-    "imageio": "imageio",
-    "imageio_ffmpeg": "imageio-ffmpeg",
-    "numpy": "numpy",
-    "PIL": "pillow",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "torch": "torch",
-}
-OPTIONAL = ("transformers", "onnxruntime")  # packages that only models of the user's need
-
-
-@dataclass(frozen=True)
-class Result:
-    """A command's results.
-
-    Attributes:
-        summary: For people.
-        fields: For programs.
-    """
-
-    summary: str
-    fields: dict
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What a command ended with instead.
-
-    Attributes:
-        text: What is wrong.
-        hint: What to do about it; None where it is a bug.
-    """
-
-    text: str
-    hint: str | None
-
-
-def attempt(run: Callable[[], Result]) -> Result | Failure:
-    """Run a command and sort what comes out of it; the traceback of a bug goes to standard error."""
-    try:
-        return run()
-    except CinemaError as error:
-        return Failure(error.text, error.hint)
-    except MemoryError:
-        return Failure("The memory is not enough", "Use a smaller --max-side")
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
-            return _bug(error)
-        return Failure(f"{error.name} is not installed in {sys.executable}", install_hint(error.name))
-    except BrokenPipeError:  # whoever listened has gone
-        raise
-    except Exception as error:
-        return _bug(error)
-
-
-def _bug(error: Exception) -> Failure:
-    traceback.print_exception(error)
-    return Failure(f"{type(error).__name__}: {error}", None)
-
-
-def install_hint(module: str) -> str:
-    return f'Install it: "{sys.executable}" -m pip install {PACKAGES[module]}'
 
 
 def open_photo(source: Path, out: Path, max_side: int, focal: float | None, messages: Messages) -> Result:
@@ -101,7 +35,7 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
     with transaction.stage(out, keep=True) as staging:
         photo.write_png(staging.path / job_files.PHOTO, picture.color)
     path = (out / job_files.PHOTO).absolute()
-    single = np.float32(picture.focal)  # as precise as Blender keeps it, so that what it gives back is the same
+    single = np.float32(picture.focal)  # Blender keeps single precision, and gives the value back unchanged
     fields = {
         "photo": str(path),
         "width": picture.width,
@@ -113,64 +47,67 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
     return Result(f"{path}: {picture.width} x {picture.height}, focal length {picture.focal:.0f} px", fields)
 
 
-def build(studio: Builder, request: Request, messages: Messages, ready: Ready = lambda report: None) -> Result:
+def build(builder: Builder, request: Request, messages: Messages, ready: Ready = lambda report: None) -> Result:
     """Build a job."""
-    report = studio.build(request, messages.progress, messages.warning, ready)
+    report = builder.build(request, messages.progress, messages.warning, ready)
     return Result(_build_summary(request.out, report), build_fields(request.out, report))
 
 
-def build_fields(out: Path, report: dict) -> dict:
+def build_fields(out: Path, report: dict[str, Any]) -> dict[str, Any]:
     return {"job": str(out.absolute()), "report": report}
 
 
-def flow(studio: Builder, request: Request, messages: Messages) -> Result:
-    """Solve for the motion, for display."""
-    file = studio.flow(request, messages.progress, messages.warning).absolute()
+def flow(builder: Builder, request: Request, messages: Messages) -> Result:
+    """Solve for the motion for display."""
+    file = builder.flow(request, messages.progress, messages.warning).absolute()
     return Result(str(file), {"file": str(file)})
 
 
-def depth(studio: Builder, request: Request, messages: Messages) -> Result:
-    """Make the depth, for display: JOB/depth_preview.npz holds disparity, (H, W) float16, 1 / scene units, so that the
-    nearest is 1 and what is far goes to 0. The next build removes it.
+def depth(builder: Builder, request: Request, messages: Messages) -> Result:
+    """Make the depth for display.
+
+    JOB/depth_preview.npz holds disparity, (H, W) float16, 1 / scene units: 1 at the nearest content, 0 at infinity. The
+    next build removes it.
     """
     import numpy as np
 
     from ..shared import job_files, transaction
 
-    found = studio.depth(request, messages.progress, messages.warning)
+    found = builder.depth(request, messages.progress, messages.warning)
     with transaction.stage(request.out, keep=True) as staging:
         np.savez(staging.path / job_files.DEPTH_PREVIEW, disparity=(1 / found.values).astype(np.float16))
     file = str((request.out / job_files.DEPTH_PREVIEW).absolute())
     return Result(file, {"file": file} | _depth_fields(found))
 
 
-def save_depth(studio: Builder, request: Request, file: Path, messages: Messages) -> Result:
-    """Make the depth, and write it for other programs, by the file's ending.
+def save_depth(builder: Builder, request: Request, file: Path, messages: Messages) -> Result:
+    """Make the depth and write it for other programs; the file's suffix says how.
 
-    A .png has 16 bit and is disparity, near is white; an .exr or .npy holds depth in scene units, the nearest at 1.
+    A .png has 16 bit and is disparity, near is white. An .exr or .npy holds depth in scene units, the nearest at 1.
 
     Raises:
-        CinemaError: There is no such form, or the file cannot be written.
+        CinemaError: The suffix is unknown, or the file cannot be written.
     """
     if file.suffix.lower() not in (".png", ".exr", ".npy"):
         raise CinemaError(f'Depth cannot be written as "{file.suffix}"', "Use .png, .exr or .npy")
     from ..files.depth_map import write_depth
 
-    found = studio.depth(request, messages.progress, messages.warning)
-    write_whole(file, lambda partial: write_depth(partial, found.values))
+    found = builder.depth(request, messages.progress, messages.warning)
+    with writing(file) as partial:
+        write_depth(partial, found.values)
     text = ", ".join(part for part in (found.detail, found.licence and f"licence {found.licence}") if part)
     return Result(f"{file}: {text}", {"file": str(file.absolute())} | _depth_fields(found))
 
 
-def _depth_fields(depth: Depth) -> dict:
+def _depth_fields(depth: Depth) -> dict[str, Any]:
     return {"source": depth.detail, "model": depth.licence, "depth_source": depth.source}
 
 
-def suggest(studio: Builder, request: Request) -> Result:
-    """Suggest strokes; the fields are a stroke file's content."""
+def suggest(builder: Builder, request: Request) -> Result:
+    """Suggest strokes; the result's fields are the content of a stroke file."""
     from ..shared.stroke_files import write_strokes
 
-    photo, strokes = studio.suggest(request)
+    photo, strokes = builder.suggest(request)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "strokes.json"
         write_strokes(file, strokes, (photo.width, photo.height))
@@ -178,21 +115,21 @@ def suggest(studio: Builder, request: Request) -> Result:
     return Result(f"{len(strokes)} strokes", content)
 
 
-def coverage(job: Path, fields: dict, masks: Path | None, messages: Messages) -> Result:
-    """Look along a camera's path for what the photo does not tell, and scale the path where that is asked for.
+def coverage(job: Path, fields: dict[str, Any], masks: Path | None, messages: Messages) -> Result:
+    """Measure holes and invented surfaces along a camera's path, and scale the path if the request has a limit.
 
     Args:
         job: A finished job.
-        fields: The request of `coverage.read_question`.
-        masks: Folder for pictures of what was found, one a view.
-        messages: Told the progress.
+        fields: The request, see `coverage_io.read_request`.
+        masks: Folder for mask pictures, one a view; None writes none.
+        messages: Receives the progress.
 
     Raises:
-        CinemaError: There is no such job, the request is none, or the path cannot be scaled so.
+        CinemaError: There is no such job, the request is malformed, or no scale of the path keeps the limit.
     """
     from ..shared import job_folder
 
-    job_folder.read_report(job)  # "Build it first" comes before torch takes its seconds
+    job_folder.read_report(job)  # so that "Build it first" does not wait for the import of torch
     messages.progress("coverage", 0.0)
     from ..view import coverage_io
 
@@ -222,27 +159,26 @@ def export(job: Path, file: Path) -> Result:
     if suffix not in WRITERS:
         wanted = ".flo, .npy or .exr for the motion, .png for the mask of the region, .json for strokes of labelme"
         raise CinemaError(f'A job cannot be exported as "{file.suffix}"', f"Use {wanted}")
-    write_whole(file, lambda partial: WRITERS[suffix](job, partial))
+    with writing(file) as partial:
+        WRITERS[suffix](job, partial)
     return Result(str(file), {"file": str(file.absolute())})
 
 
-def write_whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` write to a name beside the file's, and put it in place when it is whole.
+@contextmanager
+def writing(file: Path) -> Iterator[Path]:
+    """Write a file of the user completely or not at all; yields the path to write to.
 
     Raises:
         CinemaError: The file cannot be written.
     """
-    partial = file.with_name(f".{file.stem}.partial{file.suffix}")
     try:
-        write(partial)
-        os.replace(partial, file)
+        with atomic_write(file) as partial:
+            yield partial
     except OSError as error:
         raise CinemaError(f"Cannot write {file} ({error.strerror or error})", "Choose another file") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _build_summary(out: Path, report: dict) -> str:
+def _build_summary(out: Path, report: dict[str, Any]) -> str:
     points = report["still_points"] + report["moving_points"]
     lines = [f"{out}: {points:,} points, {report['moving_points']:,} of them move; {report['seconds']:.1f} s"]
     for name, value in report["quality"].items():
@@ -257,13 +193,13 @@ def _build_summary(out: Path, report: dict) -> str:
 
 
 def input_files(source: Path, annotations: Path | None) -> tuple[Path, Path | None]:
-    """The photo and its annotations; a folder is laid out as the reference program's: image.png and image.json.
+    """The photo and its annotations; an input folder of the CVPR 2023 program has image.png and image.json.
 
     Raises:
         CinemaError: There is no photo.
     """
     if not source.exists():
-        raise CinemaError(f"{source} does not exist", "Check the name of the photo")  # before torch takes its seconds
+        raise CinemaError(f"{source} does not exist", "Check the name of the photo")  # before torch is imported
     if not source.is_dir():
         return source, annotations
     from ..files.photo import SUFFIXES
@@ -276,7 +212,7 @@ def input_files(source: Path, annotations: Path | None) -> tuple[Path, Path | No
 
 
 def find_mask(source: Path, annotations: Path | None) -> Path | None:
-    """The painted mask in a folder of the reference program, for when there are no annotations to say what moves."""
+    """The painted mask in an input folder of the CVPR 2023 program, which counts where there are no annotations."""
     if annotations is not None or not source.is_dir():
         return None
     return next((mask for mask in (source / "mask.png", source / "image_json" / "mask.png") if mask.is_file()), None)

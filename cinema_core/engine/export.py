@@ -11,7 +11,8 @@ from ..files import photo
 from ..files.flow import write_flow
 from ..shared import job_files, job_folder, transaction
 from ..shared.errors import CinemaError
-from ..shared.stroke_files import read_strokes, write_labelme
+from ..shared.labelme import write_labelme
+from ..shared.stroke_files import read_strokes
 
 LARGEST_REGION = 16384  # px; the longest side that a working photo may have
 

@@ -45,9 +45,9 @@ from ..shared.cancellation import Cancelled, Interrupts, shielded
 from ..shared.errors import CinemaError
 from ..shared.options import BuildOptions, names
 from . import commands
-from .commands import Failure, Result, attempt
 from .fields import Fields
 from .messages import JsonMessages
+from .outcome import Failure, Result, attempt
 
 if TYPE_CHECKING:
     from ..pipeline.build import Builder

@@ -5,8 +5,8 @@ Imported by other rooms:
 * modules `photo`
 * depth_map: `DepthMap`, `read_map`, `write_depth`
 * flow: `read_flow`, `write_flow`
+* inpaint_model: `load_inpainter`
 * mask: `read_mask`
-* model: `NOT_STATED`, `PlainModel`, `SUFFIXES`, `find_licence`, `load_plain_model`
+* model: `PlainModel`, `SUFFIXES`, `load_plain_model`, `not_installed`
 * photo: `LINEAR`, `SUFFIXES`, `read_photo`, `write_png`
-* tensors: `read_tensors`
 """

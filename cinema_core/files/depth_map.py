@@ -1,12 +1,12 @@
-"""Files of depth maps: PNG, TIFF and other pictures, OpenEXR, PFM, .npy and .npz; which of their values are the map.
+"""Files of depth maps: PNG, TIFF and other pictures, OpenEXR, PFM, .npy and .npz.
 
-Input: a file. Output: the values as they stand there; what they mean is told by `depth_kinds`.
+Input: a file. Output: the depth map's values as stored; `depth.conventions` interprets them.
 """
 
 from __future__ import annotations
 
-import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,23 +16,24 @@ import numpy as np
 from ..shared.errors import CinemaError
 from . import exr
 
-os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV asks at its first picture, so before anyone reads one
-MOST_PIXELS = 2**28  # a header that says more is not a map's
-COLOURED = 0.06  # mean difference of the channels, as a share of white, from which a picture is a coloured rendering
+MOST_PIXELS = 2**28  # of a depth map; a header that states more is damaged
+MOST_COLOR = 0.06  # mean difference of the channels, as a share of white; above it a picture is a coloured rendering
 _HINT = "Give a grey PNG or TIFF, an OpenEXR, PFM, .npy or .npz file"
-_DISTANCES, _DISPARITIES = ("z", "depth", "zdepth"), ("disparity", "disp", "inverse_depth")  # names of channels, arrays
+# Names of channels and arrays, in order of preference.
+_DISTANCES = ("z", "depth", "zdepth")
+_DISPARITIES = ("disparity", "disp", "inverse_depth")
 _OTHER_NAMES = ("y", "r", "v", "predicted_depth", "prediction", "arr_0")
 
 
 @dataclass(frozen=True, eq=False)
 class DepthMap:
-    """What a file holds.
+    """The depth map of a file.
 
     Attributes:
-        values: (h, w) float32, as they stand in the file.
-        name: The file's, for people.
-        white: The largest value of a picture of whole numbers; None of floats.
-        part: The name of the channel or array that was taken, where the file holds more than one.
+        values: (h, w) float32, as stored.
+        name: The file's name, for messages.
+        white: The largest possible value of a picture of integers; None for floats.
+        part: The name of the channel or array that was read; "" where the file names none.
         kind: "disparity" or "metric" where the part's name says so, else "".
     """
 
@@ -47,15 +48,20 @@ def read_map(path: str | Path) -> DepthMap:
     """Read a depth map.
 
     Args:
-        path: The file. Of several channels or arrays the one whose name says depth or disparity is taken.
+        path: The file. Of several channels or arrays, the one whose name says depth or disparity is read.
 
     Raises:
-        CinemaError: Missing, unreadable, empty, or a coloured picture.
+        CinemaError: The file is missing, unreadable, empty, or a coloured picture.
     """
     path = Path(path)
     if not path.is_file():
         raise CinemaError(f"There is no depth map {path}", "Choose an existing file")
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".exr": _read_exr, ".pfm": _read_pfm}
+    readers: dict[str, Callable[[Path], DepthMap]] = {
+        ".npy": _read_npy,
+        ".npz": _read_npz,
+        ".exr": _read_exr,
+        ".pfm": _read_pfm,
+    }
     try:
         found = readers.get(path.suffix.lower(), _read_picture)(path)
     except OSError as error:
@@ -68,26 +74,28 @@ def read_map(path: str | Path) -> DepthMap:
 
 
 def write_depth(path: Path, depth: np.ndarray) -> None:
-    """Write depth so that `read_map` and `depth_kinds` find it again.
+    """Write depth in a form that `read_map` and `depth.conventions` recognise.
 
     Args:
-        path: .png: 16 bit of disparity, the nearest is white; .exr or .npy: distances as float32.
+        path: .png for 16 bit of disparity, the nearest is white; .exr or .npy for distances as float32.
         depth: (H, W), scene units, the nearest at 1.
     """
     depth = np.ascontiguousarray(depth, np.float32)
     if path.suffix.lower() == ".npy":
         np.save(path, depth)
         return
+    if path.suffix.lower() == ".exr":
+        path.write_bytes(exr.encode_channels({"Y": depth}))
+        return
     white = np.float32(65535)
-    values = depth if path.suffix.lower() == ".exr" else np.rint(white / np.maximum(depth, 1)).astype(np.uint16)
-    ok, encoded = cv2.imencode(path.suffix.lower(), values)
+    ok, encoded = cv2.imencode(path.suffix.lower(), np.rint(white / np.maximum(depth, 1)).astype(np.uint16))
     assert ok, depth.shape
     path.write_bytes(encoded.tobytes())
 
 
 def _read_npy(path: Path) -> DepthMap:
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a wrong array may be huge
+        values = np.load(path, mmap_mode="r", allow_pickle=False)  # memory-mapped: an array of another kind may be huge
     except (ValueError, EOFError) as error:
         raise CinemaError(f"{path.name} is not a readable .npy array", "Save it with numpy.save") from error
     if not isinstance(values, np.ndarray):
@@ -107,7 +115,7 @@ def _read_npz(path: Path) -> DepthMap:
 
 
 def _as_map(values: np.ndarray, path: Path, part: str) -> np.ndarray:
-    """(h, w) float32, of any array that has but one channel and one picture."""
+    """(h, w) float32 from an array that has one channel and one picture."""
     where = f"{path.name}: {part}" if part else path.name
     shape = tuple(side for side in values.shape if side != 1) if values.ndim > 2 else values.shape
     if len(shape) != 2:
@@ -116,12 +124,12 @@ def _as_map(values: np.ndarray, path: Path, part: str) -> np.ndarray:
         raise CinemaError(f"{where} holds no numbers", "Give an array of height x width")
     if shape[0] * shape[1] > MOST_PIXELS:
         raise CinemaError(f"{where} is too large", "Scale the depth map down")
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is what it means
+    with np.errstate(over="ignore"):  # float64 beyond the range of float32 becomes infinite
         return np.array(values, np.float32).reshape(shape)
 
 
 def _best_name(names: list[str]) -> str | None:
-    """The name that says most clearly that it is a depth map, else the only one, else the first."""
+    """The name that comes first in the order of preference, else the first one; None without names."""
 
     def rank(name: str) -> int:
         words = name.lower().split(".")
@@ -139,27 +147,23 @@ def _kind_of(name: str) -> str:
 def _read_exr(path: Path) -> DepthMap:
     data = path.read_bytes()
     try:
-        channels = exr.read_channels(data)
+        channels = exr.list_channels(data)
         part = _best_name(list(channels))
         if part is None:
             raise CinemaError(f"{path.name} has no channels", _HINT)
-        values = exr.read_channel(data, channels[part], part)
+        (values,) = exr.read_channels(data, [channels[part]])
     except exr.UnsupportedError as error:
-        values, part = _by_opencv(data), ""
-        if values is None:
-            raise CinemaError(
-                f"{path.name} cannot be read: {error}", "Save it as scanlines with ZIP compression"
-            ) from error
-        if values.ndim == 3:
-            values = values[..., 2]  # R
+        raise CinemaError(
+            f"{path.name} cannot be read: {error}", "Save the depth alone, in one flat channel"
+        ) from error
     except ValueError as error:
         raise CinemaError(f"{path.name} is not a readable OpenEXR file: {error}", "Save it again") from error
     metric = bool(set(part.lower().split(".")) & set(_DISTANCES))
-    kind = "metric" if metric else _kind_of(part)  # a renderer's Z; an estimator that writes EXR says Y or R
-    return DepthMap(np.ascontiguousarray(values, np.float32), path.name, None, part, kind)
+    kind = "metric" if metric else _kind_of(part)  # renderers name distances Z; estimators write Y or R
+    return DepthMap(values, path.name, None, part, kind)
 
 
-def _by_opencv(data: bytes) -> np.ndarray | None:
+def _decode_by_opencv(data: bytes) -> np.ndarray | None:
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     except cv2.error:
@@ -186,7 +190,7 @@ def _read_pfm(path: Path) -> DepthMap:
 
 
 def _read_picture(path: Path) -> DepthMap:
-    values = _by_opencv(path.read_bytes())
+    values = _decode_by_opencv(path.read_bytes())
     if values is None:
         raise CinemaError(f"{path.name} is not a readable picture", _HINT)
     white = None if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
@@ -195,10 +199,10 @@ def _read_picture(path: Path) -> DepthMap:
         spread = np.abs(values - values.mean(-1, keepdims=True)).mean() / (
             white or max(float(np.abs(values).max()), 1e-9)
         )
-        if spread > COLOURED:
+        if spread > MOST_COLOR:
             raise CinemaError(
-                f"{path.name} is a coloured picture, whose colours do not say what is near",
-                "Let the program that made it write grey values (of 16 bit, if it can)",
+                f"{path.name} is a coloured picture, from which depth cannot be read",
+                "Let the program that made it write grey values, of 16 bit if it can",
             )
         values = values.mean(-1)
     return DepthMap(values.astype(np.float32), path.name, white)

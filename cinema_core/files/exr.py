@@ -1,202 +1,109 @@
-"""Single channels of OpenEXR files, of any name: OpenCV reads only R, G, B and Y, and files of one part.
+"""Channels of OpenEXR files by name, read and written with the OpenEXR library.
 
-Blender's multilayer files name depth "ViewLayer.Depth.Z" or the like, and since 5.0 they have several parts. Scanlines
-are read that are not compressed, or by RLE, ZIP, ZIPS or PXR24.
-
-Source: "OpenEXR File Layout", openexr.com.
+All parts of a file are searched: Blender's multilayer files name depth "ViewLayer.Depth.Z" or the like, and since
+Blender 5.0 each layer is a part.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from dataclasses import dataclass
 
 import numpy as np
+import OpenEXR
+
+from ..shared.errors import first_line
 
 MAGIC = b"\x76\x2f\x31\x01"
-MOST_PIXELS = 2**28  # a header that says more is damaged
-_TYPES = (np.dtype("<u4"), np.dtype("<f2"), np.dtype("<f4"))
-_NONE, _RLE, _ZIPS, _ZIP, _PIZ, _PXR24 = range(6)
-_LINES = {_NONE: 1, _RLE: 1, _ZIPS: 1, _ZIP: 16, _PXR24: 16}  # of a chunk
-_NAMES = ("none", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB")
-_TILED, _DEEP, _PARTS = 0x200, 0x800, 0x1000  # bits of the version
+MOST_PIXELS = 2**28  # of a part; a header that states more is damaged
+MOST_SAMPLES = 2**31  # of all channels together, up to 8 GB: the library decodes whole files
+_DEEP = (OpenEXR.deepscanline, OpenEXR.deeptile)
 
 
 class UnsupportedError(ValueError):
-    """A file that is whole, but of a form that is not read here."""
+    """The file is intact, but in a form that cannot be read here."""
 
 
 @dataclass(frozen=True)
-class _Channel:
+class Channel:
+    """A channel of a file.
+
+    Attributes:
+        name: As "R" or "ViewLayer.Depth.Z".
+        size: (W, H) px of the data window of its part.
+        part: Index of its part.
+        subsampled: True when the file stores fewer samples than pixels, as for chroma.
+    """
+
     name: str
-    kind: np.dtype
+    size: tuple[int, int]
+    part: int
     subsampled: bool
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A picture of the file: (W, H) px, its channels in the order of their samples, and where its chunks start."""
-
-    size: tuple[int, int]
-    top: int
-    channels: list[_Channel]
-    compression: int
-    chunks: np.ndarray
-
-
-def read_channels(data: bytes) -> dict[str, _Part]:
-    """The channels of a file by name; those of further parts of the same name are left out.
+def list_channels(data: bytes) -> dict[str, Channel]:
+    """The channels of a file by name, from its header; where parts share a name, the first part's.
 
     Raises:
-        ValueError: It is no OpenEXR file, or damaged.
-        UnsupportedError: It holds tiles or deep pixels.
+        ValueError: The file is not an OpenEXR file, or its header is damaged.
+        UnsupportedError: It holds deep pixels, or more than MOST_SAMPLES.
     """
-    try:
-        parts = _read_parts(data)
-    except (struct.error, IndexError, KeyError, UnicodeDecodeError) as error:
-        raise ValueError("the header is damaged") from error
-    found = {}
-    for part in parts:
-        for channel in part.channels:
-            found.setdefault(channel.name, part)
+    found: dict[str, Channel] = {}
+    samples = 0
+    for part in _open(data, header_only=True).parts:
+        size = _data_size(part.header)
+        if part.header.get("type") in _DEEP:
+            raise UnsupportedError("it holds deep pixels")
+        for channel in part.header["channels"]:
+            subsampled = (channel.xSampling, channel.ySampling) != (1, 1)
+            found.setdefault(channel.name, Channel(channel.name, size, part.part_index, subsampled))
+            samples += size[0] * size[1]
+    if samples > MOST_SAMPLES:
+        raise UnsupportedError("all its channels together are too large")
     return found
 
 
-def read_channel(data: bytes, part: _Part, name: str) -> np.ndarray:
-    """(H, W) float32: one channel of a part.
+def read_channels(data: bytes, channels: list[Channel]) -> list[np.ndarray]:
+    """(H, W) float32 of each of some channels of `list_channels`, with any compression, in scanlines or tiles.
 
     Raises:
         ValueError: The file is damaged.
-        UnsupportedError: The channel is subsampled, or compressed in another way.
+        UnsupportedError: A channel is subsampled.
     """
-    names = [channel.name for channel in part.channels]
-    channel = part.channels[names.index(name)]
-    if any(other.subsampled for other in part.channels):
+    if any(channel.subsampled for channel in channels):
         raise UnsupportedError("it has channels of several sizes")
-    if part.compression not in _LINES:
-        raise UnsupportedError(f"it is compressed by {_NAMES[part.compression]}")
-    width, height = part.size
-    before = width * sum(other.kind.itemsize for other in part.channels[: names.index(name)])
-    row = width * sum(other.kind.itemsize for other in part.channels)
-    picture = np.zeros((height, width), np.float32)
-    try:
-        for chunk in map(int, part.chunks):
-            first, size = struct.unpack_from("<ii", data, chunk)
-            lines = min(_LINES[part.compression], height - (first - part.top))
-            content = data[chunk + 8 : chunk + 8 + size]
-            if lines < 1 or first < part.top or len(content) < size:
-                raise ValueError("it is cut short")
-            raw = content if size == lines * row else _unpack(content, part, lines)
-            rows = np.frombuffer(raw, np.uint8).reshape(lines, row)[:, before : before + width * channel.kind.itemsize]
-            picture[first - part.top :][:lines] = np.ascontiguousarray(rows).view(channel.kind)
-    except (struct.error, zlib.error, IndexError) as error:
-        raise ValueError("it is damaged") from error
-    return picture
+    # The library leaves out parts whose pixels it cannot decode.
+    parts = {part.part_index: part.channels for part in _open(data, header_only=False).parts}
+    found = []
+    for channel in channels:
+        decoded = parts.get(channel.part, {}).get(channel.name)
+        if decoded is None or decoded.pixels is None or decoded.pixels.shape != channel.size[::-1]:
+            raise ValueError("its pixels are damaged or incomplete")
+        found.append(np.ascontiguousarray(decoded.pixels, np.float32))
+    return found
 
 
-def _read_parts(data: bytes) -> list[_Part]:
+def encode_channels(channels: dict[str, np.ndarray]) -> bytes:
+    """A file of float32 channels of one size, (H, W) each, in scanlines with lossless ZIP compression."""
+    pixels = {name: np.ascontiguousarray(values, np.float32) for name, values in channels.items()}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    file = io.BytesIO()
+    OpenEXR.File(header, pixels).write(file)
+    return file.getvalue()
+
+
+def _open(data: bytes, header_only: bool) -> OpenEXR.File:
     if data[:4] != MAGIC:
-        raise ValueError("it does not start as OpenEXR files do")
-    version = struct.unpack_from("<i", data, 4)[0]
-    if version & (_TILED | _DEEP):
-        raise UnsupportedError("it is tiled or deep")
-    headers, at = [], 8
-    while True:
-        header, at = _read_header(data, at)
-        headers.append(header)
-        if not version & _PARTS:
-            break
-        if data[at] == 0:
-            at += 1
-            break
-    parts = []
-    for header in headers:
-        if header.get("type", b"scanlineimage\0").rstrip(b"\0") != b"scanlineimage":
-            raise UnsupportedError("it is tiled or deep")
-        left, top, right, bottom = struct.unpack("<4i", header["dataWindow"])
-        width, height, compression = right - left + 1, bottom - top + 1, header["compression"][0]
-        if width < 1 or height < 1 or width * height > MOST_PIXELS or compression >= len(_NAMES):
-            raise ValueError("the header makes no sense")
-        count = -(-height // _LINES.get(compression, height))
-        if version & _PARTS:
-            count = struct.unpack("<i", header["chunkCount"])[0]
-        if not 0 <= count <= (len(data) - at) // 8:
-            raise ValueError("it is cut short")
-        chunks = np.frombuffer(data, "<u8", count, at) + np.uint64(
-            4 if version & _PARTS else 0
-        )  # past the part's number
-        at += 8 * count
-        parts.append(_Part((width, height), top, _read_list(header["channels"]), compression, chunks))
-    return parts
+        raise ValueError("it does not begin like an OpenEXR file")
+    try:
+        return OpenEXR.File(io.BytesIO(data), separate_channels=True, header_only=header_only)
+    except (RuntimeError, TypeError, ValueError, OSError, KeyError, IndexError) as error:
+        raise ValueError(first_line(error)) from error
 
 
-def _read_header(data: bytes, at: int) -> tuple[dict[str, bytes], int]:
-    """Attributes by name, and where the header ends."""
-    attributes = {}
-    while data[at]:
-        name, at = _read_text(data, at)
-        _, at = _read_text(data, at)
-        size = struct.unpack_from("<i", data, at)[0]
-        if size < 0:
-            raise ValueError("the header makes no sense")
-        attributes[name], at = data[at + 4 : at + 4 + size], at + 4 + size
-    return attributes, at + 1
-
-
-def _read_text(data: bytes, at: int) -> tuple[str, int]:
-    end = data.find(b"\0", at, at + 256)
-    if end < 0:
-        raise ValueError("the header makes no sense")
-    return data[at:end].decode(), end + 1
-
-
-def _read_list(content: bytes) -> list[_Channel]:
-    channels, at = [], 0
-    while content[at]:
-        name, at = _read_text(content, at)
-        kind, _, across, down = struct.unpack_from("<iIii", content, at)
-        channels.append(_Channel(name, _TYPES[kind], (across, down) != (1, 1)))
-        at += 16
-    return channels
-
-
-def _unpack(content: bytes, part: _Part, lines: int) -> bytes:
-    """The chunk as if it were not compressed."""
-    if part.compression == _PXR24:
-        return _unpack_pxr24(zlib.decompress(content), part, lines)
-    packed = _unpack_runs(content) if part.compression == _RLE else zlib.decompress(content)
-    steps = np.frombuffer(packed, np.uint8).copy()
-    steps[1:] += 128  # each byte is its difference to the one before, plus 128
-    values = np.cumsum(steps, dtype=np.uint8)
-    half = -(-len(values) // 2)  # then all even bytes come first
-    together = np.empty_like(values)
-    together[0::2], together[1::2] = values[:half], values[half:]
-    return together.tobytes()
-
-
-def _unpack_runs(content: bytes) -> bytes:
-    parts, at = [], 0
-    while at < len(content):
-        count = content[at] - 256 if content[at] > 127 else content[at]
-        if count < 0:
-            parts.append(content[at + 1 : at + 1 - count])
-            at += 1 - count
-        else:
-            parts.append(content[at + 1 : at + 2] * (count + 1))
-            at += 2
-    return b"".join(parts)
-
-
-def _unpack_pxr24(content: bytes, part: _Part, lines: int) -> bytes:
-    """Each channel's row: its differences from pixel to pixel, highest bytes of all first; floats lack the lowest."""
-    width, at, rows = part.size[0], 0, []
-    for _ in range(lines):
-        for channel in part.channels:
-            count = {"f2": 2, "f4": 3, "u4": 4}[channel.kind.str[1:]]
-            planes = np.frombuffer(content, np.uint8, count * width, at).reshape(count, width).astype(np.uint32)
-            at += count * width
-            places = np.arange(channel.kind.itemsize - 1, channel.kind.itemsize - 1 - count, -1, dtype=np.uint32)
-            steps = (planes << (8 * places)[:, None]).sum(0, dtype=np.uint32)
-            rows.append(np.cumsum(steps, dtype=np.uint32).astype(f"<u{channel.kind.itemsize}").tobytes())
-    return b"".join(rows)
+def _data_size(header: dict) -> tuple[int, int]:
+    (left, top), (right, bottom) = (corner.astype(np.int64) for corner in header["dataWindow"])
+    width, height = int(right - left + 1), int(bottom - top + 1)
+    if width < 1 or height < 1 or width * height > MOST_PIXELS:
+        raise ValueError(f"its header states a size of {width} x {height} pixels")
+    return width, height

@@ -1,4 +1,4 @@
-"""Mask files: a painted picture that says where motion is allowed."""
+"""Mask files: painted pictures of the moving region."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..shared.aspect import same_aspect
 from ..shared.errors import CinemaError
 
 
 def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a painted mask: white flows, black does not, grey flows more slowly.
+    """Read a painted mask: white moves, black stands still, grey moves more slowly.
 
     Args:
-        path: An image of 8 or 16 bit, grey or colour; what is transparent counts as black.
-        size: (W, H) px of the working photo; a mask of the same aspect is scaled.
+        path: An image of 8 or 16 bit, grey or colour; transparent pixels count as black.
+        size: (W, H) px of the working photo, to which the mask is scaled; its aspect must be the same.
 
     Returns:
         (H, W) float32, 0..1.
 
     Raises:
-        CinemaError: Missing, not an image, of another aspect, or black all over.
+        CinemaError: The file is missing, not an image, of another aspect, or has no white pixels.
     """
     path = Path(path)
     if not path.is_file():
-        raise CinemaError(f"There is no mask {path}", "Choose an existing image, white where the photo moves")
+        raise CinemaError(f"There is no mask {path}", "Choose an existing image, white in the moving region")
     data = np.fromfile(path, np.uint8)  # not cv2.imread: it cannot open every file name on Windows
     try:
         values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
@@ -34,7 +35,7 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     if values is None:
         raise CinemaError(f"The mask {path.name} is not a readable image", "Save it as PNG")
     height, width = values.shape[:2]
-    if abs(width / height - size[0] / size[1]) > 0.02 * size[0] / size[1]:
+    if not same_aspect((width, height), size):
         raise CinemaError(
             f"The mask {path.name} is {width} x {height}, which is not the photo's shape",
             f"Paint it over the whole photo ({size[0]} x {size[1]} or a multiple)",
@@ -43,12 +44,12 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     shrink = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
     values = cv2.resize(values, size, interpolation=shrink) if (width, height) != size else values
     if not (values > 0.5).any():
-        raise CinemaError(f"The mask {path.name} is black", "Paint white what moves")
+        raise CinemaError(f"The mask {path.name} is black", "Paint the moving region white")
     return values
 
 
 def _mask_values(values: np.ndarray) -> np.ndarray:
-    """(H, W) float32 0..1 from an image as OpenCV decodes it."""
+    """(H, W) float32 0..1 from an image that OpenCV decoded."""
     full = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
     values = np.nan_to_num(values.astype(np.float32) / full).clip(0, 1)
     if values.ndim == 2:

@@ -1,34 +1,33 @@
-"""Models in single files, TorchScript (.pt) and ONNX (.onnx), run on arrays; and what model cards say of licences.
+"""Models in single files, TorchScript (.pt) and ONNX (.onnx), run on arrays.
 
-ONNX files are run by onnxruntime where it is installed, else by OpenCV.
+ONNX files are run by onnxruntime, an optional dependency.
 """
 
 from __future__ import annotations
 
-import re
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..shared.errors import CinemaError
+from ..shared.errors import CinemaError, first_line
 
 SUFFIXES = (".pt", ".onnx")
-NOT_STATED = "not stated; look at where the model comes from"
-_HINT = "Export the model again as TorchScript (.pt) or ONNX (.onnx)"
-_CARD = 20_000  # characters of a model card that are looked at
+_EXPORT_AGAIN = "Export the model again as TorchScript (.pt) or ONNX (.onnx)"
+_ONNX_ERRORS_ONLY = 3  # onnxruntime's log level
 
 
 @dataclass(frozen=True, eq=False)
 class PlainModel:
-    """A model that takes and gives arrays.
+    """A model that maps arrays to an array.
 
     Attributes:
-        run: Takes (1, C, H, W) float32 arrays and gives one float32 array; raises RuntimeError where they do not suit.
-        size: (H, W) that it must be given; None where it takes any, or does not say.
+        run: Takes (1, C, H, W) float32 arrays and returns a float32 array; raises RuntimeError for arrays of a shape
+            that the model does not take.
+        size: (H, W) of the only input size; None where the model takes any size, or does not state it.
     """
 
     run: Callable[..., np.ndarray]
@@ -40,53 +39,48 @@ def load_plain_model(path: Path, device: str = "cpu") -> PlainModel:
 
     Args:
         path: .pt or .onnx.
-        device: Where torch works.
+        device: The torch device of TorchScript models; onnxruntime uses the CPU.
 
     Raises:
-        CinemaError: Missing or unreadable.
+        CinemaError: The file is missing or unreadable, or onnxruntime is not installed.
     """
     if not path.is_file():
         raise CinemaError(f"There is no model {path}", "Choose an existing .pt or .onnx file")
     return _load_onnx(path) if path.suffix.lower() == ".onnx" else _load_torchscript(path, device)
 
 
-def find_licence(folder: Path) -> str:
-    """The licence that the model card in a folder states (README.md: `license:` in its head)."""
-    try:
-        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")[:_CARD]
-    except OSError:
-        return NOT_STATED
-    head = re.match(r"\s*---\s*\n(.*?)\n---", text, re.DOTALL)
-    stated = dict(
-        re.findall(r"^(license|license_name):[ \t]*[\"']?([^\s\"'#]+)", head.group(1) if head else "", re.MULTILINE)
+def not_installed(package: str, error: ImportError) -> CinemaError:
+    """The error that tells the user to install an optional package whose import failed."""
+    reason = "is not installed in" if isinstance(error, ModuleNotFoundError) else f"does not start ({error}) in"
+    return CinemaError(
+        f"{package} {reason} {sys.executable}", f'Install it: "{sys.executable}" -m pip install {package}'
     )
-    name = stated.get("license", "")
-    return stated.get("license_name", name) if name == "other" else name or NOT_STATED
 
 
 def _load_torchscript(path: Path, device: str) -> PlainModel:
     import torch
 
-    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)  # the form goes on being what users have
+    # torch deprecates TorchScript, but users have models in this form.
+    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
     try:
         model = torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise CinemaError(
-            f"{path.name} is not a TorchScript model", "Save it with torch.jit.save; weights alone do not do"
+            f"{path.name} is not a TorchScript model", "Save it with torch.jit.save; a file of weights is not enough"
         ) from error
 
     def run(*arrays: np.ndarray) -> np.ndarray:
         try:
             with torch.inference_mode():
                 found = model(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
-        except torch.jit.Error as error:  # is no RuntimeError; what went wrong stands at its end
+        except torch.jit.Error as error:  # not a RuntimeError; the reason is in the last line
             raise RuntimeError(str(error).strip().splitlines()[-1]) from error
         if isinstance(found, dict):
             found = list(found.values())
         while isinstance(found, (list, tuple)):
             found = next(iter(found), None)
         if not isinstance(found, torch.Tensor):
-            raise RuntimeError("it gives no tensor")
+            raise RuntimeError("it returns no tensor")
         return found.float().cpu().numpy()
 
     return PlainModel(run)
@@ -94,100 +88,26 @@ def _load_torchscript(path: Path, device: str) -> PlainModel:
 
 def _load_onnx(path: Path) -> PlainModel:
     try:
-        inputs = _read_inputs(path.read_bytes())
-    except (IndexError, ValueError, OSError) as error:
-        raise CinemaError(f"{path.name} is not an ONNX model", _HINT) from error
-    if not inputs:
-        raise CinemaError(f"{path.name} is not an ONNX model", _HINT)
-    sides = next(iter(inputs.values()))[-2:]
-    size = tuple(sides) if len(sides) == 2 and all(sides) else None
-    try:
         import onnxruntime
-    except ImportError:
-        return PlainModel(_run_by_opencv(path, list(inputs)), size)
+    except ImportError as error:
+        raise not_installed("onnxruntime", error) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ONNX_ERRORS_ONLY
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no common base
-        raise CinemaError(f"{path.name} cannot be loaded ({_first_line(error)})", _HINT) from error
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common base class
+        raise CinemaError(
+            f"{path.name} is not an ONNX model that onnxruntime can load ({first_line(error)})", _EXPORT_AGAIN
+        ) from error
+    inputs = session.get_inputs()
+    sides = inputs[0].shape[-2:] if inputs else []  # a free side has a name, or None
+    size = (sides[0], sides[1]) if len(sides) == 2 and all(isinstance(side, int) for side in sides) else None
 
     def run(*arrays: np.ndarray) -> np.ndarray:
+        given = {entry.name: np.ascontiguousarray(array, np.float32) for entry, array in zip(inputs, arrays)}
         try:
-            return np.float32(session.run(None, dict(zip(inputs, arrays)))[0])
+            return np.asarray(session.run(None, given)[0], np.float32)
         except Exception as error:
-            raise RuntimeError(_first_line(error)) from error
+            raise RuntimeError(first_line(error)) from error
 
     return PlainModel(run, size)
-
-
-def _run_by_opencv(path: Path, names: list[str]) -> Callable[..., np.ndarray]:
-    try:
-        network = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
-    except cv2.error as error:
-        raise CinemaError(
-            f"OpenCV cannot run {path.name}", "Install onnxruntime, or export it as TorchScript"
-        ) from error
-
-    def run(*arrays: np.ndarray) -> np.ndarray:
-        try:
-            for name, array in zip(names, arrays):
-                network.setInput(np.ascontiguousarray(array, np.float32), name)
-            return np.array(network.forward(), np.float32)
-        except cv2.error as error:
-            raise RuntimeError(_first_line(error)) from error
-
-    return run
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-
-
-def _read_inputs(data: bytes) -> dict[str, list[int]]:
-    """Name -> sides of each of a model's inputs, 0 for one that is free. Weights are no inputs.
-
-    Source: onnx.proto of the ONNX project: ModelProto.graph 7, GraphProto.initializer 5 and .input 11, and so on.
-    """
-    inputs: dict[str, list[int]] = {}
-    weights = set()
-    for graph in _parts(memoryview(data), 7):
-        weights |= {bytes(name).decode() for tensor in _parts(graph, 5) for name in _parts(tensor, 8)}
-        for entry in _parts(graph, 11):
-            name = next(bytes(text).decode() for text in _parts(entry, 1))
-            sides = [next((value for value in _parts(side, 1) if isinstance(value, int)), 0)
-                     for kind in _parts(entry, 2) for tensor in _parts(kind, 1)
-                     for shape in _parts(tensor, 2) for side in _parts(shape, 1)]  # fmt: skip
-            inputs[name] = sides
-    return {name: sides for name, sides in inputs.items() if name not in weights}
-
-
-def _parts(message: memoryview, wanted: int) -> Iterator[memoryview | int]:
-    """The fields of a number in a protocol buffer: bytes, or whole numbers."""
-    at = 0
-    while at < len(message):
-        key, at = _read_number(message, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _read_number(message, at)
-        elif kind == 2:
-            length, at = _read_number(message, at)
-            if at + length > len(message):
-                raise ValueError("cut short")
-            value, at = message[at : at + length], at + length
-        elif kind in (1, 5):
-            value, at = None, at + (8 if kind == 1 else 4)
-        else:
-            raise ValueError("no protocol buffer")
-        if key >> 3 == wanted:
-            yield value
-
-
-def _read_number(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError("no protocol buffer")

@@ -1,4 +1,4 @@
-"""Operations on pixel grids, polylines and masks, which know nothing of depth or motion.
+"""Operations on pixel grids, polylines and masks, independent of depth and motion.
 
 Imported by other rooms:
 

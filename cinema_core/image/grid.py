@@ -1,31 +1,40 @@
-"""Operations on pixel grids that several stages share: nearest known pixel, means, look-up, GrabCut."""
+"""Operations on pixel grids that several stages share: nearest known pixel, means, interpolation."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-REMAP_WIDTH = 16384  # OpenCV's remap takes pictures of up to 32767 px a side
+REMAP_WIDTH = 16384  # px; OpenCV's remap takes pictures of up to 32767 px per side
 
 
 def with_margin(values: np.ndarray, right: int, down: int, kind: int, value: float = 0) -> np.ndarray:
-    """(H, W) or (H, W, C) with so many px more on each side, of OpenCV's kind of border.
+    """Add a border to an array.
 
-    Written into an array of numpy's: of a large one that is quicker, since it asks for large pages.
+    Args:
+        values: (H, W) or (H, W, C).
+        right: px added at the left and at the right.
+        down: px added at the top and at the bottom.
+        kind: One of OpenCV's BORDER_ constants.
+        value: Of a BORDER_CONSTANT.
+
+    Returns:
+        (H + 2 * down, W + 2 * right) or with C.
     """
     height, width = values.shape[:2]
-    room = np.empty((height + 2 * down, width + 2 * right, *values.shape[2:]), values.dtype)
-    return cv2.copyMakeBorder(values, down, down, right, right, kind, room, value)
+    # For large arrays numpy's memory is quicker than OpenCV's, since numpy asks for large pages.
+    target = np.empty((height + 2 * down, width + 2 * right, *values.shape[2:]), values.dtype)
+    return cv2.copyMakeBorder(values, down, down, right, right, kind, target, value)  # type: ignore[call-overload]
 
 
 def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance to the nearest True pixel, and which one that is, in one go.
+    """Distance to the nearest True pixel, and the index of that pixel.
 
     Args:
         mask: (H, W) bool with L True pixels, at least one.
 
     Returns:
-        (H, W) float32 px, a few hundredths of them inexact; (H, W) int32 label of the nearest True pixel; and (L + 1,)
+        (H, W) float32 px, exact to a few hundredths; (H, W) int32 label of the nearest True pixel; and (L + 1,)
         int64, the flat index of each label's pixel.
     """
     distance, labels = np.empty(mask.shape, np.float32), np.empty(mask.shape, np.int32)
@@ -39,7 +48,7 @@ def nearest_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def nearest_index(mask: np.ndarray) -> np.ndarray:
-    """(H, W) int64: flat index of the nearest True pixel of (H, W) bool, which has at least one."""
+    """(H, W) int64: flat index of the nearest True pixel of a mask, (H, W) bool with at least one True."""
     _, labels, index = nearest_labels(mask)
     return index[labels]
 
@@ -52,31 +61,32 @@ def one_of_each_cell(
     alike: float,
     alone: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of pixels beside one another that are alike one that stands for all.
+    """Choose representatives: in each cell of the grid, one pixel represents all that are similar to it.
 
     Args:
-        index: (P,) int64, flat indices, ascending.
-        shape: (H, W) of what they are indices of.
-        cell: px; pixels of one cell of cell x cell are beside one another. With 1 each stands for itself.
-        values: (P,) each, by which pixels are alike.
-        alike: Difference of each from which pixels are not.
-        alone: (P,) bool, pixels each of which stands for itself, and sooner for others than these do; none without.
+        index: (P,) int64, flat indices of pixels, ascending.
+        shape: (H, W) of the grid.
+        cell: px, side of a cell. With 1 every pixel represents itself.
+        values: Several (P,), which are compared.
+        alike: Pixels are similar where each of the values differs by less than this.
+        alone: (P,) bool: pixels that always represent themselves and are preferred as representatives of others; None
+            for no such pixels.
 
     Returns:
-        (S,) int64, rows of those that stand for others, ascending, and (P,) int64, which of the S stands for each.
+        (S,) int64, rows of the representatives, ascending; and (P,) int64, which of the S represents each pixel.
     """
-    own, across = np.arange(len(index)), -(-shape[1] // cell)
-    place = index // shape[1] // cell * across + index % shape[1] // cell
-    first = np.empty(-(-shape[0] // cell) * across, np.int64)
+    own, columns = np.arange(len(index)), -(-shape[1] // cell)
+    place = index // shape[1] // cell * columns + index % shape[1] // cell
+    first = np.empty(-(-shape[0] // cell) * columns, np.int64)
     alone = np.zeros(len(index), bool) if alone is None else alone
-    for chosen in (~alone, alone):  # what is written last stays
-        rows = np.flatnonzero(chosen)[::-1]
+    for group in (~alone, alone):  # later assignments replace earlier ones
+        rows = np.flatnonzero(group)[::-1]
         first[place[rows]] = rows
     first = first[place]
     same = np.logical_and.reduce([np.abs(value - value[first]) < alike for value in values])
     first = np.where(same & ~alone, first, own)
-    stands = first == own
-    return np.flatnonzero(stands), (np.cumsum(stands) - 1)[first]
+    chosen = first == own
+    return np.flatnonzero(chosen), (np.cumsum(chosen) - 1)[first]
 
 
 def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -93,7 +103,7 @@ def extend(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian mean over the pixels of the mask only.
+    """Gaussian mean over the pixels of a mask.
 
     Args:
         values: (H, W) or (H, W, C) float32.
@@ -101,7 +111,7 @@ def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarra
         sigma: px.
 
     Returns:
-        As `values`; zero where the mask is out of reach.
+        As `values`; zero where no pixel of the mask is within the Gaussian's reach.
     """
     weight = mask.astype(np.float32)
     total = cv2.GaussianBlur(values * (weight if values.ndim == 2 else weight[..., None]), (0, 0), sigma)
@@ -110,12 +120,12 @@ def masked_blur(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarra
 
 
 def sample(values: np.ndarray, places: np.ndarray, sharp: bool = False) -> np.ndarray:
-    """Look up values between pixels; beyond the border the border's value.
+    """Interpolate values between pixels; beyond the border they are the border's.
 
     Args:
         values: (H, W) or (H, W, C) float32, C up to 4.
         places: (M, 2) px, pixel centres at +0.5.
-        sharp: Lanczos instead of bilinear: keeps fine texture, may overshoot.
+        sharp: Lanczos interpolation instead of bilinear; it keeps fine texture and may overshoot.
 
     Returns:
         (M,) or (M, C) float32.
@@ -126,14 +136,14 @@ def sample(values: np.ndarray, places: np.ndarray, sharp: bool = False) -> np.nd
     grid = grid.reshape(rows, REMAP_WIDTH, 2)
     method = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
     pieces = [
-        cv2.remap(values, grid[start : start + REMAP_WIDTH], None, method, borderMode=cv2.BORDER_REPLICATE)
+        cv2.remap(values, grid[start : start + REMAP_WIDTH], None, method, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         for start in range(0, rows, REMAP_WIDTH)
     ]
     return np.concatenate(pieces).reshape(-1, *values.shape[2:])[: len(places)]
 
 
 def pool(values: np.ndarray, size: int) -> np.ndarray:
-    """Mean over cells of size x size; what is missing at the lower and right end counts as zero.
+    """Mean over cells of size x size; pixels missing at the lower and right end count as zero.
 
     Args:
         values: (H, W) or (H, W, C).
@@ -158,12 +168,10 @@ def pool(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _pool(values: np.ndarray, size: int) -> np.ndarray:
-    """`pool` where the cells fit."""
+    """`pool` of an array whose sides are multiples of `size`."""
     height, width = (n // size for n in values.shape[:2])
-    if (
-        values.dtype in (np.float32, np.float64) and values.ndim < 4 and values.size and values[0, 0].size <= 4
-    ):  # OpenCV is quicker
-        return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA).reshape(
-            height, width, *values.shape[2:]
-        )
+    floats = values.dtype in (np.float32, np.float64)
+    if floats and values.ndim < 4 and values.size and values[0, 0].size <= 4:  # OpenCV is quicker
+        pooled = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+        return pooled.reshape(height, width, *values.shape[2:])
     return values.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))

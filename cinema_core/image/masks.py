@@ -7,11 +7,11 @@ import numpy as np
 
 
 def grab_cut(color: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:
-    """Tell a foreground from its background by colour, seeded.
+    """Separate the foreground from the background by colour; the result is reproducible.
 
     Args:
         color: (H, W, 3) float32, sRGB 0..1.
-        labels: (H, W) uint8, OpenCV's GC_ labels; both sides must have some pixels.
+        labels: (H, W) uint8, OpenCV's GC_ labels; foreground and background need at least one pixel each.
         rounds: Iterations.
 
     Returns:
@@ -22,12 +22,22 @@ def grab_cut(color: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:
     image, labels = np.ascontiguousarray(np.rint(color * 255), np.uint8), labels.copy()
     cv2.setRNGSeed(0)
     background, foreground = np.zeros((2, 1, 65))
-    cv2.grabCut(image, labels, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image, labels, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def refine_mask(mask: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """(H, W) bool: a small mask at the photo's size, its edge on the photo's (guided filter, He et al. 2010)."""
+    """Enlarge a mask to the photo's size and align its edge with the photo's edges.
+
+    Args:
+        mask: (h, w) bool.
+        color: (H, W, 3) float32, sRGB 0..1.
+
+    Returns:
+        (H, W) bool.
+
+    Source: He et al., "Guided Image Filtering", 2010.
+    """
     height, width = color.shape[:2]
     soft = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     side = 2 * round(max(height, width) / 80) + 1

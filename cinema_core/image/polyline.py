@@ -6,10 +6,10 @@ import numpy as np
 
 
 def fill_polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Pixels whose centre an outline goes round, however often it crosses itself.
+    """Pixels whose centre is inside an outline, by the rule of non-zero winding.
 
-    A hand that draws past its start, or a bridge to a hole drawn the other way round, do what they are meant to
-    (the rule of non-zero winding).
+    The outline may cross itself: a stroke drawn past its start encloses its whole area, and a hole that is drawn the
+    other way round and joined by a bridge stays empty.
 
     Args:
         points: (N, 2) px; the last point joins the first.
@@ -32,7 +32,7 @@ def fill_polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if not len(row) or column.min() == width:
         return inside
     top, left = row.min(), column.min()
-    window = (row.max() + 1 - top, column.max() + 1 - left)  # beyond it nothing turns
+    window = (row.max() + 1 - top, column.max() + 1 - left)  # the winding number is 0 outside
     turns = np.bincount((row - top) * window[1] + column - left, np.sign(slope[:, 1]), window[0] * window[1])
     turns = np.cumsum(turns.reshape(window).astype(np.int32), 1) != 0
     inside[top : top + window[0], left : left + window[1]] = turns[:, : width - left]
@@ -40,12 +40,21 @@ def fill_polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def pixel_corners(points: np.ndarray) -> np.ndarray:
-    """(N, 2) int32, the pixels that points lie in."""
+    """(N, 2) int32 (column, row) of the pixels that contain points, (N, 2) px."""
     return np.floor(np.clip(points, -1e4, 1e5)).astype(np.int32)
 
 
 def resample(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """(N, 2) px at even steps of about `step` px, (N,) their places between the points' numbers, the length in px."""
+    """Samples of a polyline at equal distances.
+
+    Args:
+        points: (P, 2) px.
+        closed: Whether the last point joins the first.
+        step: px between samples, about.
+
+    Returns:
+        (N, 2) px; (N,) fractional indices into `points`, with index P for the closing point; and the length in px.
+    """
     points = (np.concatenate([points, points[:1]]) if closed else points).astype(np.float64)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     places = np.linspace(0, along[-1], max(2, int(along[-1] / step) + 1))
@@ -54,10 +63,10 @@ def resample(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray,
 
 
 def tangents(line: np.ndarray, closed: bool) -> np.ndarray:
-    """(N, 2) unit tangents, from a parabola through the samples around: a hand's tremble is not a direction."""
-    wide = max(1, min(len(line) // 8, 8))
+    """(N, 2) unit tangents at samples, (N, 2), of a parabola through the neighbours of each, which evens out tremor."""
+    wide = max(1, min(len(line) // 8, 8))  # samples on each side that the parabola is fitted to
     count = len(line)
-    if closed:  # the last sample is the first again
+    if closed:  # the last sample repeats the first
         line = np.concatenate([line[-1 - wide : -1], line, line[1 : 1 + wide]])
     if len(line) < 3:
         slopes = np.repeat(line[-1:] - line[:1], len(line), 0)

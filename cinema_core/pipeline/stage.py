@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
-from ..depth.user_models import model_key
+from ..depth.model_location import model_key
 from ..device import choose_device
 from ..shared.options import ROWS, BuildOptions
 from . import cache

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..depth.find import find_depth
 from ..depth.network import Prediction, infer
-from ..depth.user_models import load_inpainter
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
 from ..files.flow import read_flow
+from ..files.inpaint_model import load_inpainter
 from ..files.mask import read_mask
 from ..files.photo import LINEAR, read_photo
 from ..layers.split import Layers, split_layers
@@ -33,7 +33,8 @@ from ..points.sway import sway_points
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
 from ..shared.options import BuildOptions
-from ..shared.stroke_files import DEPTH_KINDS, read_strokes
+from ..shared.stroke_entries import DEPTH_KINDS
+from ..shared.stroke_files import read_strokes
 from . import stored
 from .stage import Cached, Stage
 from .stored import MotionField, PointFamily

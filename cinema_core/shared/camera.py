@@ -1,6 +1,6 @@
 """The pinhole camera of the photo, and camera paths. numpy only: Blender's process imports this module.
 
-Convention (every module follows it):
+Conventions of every module:
 
 * Core frame is OpenCV's: x right, y down, z into the scene, the photo's camera at the origin.
 * Pixel centres are at +0.5; a photo of W x H pixels spans [0, W] x [0, H]
@@ -8,8 +8,8 @@ Convention (every module follows it):
 * Depth is along +z, > 0, in scene units; the nearest visible content is at 1.
   Disparity is 1/depth and nothing else. Depth is never resized, disparity is.
 * Motion is px/frame of the working photo at nominal speed, displacement px, phase 0..1 of the loop.
-* Poses are 4x4 camera-to-world matrices in this frame. Blender's axes are (x, z, -y): the extension turns
-  them once, on the root object.
+* Poses are 4x4 camera-to-world matrices in this frame. Blender's axes are (x, z, -y): the extension converts once,
+  on the root object.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 
 from .errors import CinemaError
 
-# Number of frames of the paths of Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023 (its program).
+# Frames of the paths in the program of Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023.
 REFERENCE_FRAMES = {"up-down": 60, "zoom-in": 60, "side": 60, "circle": 90}
 PATHS = tuple(REFERENCE_FRAMES)
 UP_DOWN, ZOOM_IN, SIDE = 0.08, 0.24, 0.09  # amplitudes in scene units (the nearest content is at 1)
-CIRCLE = (0.04, 0.04, 0.09)
+CIRCLE = (0.04, 0.04, 0.09)  # amplitudes along x, y and z, scene units
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,15 @@ def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.
 
     Args:
         name: "still" or one of `PATHS`.
-        frames: Number of poses; None takes the reference's number.
-        loop: False gives the reference's path as it is (only "circle" of them closes). True gives a closed path
-            of the same amplitude: pose N would equal pose 0; "side", "up-down" and "zoom-in" start at the photo.
+        frames: Number of poses; None takes REFERENCE_FRAMES.
+        loop: False gives the reference's path, of which only "circle" is closed. True gives a closed path of the
+            same amplitude: pose N would equal pose 0, and "side", "up-down" and "zoom-in" start at the photo's camera.
 
     Returns:
         (N, 4, 4) float64 camera-to-world, core axes.
 
     Raises:
-        CinemaError: There is no such path, or frames < 1.
+        CinemaError: The name is unknown, or frames < 1.
 
     Source: amplitudes and parametrisation as in the program of Li et al. (CVPR 2023).
     """
@@ -97,25 +97,25 @@ def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.
 
 
 def are_rigid(poses: np.ndarray) -> bool:
-    """Whether (N, 4, 4) matrices turn and move, and do nothing else."""
+    """Whether (N, 4, 4) matrices are rotations with translations, without scale, shear or projection."""
     if not np.isfinite(poses).all():
         return False
-    turn = poses[:, :3, :3]
-    square = np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max() < 1e-3
-    return bool(square and (np.linalg.det(turn) > 0).all() and np.abs(poses[:, 3] - (0, 0, 0, 1)).max() < 1e-6)
+    rotation = poses[:, :3, :3]
+    orthonormal = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max() < 1e-3
+    return bool(orthonormal and (np.linalg.det(rotation) > 0).all() and np.abs(poses[:, 3] - (0, 0, 0, 1)).max() < 1e-6)
 
 
 def _centres(name: str, count: int, loop: bool) -> np.ndarray:
     """(N, 3) camera centres of a preset, scene units."""
-    turn = np.arange(count) / count
-    if name == "circle":  # two turns sideways in one period of depth: closed as it is
-        tau = 4 * turn - 2
+    phase = np.arange(count) / count
+    if name == "circle":  # two turns in x and y during one period in z: closed without changes
+        tau = 4 * phase - 2
         across, down, along = CIRCLE
         return np.stack([across * np.cos(np.pi * tau), down * np.sin(np.pi * tau), along * np.cos(np.pi * tau / 2)], 1)
     if loop:
-        amount = (1 - np.cos(2 * np.pi * turn)) / 2 if name == "zoom-in" else np.sin(2 * np.pi * turn)
+        amount = (1 - np.cos(2 * np.pi * phase)) / 2 if name == "zoom-in" else np.sin(2 * np.pi * phase)
     else:
-        line = np.linspace(0, 1, count)
-        amount = line if name == "zoom-in" else 2 * line - 1
+        ramp = np.linspace(0, 1, count)
+        amount = ramp if name == "zoom-in" else 2 * ramp - 1
     direction = {"up-down": (0, UP_DOWN, 0), "side": (SIDE, 0, 0), "zoom-in": (0, 0, ZOOM_IN)}[name]
     return amount[:, None] * np.array(direction)

@@ -1,9 +1,9 @@
-"""Breaking off the main thread's work from another thread, at a good moment only. Standard library only.
+"""Cancelling the main thread's work from another thread. Standard library only: Blender's process imports this package.
 
-A request that is cancelled ends by `Cancelled`, raised in the main thread wherever it is. Where it must not be, inside
-an import (a half-loaded extension module cannot be loaded again) or in a function marked `shielded` (publishing,
-writing a message), the interrupt waits. Code that swallows exceptions, such as a destructor, may swallow this one too:
-whoever asks repeats asking, see `Interrupts.nag`.
+A cancelled request ends with `Cancelled`, which is raised in the main thread at its current instruction. The interrupt
+waits while the main thread is inside an import (a half-loaded extension module cannot be loaded again) or inside a
+function marked `shielded` (publishing, writing a message). Code that swallows exceptions, such as a destructor, may
+swallow this one too; therefore `Interrupts.nag` repeats it.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ import time
 from collections.abc import Callable
 from types import CodeType, FrameType
 
-PAUSE = 0.05  # seconds between two tries
-# Only simulated, never sent by the system: Ctrl-C and a polite kill must not be taken for a cancelled request.
+PAUSE = 0.05  # seconds between two interrupts
+# Simulated in this process, not sent by the system. Not SIGINT: Ctrl-C must not look like a cancelled request.
 _SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)
 _SHIELDED: set[CodeType] = set()
 
 
 class Cancelled(BaseException):
-    """Work was broken off on demand; no `except Exception` stops it."""
+    """The user cancelled the work. Not an `Exception`, so that `except Exception` does not catch it."""
 
 
 def shielded(function: Callable) -> Callable:
-    """Mark a function in which, and in all that it calls, no interrupt is raised."""
+    """Mark a function: while it runs, no interrupt is raised in it or in the functions it calls."""
     _SHIELDED.add(function.__code__)
     return function
 
 
 class Interrupts:
-    """Raises `Cancelled` in the main thread. To be made there, once.
+    """Raises `Cancelled` in the main thread. Create one instance, in the main thread.
 
     Args:
-        wanted: Asked in the main thread and in others, without waiting: is what runs now to be broken off?
+        wanted: Whether the running work is to be cancelled. Called from several threads; must not block.
     """
 
     def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
-        self._nagging = threading.Lock()  # one at a time: whoever was interrupted has a pause to come to rest in
+        self._nagging = threading.Lock()  # one thread at a time, so that there is a pause after each interrupt
         signal.signal(_SIGNAL, self._handle)
 
     def nag(self) -> None:
-        """From another thread: interrupt the main thread until nothing is to be broken off any more."""
+        """Interrupt the main thread again and again until nothing is to be cancelled. Call it from another thread."""
         with self._nagging:
             while self._wanted():
                 _thread.interrupt_main(_SIGNAL)
                 time.sleep(PAUSE)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Runs in the main thread, between two steps of whatever it does."""
+        """The signal handler: Python runs it in the main thread, between two instructions."""
         if self._wanted() and not _is_shielded(frame):
             raise Cancelled
 

@@ -1,6 +1,6 @@
-"""The nouns that travel between the rooms. numpy only: Blender's process imports this module.
+"""Data classes that the rooms exchange. numpy only: Blender's process imports this module.
 
-Axes, pixel grid and units are those of the Convention block in :mod:`.camera`.
+Axes, pixel grid and units follow the conventions in :mod:`.camera`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .options import MAP_KINDS, BuildOptions  # noqa: F401
-
-FARTHEST = 100.0  # scene units; what lies beyond shows no parallax at any preset's amplitude
+FARTHEST = 100.0  # scene units; beyond it there is no visible parallax at any preset's amplitude
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -30,8 +28,8 @@ class Photo:
         alpha: (H, W) float32 coverage 0..1, or None when the file has none.
         name: File name, for reports.
         exif_focal: True when the focal length was read from the file.
-        file_size: (W, H) px of the file, upright; None where the photo is of no file.
-        linear: True when the file held linear light, which was cut off at white.
+        file_size: (W, H) px of the upright picture in the file; None when the photo is not from a file.
+        linear: True when the file held linear light; values brighter than white were clipped.
     """
 
     color: np.ndarray
@@ -56,14 +54,14 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class Depth:
-    """The photo's depth, and where it comes from.
+    """The photo's depth and its source.
 
     Attributes:
         values: (H, W) float32, scene units along z, the nearest content at 1.
         source: "file", "model" or "network".
-        detail: How it was read or what estimated it, for people.
-        licence: The model's, as far as it says so itself; "" without one.
-        warnings: What the user should know of it.
+        detail: How it was read or estimated, for the user.
+        licence: The model's licence as its model card states it; "" without a model.
+        warnings: Messages for the user.
     """
 
     values: np.ndarray
@@ -81,15 +79,16 @@ class Stroke:
     """One stroke that the user drew over the photo.
 
     Attributes:
-        kind: "motion" (direction and speed), "region" (encloses what flows), "sway" (encloses what swings to and fro),
-            "still" (closed: nothing in it moves; open: the motion is zero along it) or "outlet" (water may leave or
-            enter through the region's border along it). Of depth: "same_depth", "nearer", "farther" (what it runs over
-            is as far as, nearer or farther than where it starts), "horizon" (the ground's), and, each closed, "flat"
-            (a ground or water plane), "upright" (what stands on its foot) or "depth_sky" (infinitely far).
+        kind: Of motion: "motion" (direction and speed), "region" (encloses the flowing region), "sway" (encloses a
+            region that swings to and fro), "still" (closed: its area does not move; open: the motion is zero along
+            it) or "outlet" (water may leave or enter through the region's border along it). Of depth: "same_depth",
+            "nearer", "farther" (the surface under it is as far away as, nearer or farther than the one under its
+            first point), "horizon" (of the ground); and three kinds that are always closed: "flat" (a ground or water
+            plane), "upright" (an object that stands on its foot) and "depth_sky" (infinitely far).
         points: (N, 2) float32, px of the working photo, in drawing order.
         closed: True when the last point joins the first.
-        speed: Factor on the speed that the stroke's length stands for; of "nearer" and "farther", on the step of depth.
-        profile: (N,) float32 factor on the speed at every point, from pen pressure or radius; None is 1 all along.
+        speed: Factor on the speed that the stroke's length gives; for "nearer" and "farther", on the step of depth.
+        profile: (N,) float32 factor on the speed at every point, from pen pressure or radius; None means 1.
     """
 
     kind: str
@@ -133,16 +132,16 @@ class MovingPoints:
     """Points that follow trajectories of the motion field over one loop.
 
     Attributes:
-        position: (M, 3) float32, scene units; where displacement is counted from.
+        position: (M, 3) float32, scene units; the origin of displacement.
         displacement: (K + 1, M, 3) float32, scene units, at phases j / K.
         birth: (M,) float32, phase from which the point is shown.
-        death: (M,) float32, phase from which it is hidden again; 2 = never within the loop.
-        color0: (M, 3) float32, sRGB 0..1, the photo where the trajectory starts.
-        color1: (M, 3) float32, sRGB 0..1, the photo where it ends.
-        mean0: (M, 3) float32, sRGB 0..1, the blurred photo where it starts.
-        mean1: (M, 3) float32, sRGB 0..1, the blurred photo where it ends.
+        death: (M,) float32, phase from which it is hidden again; 2 = not within the loop.
+        color0: (M, 3) float32, sRGB 0..1, the photo's colour at the trajectory's start.
+        color1: (M, 3) float32, sRGB 0..1, the photo's colour at its end.
+        mean0: (M, 3) float32, sRGB 0..1, the blurred photo's colour at its start.
+        mean1: (M, 3) float32, sRGB 0..1, the blurred photo's colour at its end.
         radius_factor: (M,) float32, radius in pixel footprints.
-        cycles: (M,) int16, how often the point runs through its phases in one loop: fast water takes shorter paths.
+        cycles: (M,) int16, number of times the point runs through its phases in one loop; in fast water more than 1.
     """
 
     position: np.ndarray

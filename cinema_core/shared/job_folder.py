@@ -1,27 +1,26 @@
-"""A job folder: what a build leaves behind. Standard library and numpy only: Blender's process imports this module.
+"""A job folder: the files of a finished build. Standard library and numpy only: Blender's process imports this module.
 
-Files of a finished job (sizes H x W are the working photo's)::
+Its files (H x W is the size of the working photo)::
 
     report.json   quality report, what was built, the list of the job's files
-    timing.json   seconds and memory of the stages; the only file that two builds of one input do not share
+    timing.json   seconds and memory of the stages; the only file that differs between two builds of one input
     photo.png     working photo, 8 bit RGB
-    depth.npy     (H, W) float32, scene units; depth.json says where it comes from
-    depth_base.npy, depth_base.json  the same before strokes corrected it, where any did
+    depth.npy     (H, W) float32, scene units; depth.json names its source
+    depth_base.npy, depth_base.json  the same before depth strokes, where there are any
     motion.npy    (H, W, 2) float32, px/frame
     region.png    (H, W) 8 bit, 255 = moves
-    layers/*.png  what was inpainted
-    strokes.json  the strokes used, see `strokes`
-    points/*.npy  the points, an array a file, see `POINTS`
-    flow_preview.npz  the motion solved for after the build, see `pipeline.Studio.flow`
-    depth_preview.npz  the depth made after the build, see `commands.depth`
-    stages.json   which stage made these files of what, and layers.npz: read by `cache` alone
+    layers/*.png  inpainted pictures of the layers
+    strokes.json  the strokes used, see `stroke_files`
+    points/*.npy  the points, one array per file, see `POINTS`
+    flow_preview.npz  motion that was solved after the build
+    depth_preview.npz  depth that was estimated after the build
+    stages.json, layers.npz  intermediate results and their keys, for the next build: `pipeline.cache`
 
-A kill at any moment leaves the last good state. New files are first written to ``.staging-<pid>``. Publishing starts
-when the journal ``.commit.json`` appears, in one step; from then on the new state is complete, and whoever comes next
-(`recover`, called by every reader and writer) finishes the moves. Before that, the old state is untouched, and a
-staging folder whose writer died is removed by the next writer. One writer at a time holds ``.lock``, which the system
-gives back when the process dies. ``.cinemagraph.json`` lists the files that are the job's own; files of the user in
-the same folder are never touched.
+A process that is killed at any moment leaves a complete state. New files are first written to ``.staging-<pid>``.
+Publishing starts when the journal ``.commit.json`` appears, in one step. From then on the new state counts, and the
+next reader or writer finishes the moves (`recover`). Before that the old state is untouched, and the next writer
+removes a staging folder whose writer died. One writer at a time holds ``.lock``, which the system releases when the
+process dies. ``.cinemagraph.json`` lists the job's own files; the user's files in the same folder are not touched.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
     """Write arrays of `POINTS`, all or some, into a staged job.
 
     Args:
-        folder: As `Staging.path`.
+        folder: The staging folder, `Staging.path`.
         points: Arrays by name.
     """
     (folder / "points").mkdir(exist_ok=True)
@@ -68,10 +67,10 @@ def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
 
 
 def read_points(job: Path) -> dict[str, np.ndarray]:
-    """Map the points of a finished job: every array of `POINTS`, by name, all of one build.
+    """Memory-map the points of a finished job: every array of `POINTS` by name, all from one build.
 
-    The arrays are read from disk when they are used, and changing them changes nothing on disk. They stay as they are
-    when the job is built again; on Windows it cannot be while anybody holds them.
+    The arrays are read from disk on access, and changes to them are not written to disk. They keep their values when
+    the job is built again; on Windows that build fails while a process holds them.
 
     Raises:
         CinemaError: There is no finished job, or its files are damaged.
@@ -88,7 +87,7 @@ def read_points(job: Path) -> dict[str, np.ndarray]:
 
 
 def _map_points(job: Path) -> dict[str, np.ndarray]:
-    """Open all files between two publications, which takes a millisecond."""
+    """Open all files, again if another process has published in the meantime."""
     while True:
         recover(job)
         before = _stamp(job)
@@ -105,7 +104,7 @@ def _map_points(job: Path) -> dict[str, np.ndarray]:
 
 
 def _stamp(job: Path) -> tuple[int, int] | None:
-    """What every publication changes."""
+    """Inode and modification time of a file that every publication replaces; None without a build."""
     try:
         status = (job / OWNED).stat()
     except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""sRGB and linear light. numpy only: Blender's process imports this module. Source: IEC 61966-2-1."""
+"""Conversion between sRGB and linear light. numpy only: Blender's process imports this module.
+
+Source: IEC 61966-2-1.
+"""
 
 from __future__ import annotations
 

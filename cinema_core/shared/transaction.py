@@ -1,4 +1,4 @@
-"""Transactions on a job folder: staged files appear all at once or not at all."""
+"""Transactions on a job folder: staged files appear all at once or not at all. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,28 +17,29 @@ from .errors import CinemaError
 from .job_files import NAMES, REPORT, SCHEMA
 
 JOURNAL, _LOCK, OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
-_WAIT = 10.0  # seconds that a reader waits for another process to finish publishing, which takes milliseconds
+PUBLISHING_TIMEOUT = 10.0  # seconds that a reader waits for another process to publish, which takes milliseconds
 
 
 class Staging:
-    """Where a writer puts the new files.
+    """The folder into which a writer puts its new files.
 
     Attributes:
-        path: A folder laid out as the job; all that is in it at the end is published.
-        published: True from the moment from which the new state stands.
+        path: A folder laid out as the job; all files in it are published at the end.
+        published: True once the new state counts.
     """
 
     def __init__(self, job: Path, lock: _Lock, keep: bool) -> None:
         self.path = job / f"{_STAGING}{os.getpid()}"
         self.published = False
-        self._job, self._lock, self._keep, self._kept = job, lock, keep, set()
+        self._job, self._lock, self._keep = job, lock, keep
+        self._kept: set[str] = set()
 
     def keep(self, *names: str) -> None:
-        """Leave these files of the job as they are: they belong to the new state too."""
+        """Keep these files of the job: they belong to the new state as well."""
         self._kept.update(names)
 
     def publish(self) -> None:
-        """Publish now, before the ``with`` block ends, and let others write; nothing may be staged after it."""
+        """Publish before the ``with`` block ends, and release the lock; nothing may be staged afterwards."""
         _begin_publishing(self._job, self.path, _owned(self._job) if self._keep else self._kept)
         self.published = True
         _finish_publishing(self._job)
@@ -49,12 +51,11 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
     """Write a job: all files staged in the ``with`` block appear in `job` together, or none does.
 
     Args:
-        job: The job folder, made if need be.
-        keep: True leaves the job's other files as they are; False removes those that this block has neither staged
-            nor kept.
+        job: The job folder, created if it does not exist.
+        keep: True keeps the job's other files; False removes those that the block neither stages nor keeps.
 
     Raises:
-        CinemaError: The folder cannot be written, another process writes it, or files of the user are in the way.
+        CinemaError: The folder cannot be written, another process writes it, or the user's own files are in the way.
     """
     job = Path(job)
     made = _make_folder(job)
@@ -81,26 +82,26 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
 
 @shielded
 def _discard(job: Path, staging: Staging, made: bool) -> None:
-    if not (job / JOURNAL).exists():  # else it is just being published: the new state is complete, keep it
+    if not (job / JOURNAL).exists():  # with a journal the new state is complete: keep it
         shutil.rmtree(staging.path, ignore_errors=True)
         _remove_if_unused(job, made)
 
 
 def recover(job: Path) -> None:
-    """Finish what a killed writer was publishing; wait for a living one that is just publishing."""
+    """Finish the publishing of a killed writer; wait for a running one that is publishing."""
     job = Path(job)
-    give_up = time.monotonic() + _WAIT
+    deadline = time.monotonic() + PUBLISHING_TIMEOUT
     while (job / JOURNAL).exists():
         with _locked(job) as lock:
             if lock is not None:
                 return _settle(job)
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             raise CinemaError(f"Another build is writing to {job}", "Wait until it has finished")
         time.sleep(0.02)
 
 
 def _make_folder(job: Path) -> bool:
-    """True when the folder was not there before."""
+    """Create the folder; True when it did not exist before."""
     if job.exists() and not job.is_dir():
         raise CinemaError(f"{job} is a file", "Choose a folder for the output")
     made = not job.exists()
@@ -116,7 +117,7 @@ def _cannot_write(job: Path, error: OSError) -> CinemaError:
 
 
 class _Lock:
-    """The job's lock, held until it is given back."""
+    """The job's lock, held until it is released."""
 
     def __init__(self, handle: int) -> None:
         self._handle: int | None = handle
@@ -124,7 +125,7 @@ class _Lock:
     def release(self) -> None:
         if self._handle is not None:
             handle, self._handle = self._handle, None
-            os.close(handle)  # closing gives the lock back
+            os.close(handle)  # closing releases the lock
 
 
 @contextmanager
@@ -143,7 +144,7 @@ def _locked(job: Path) -> Iterator[_Lock | None]:
 
 def _try_lock(handle: int) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -152,22 +153,22 @@ def _try_lock(handle: int) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # A network folder without locks (ENOLCK, ENOTSUP) is no reason to refuse the work.
+        # Network folders may have no locks (ENOLCK, ENOTSUP); then work without one.
         return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True
 
 
 def _remove_if_unused(job: Path, made: bool) -> None:
-    """A failed first build leaves no folder behind."""
+    """Remove the folder that a failed first build created."""
     if made and [entry.name for entry in job.iterdir()] == [_LOCK] and os.name != "nt":  # Windows: the lock is open
         (job / _LOCK).unlink()
         job.rmdir()
 
 
 def _owned(job: Path) -> set[str]:
-    """Relative names of the files that earlier builds published here."""
+    """Relative names of the files that earlier builds published in the folder."""
     names: set[str] = set()
-    for record in (OWNED, REPORT):  # the report too: a copy of the folder may have lost its hidden files
+    for record in (OWNED, REPORT):  # two records: copying may have lost the hidden one
         try:
             content = json.loads((job / record).read_text(encoding="utf-8"))
             if content["schema"] == SCHEMA:
@@ -178,7 +179,7 @@ def _owned(job: Path) -> set[str]:
 
 
 def _inside(name: str) -> str:
-    """Refuse a name that leads out of the job folder; the folder may come from somebody else."""
+    """Refuse a name that leads out of the job folder, which another person may have written."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
         raise ValueError(f"{name!r} is not a file of the job")
@@ -186,7 +187,7 @@ def _inside(name: str) -> str:
 
 
 def _check_foreign(job: Path, names: tuple[str, ...] | list[str]) -> None:
-    """Refuse to overwrite a file that no build of ours has written."""
+    """Refuse to overwrite a file that was not written by a build."""
     owned = _owned(job)
     for name in names:
         folders = [job / parent for parent in PurePosixPath(name).parents if str(parent) != "."]
@@ -205,7 +206,7 @@ def _staged_files(staging: Path) -> list[str]:
 
 @shielded
 def _begin_publishing(job: Path, staging: Path, kept: set[str]) -> None:
-    """Write the journal. Everything that can go wrong goes wrong before it appears."""
+    """Write the journal. All checks and writes that may fail come before it appears."""
     files = _staged_files(staging)
     _check_foreign(job, files)
     before = _owned(job)
@@ -230,7 +231,7 @@ def _list_files_in_report(staging: Path, files: list[str]) -> None:
 
 @shielded
 def _settle(job: Path) -> None:
-    """Finish what a dead writer began. Only for the holder of the lock, so no staging folder here is alive."""
+    """Finish the publishing of a dead writer. The caller holds the lock, so every staging folder is abandoned."""
     if (job / JOURNAL).exists():
         _finish_publishing(job)
     for folder in job.glob(_STAGING + "*"):
@@ -239,18 +240,18 @@ def _settle(job: Path) -> None:
 
 @shielded
 def _finish_publishing(job: Path) -> None:
-    """Carry out the journal; may be repeated from any point."""
+    """Carry out the journal. It may have been interrupted and is then repeated from its beginning."""
     staging, files, remove = _read_journal(job)
     try:
         for name in files:
-            if (staging / name).exists():  # else an earlier try has moved it
+            if (staging / name).exists():  # otherwise an interrupted attempt has moved it
                 (job / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, job / name)
         for name in remove:
             (job / name).unlink(missing_ok=True)
             _remove_empty_folders(job, (job / name).parent)
         (job / JOURNAL).unlink()
-    except OSError as error:  # on Windows: a program has one of the files open
+    except OSError as error:  # on Windows: another program has one of the files open
         raise CinemaError(
             f"Cannot replace files in {job} ({error.strerror or error})",
             "Close the program that uses them; the new build appears the next time the folder is used",

@@ -44,7 +44,7 @@ from cinema_core.pipeline.stages import Stages
 from cinema_core.pipeline.timing import peak_memory
 from cinema_core.points.merge import count_points
 from cinema_core.shared.camera import Camera, camera_path
-from cinema_core.shared.data import BuildOptions
+from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
 POINT_SIZE = 1.4

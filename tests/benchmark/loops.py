@@ -34,7 +34,8 @@ from cinema_core.pipeline.stages import Request, Stages
 from cinema_core.points.moving import join_points, moving_points
 from cinema_core.points.still import still_points
 from cinema_core.points.sway import sway_points
-from cinema_core.shared.data import BuildOptions, MovingPoints, StillPoints
+from cinema_core.shared.data import MovingPoints, StillPoints
+from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
 PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)

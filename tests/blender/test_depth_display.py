@@ -285,12 +285,12 @@ def test_licences_are_shown(addon, placed, tmp_path):
     settings.depth_model = "depth-anything/Depth-Anything-V2-Large-hf"
     assert "NC" in settings.depth_licence
     settings.depth_model = "somebody/something"
-    assert settings.depth_licence == models.UNKNOWN
+    assert settings.depth_licence == models.NOT_STATED
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     settings.depth_model = str(folder)
-    assert settings.depth_licence == models.UNKNOWN
+    assert settings.depth_licence == models.NOT_STATED
     (folder / "README.md").write_text("---\nlicense: mit\ntags: []\n---\n# A model")
     bpy.ops.cinemagraph.choose_model(filepath=str(folder / "config.json"))
     assert (settings.depth_model, settings.depth_licence, settings.depth_source) == (str(folder), "mit", "MODEL")

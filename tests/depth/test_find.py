@@ -8,8 +8,9 @@ from pictures import landscape
 from cinema_core.depth.find import estimate_depth, find_depth, read_depth
 from cinema_core.depth.network import Prediction
 from cinema_core.files.depth_map import write_depth
-from cinema_core.shared.data import FARTHEST, BuildOptions, Photo
+from cinema_core.shared.data import FARTHEST, Photo
 from cinema_core.shared.errors import CinemaError
+from cinema_core.shared.options import BuildOptions
 
 WIDTH, HEIGHT = 96, 64
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import cv2
 import numpy as np
 import pytest
 import torch
 from pictures import landscape
+from safetensors.numpy import load_file
 
 from cinema_core.depth import network
 from cinema_core.depth.network import STRIDE, WEIGHTS, DepthNetwork, load_network, predict, sharpen_steps
 from cinema_core.depth.sky import segment_sky
-from cinema_core.files.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture(scope="module")
@@ -24,42 +22,6 @@ def untrained() -> DepthNetwork:
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height).random((height, width, 3), np.float32)
-
-
-def test_tensors_come_back(tmp_path):
-    arrays = {
-        "b": np.arange(6, dtype=np.float32).reshape(2, 3),
-        "a": np.float16([1.5]),
-        "none": np.zeros((0, 4), np.float32),
-    }
-    write_tensors(tmp_path / "a", arrays)
-    found = read_tensors(tmp_path / "a")
-    assert found.keys() == arrays.keys()
-    assert all(np.array_equal(found[n], arrays[n]) and found[n].dtype == arrays[n].dtype for n in arrays)
-
-
-def test_the_same_tensors_give_the_same_file(tmp_path):
-    first, second = np.ones(3, np.float32), np.zeros(2, np.float16)
-    write_tensors(tmp_path / "a", {"x": first, "y": second})
-    write_tensors(tmp_path / "b", {"y": second, "x": first})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-@pytest.mark.parametrize("kept", [0, 7, 20, -1])
-def test_half_a_file_is_refused(tmp_path, kept):
-    write_tensors(tmp_path / "a", {"x": np.ones((3, 3), np.float32)})
-    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:kept])
-    with pytest.raises(ValueError):
-        read_tensors(tmp_path / "a")
-
-
-@pytest.mark.parametrize("change", [{"dtype": "I64"}, {"shape": [5]}, {"data_offsets": [0, 400]}])
-def test_a_header_that_does_not_fit_is_refused(tmp_path, change):
-    entry = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | change
-    text = json.dumps({"x": entry}).encode()
-    (tmp_path / "a").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
-    with pytest.raises(ValueError):
-        read_tensors(tmp_path / "a")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +85,7 @@ def test_the_same_photo_gives_the_same_depth(untrained):
 
 def test_the_weights_fit_the_package():
     assert WEIGHTS.stat().st_size <= 12e6
-    assert all(values.dtype == np.float16 for values in read_tensors(WEIGHTS).values())
+    assert all(values.dtype == np.float16 for values in load_file(WEIGHTS).values())
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 480)])

@@ -1,24 +1,32 @@
-"""Models that users have: tiny ones, made here with random weights, in every form that is read."""
+"""Depth models that users have: tiny ones with random weights, in every supported form."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import socket
 import struct
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import torch
 
-from cinema_core.depth import find as depth_module
 from cinema_core.depth import user_models
-from cinema_core.depth.find import depth_key, find_depth
-from cinema_core.depth.user_models import DEFAULT_MODEL, find_model, fit_size, infer_depth, load_inpainter, model_key
-from cinema_core.files.model import NOT_STATED, find_licence
-from cinema_core.shared.data import BuildOptions, Photo
+from cinema_core.depth.find import find_depth
+from cinema_core.depth.model_location import find_model, model_key
+from cinema_core.depth.user_models import DEFAULT_MODEL, fit_size, infer_depth
+from cinema_core.shared.data import Photo
 from cinema_core.shared.errors import CinemaError
+from cinema_core.shared.licence import NOT_STATED
+from cinema_core.shared.options import BuildOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 WIDTH, HEIGHT = 120, 80
@@ -31,19 +39,20 @@ def photo() -> Photo:
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch, tmp_path) -> None:
-    """No module may reach out; the hub cache is an empty folder."""
+    """No module may use the network; the Hugging Face cache is an empty folder."""
+    from huggingface_hub import constants
 
     def refuse(*_: object) -> None:
-        raise AssertionError("the network was asked")
+        raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 @pytest.fixture(scope="module")
 def anything(tmp_path_factory) -> Path:
-    """A folder as of Depth Anything, with untrained weights."""
+    """A folder of Depth Anything's form, with untrained weights."""
     transformers = pytest.importorskip("transformers")
     backbone = transformers.Dinov2Config(
         hidden_size=24, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=70, patch_size=14,
@@ -56,7 +65,7 @@ def anything(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("anything")
     torch.manual_seed(3)
     model = transformers.DepthAnythingForDepthEstimation(config)
-    for parameter in model.parameters():  # as it starts, it gives the same depth everywhere
+    for parameter in model.parameters():  # with its initial weights it returns one depth everywhere
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
     torch.nn.init.constant_(model.head.conv3.bias, 5.0)
@@ -83,9 +92,6 @@ def script(path: Path, module: torch.nn.Module) -> Path:
     return path
 
 
-# Depth: transformers
-
-
 def test_a_folder_of_transformers_estimates_depth(anything, photo):
     found = find_depth(photo, None, BuildOptions(depth_model=str(anything)))
     assert found.values.shape == (HEIGHT, WIDTH) and found.values.min() == 1 and np.isfinite(found.values).all()
@@ -93,13 +99,17 @@ def test_a_folder_of_transformers_estimates_depth(anything, photo):
 
 
 def test_the_model_sees_the_photo_as_it_was_trained_to(anything, photo, monkeypatch):
-    """Its own size, the photo's aspect, ImageNet's colours: as the library's own preparation makes it, but for rounding."""
+    """Its own size, the photo's aspect, ImageNet's normalisation: the library's own preparation, up to rounding."""
     import transformers
 
     seen = []
     forward = transformers.DepthAnythingForDepthEstimation.forward
-    monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward",
-                        lambda self, pixel_values: seen.append(pixel_values) or forward(self, pixel_values=pixel_values))  # fmt: skip
+
+    def watched(self, pixel_values):
+        seen.append(pixel_values)
+        return forward(self, pixel_values=pixel_values)
+
+    monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward", watched)
     estimate = infer_depth(photo.color, str(anything))
     assert seen[0].shape == (1, 3, 70, 112) and estimate.kind == "disparity"  # 105 px are 7.5 patches
     mean = (photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]
@@ -134,21 +144,132 @@ def test_a_model_in_the_hub_cache_is_found_by_its_name(anything, tmp_path, photo
     assert found.licence == "apache-2.0" and found.detail.startswith(DEFAULT_MODEL)
 
 
+def test_a_model_without_weights_in_the_hub_cache_is_not_found(anything, tmp_path):
+    home = tmp_path / "hub" / "models--someone--model"
+    folder = copy(anything, home / "snapshots" / "abc")
+    (folder / "model.safetensors").unlink()
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("abc")
+    with pytest.raises(CinemaError, match="not on this computer"):
+        find_model("someone/model")
+
+
+@pytest.mark.parametrize("name", ["some one/model", "someone/a:b", "someone/..", "-/-"])
+def test_impossible_names_are_not_on_this_computer(name):
+    with pytest.raises(CinemaError, match="not on this computer"):
+        find_model(name)
+
+
 def test_only_a_download_asks_the_hub(tmp_path, monkeypatch):
-    hub = pytest.importorskip("huggingface_hub")
+    import huggingface_hub
+    from huggingface_hub import constants
+
     asked = []
+    snapshot_download = huggingface_hub.snapshot_download
 
     def fetch(name, **given):
-        asked.append((name, given["cache_dir"], hub.constants.HF_HUB_OFFLINE))
+        if given.get("local_files_only"):
+            return snapshot_download(name, **given)
+        asked.append((name, constants.HF_HUB_OFFLINE))
         raise OSError("no route to the hub\nand more")
 
-    monkeypatch.setattr(hub, "snapshot_download", fetch)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     with pytest.raises(CinemaError, match="not on this computer"):
         find_model("someone/model")
     assert not asked
     with pytest.raises(CinemaError, match="could not be fetched .no route to the hub."):
         find_model("someone/model", download=True)
-    assert asked == [("someone/model", tmp_path / "hub", False)] and hub.constants.HF_HUB_OFFLINE
+    assert asked == [("someone/model", False)] and constants.HF_HUB_OFFLINE
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub with one model, someone/model, whose files are in `folder`; keeps the requests in `asked`."""
+
+    folder: Path
+    asked: list[str]
+    COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        self.asked.append(path)
+        if path == "/api/models/someone/model" or path.startswith("/api/models/someone/model/revision/"):
+            names = [{"rfilename": file.name} for file in sorted(self.folder.iterdir())]
+            self.send({"id": "someone/model", "modelId": "someone/model", "sha": self.COMMIT, "siblings": names,
+                       "private": False, "tags": [], "downloads": 0, "likes": 0})  # fmt: skip
+        elif path.startswith("/api/models/someone/model/tree/"):
+            self.send([{"type": "file", "path": file.name, "size": file.stat().st_size, "oid": f"{number:040x}"}
+                       for number, file in enumerate(sorted(self.folder.iterdir()))])  # fmt: skip
+        elif path.startswith(f"/someone/model/resolve/{self.COMMIT}/"):
+            content = (self.folder / path.rpartition("/")[2]).read_bytes()
+            self.send(content, {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": self.COMMIT})
+        else:
+            self.send({"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}, 404)
+
+    do_HEAD = do_GET
+
+    def send(self, content: object, headers: dict[str, str] = {}, status: int = 200) -> None:  # noqa: B006
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(anything) -> Iterator[ThreadingHTTPServer]:
+    """A server on this computer that answers as the hub does."""
+    Hub.folder, Hub.asked = anything, []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def find_in_new_process(cache: Path, hub_url: str, model: str, download: bool) -> str:
+    """The place that `find_model` returns, or its error, with a hub and an empty cache of its own."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
+    environment |= {"HF_ENDPOINT": hub_url, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run([sys.executable, "-c", FIND, model, str(int(download))], env=environment, capture_output=True,
+                          text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+FIND = """
+import sys
+from cinema_core.depth.model_location import find_model
+from cinema_core.shared.errors import CinemaError
+try:
+    print(find_model(sys.argv[1], sys.argv[2] == "1"))
+except CinemaError as error:
+    print(error)
+"""
+
+
+def test_a_model_is_downloaded_once_and_then_found_without_the_hub(anything, hub, tmp_path):
+    url = f"http://127.0.0.1:{hub.server_address[1]}"
+    assert "not on this computer" in find_in_new_process(tmp_path, url, "someone/model", False)
+    assert not Hub.asked
+    folder = Path(find_in_new_process(tmp_path, url, "someone/model", True))
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json", "README.md"):
+        assert (folder / name).read_bytes() == (anything / name).read_bytes()
+    count = len(Hub.asked)
+    for download in (False, True):
+        assert find_in_new_process(tmp_path, url, "someone/model", download) == str(folder)
+    assert len(Hub.asked) == count
+
+
+def test_a_download_that_fails_says_why(hub, tmp_path):
+    url = f"http://127.0.0.1:{hub.server_address[1]}"
+    for name, address in (("someone/other", url), ("someone/model", "http://127.0.0.1:9")):  # unknown; no hub
+        text = find_in_new_process(tmp_path, address, name, True)
+        assert text.startswith(f"The model {name} could not be fetched (") and text.endswith("give a model's folder.")
 
 
 def test_without_transformers_it_says_how_to_get_it(anything, photo, monkeypatch):
@@ -192,14 +313,11 @@ def test_weights_that_are_missing_are_not_made_up(anything, tmp_path, photo):
 @pytest.mark.parametrize("shape", [(3000, 4000), (4000, 3000), (500, 4000), (80, 120), (20, 4000)])
 def test_large_photos_are_seen_at_the_models_size(shape):
     width, height = fit_size(shape, 518, 14)
-    assert width % 14 == height % 14 == 0 and width * height < 1.1 * user_models.LARGEST * 518**2
+    assert width % 14 == height % 14 == 0 and width * height < 1.1 * user_models.LARGEST_AREA * 518**2
     if max(shape) / min(shape) < 2.4:
         assert min(width, height) == pytest.approx(518, abs=7) and width / height == pytest.approx(
             shape[1] / shape[0], rel=0.03
         )
-
-
-# Depth: single files
 
 
 def test_a_torchscript_file_estimates_depth(tmp_path, photo):
@@ -263,11 +381,19 @@ def test_an_onnx_file_estimates_depth_at_its_own_size(tmp_path, photo):
     assert estimate.values.shape == (48, 64) and estimate.values.mean() == pytest.approx(mean, abs=0.02)
 
 
+def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(CinemaError, match="onnxruntime is not installed in|does not start") as error:
+        infer_depth(photo.color, str(onnx(tmp_path / "mean.onnx", (48, 64))))
+    assert "pip install onnxruntime" in error.value.hint
+
+
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
         ("a.pt", b"garbage", "not a TorchScript model"), ("a.pt", b"", "not a TorchScript model"),
-        ("a.onnx", b"garbage", "not an ONNX model"), ("a.onnx", b"", "not an ONNX model"), ("a.txt", b"x", "not a model"),
+        ("a.onnx", b"garbage", "not an ONNX model"), ("a.onnx", b"", "not an ONNX model"),
+        ("a.txt", b"x", "not a model"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_models_say_so(tmp_path, photo, name, content, text):
@@ -285,85 +411,25 @@ def test_models_that_are_not_there_say_so(photo, name):
 
 def test_a_model_that_gives_something_else_says_so(tmp_path, photo):
     class Wrong(torch.nn.Module):
-        def __init__(self, what: str):
+        def __init__(self, output: str):
             super().__init__()
-            self.what = what
+            self.output = output
 
         def forward(self, x):
-            if self.what == "vector":
+            if self.output == "vector":
                 return x.mean((2, 3))
-            if self.what == "nan":
+            if self.output == "nan":
                 return x.mean(1) / 0 * 0
             raise RuntimeError("it takes text")
 
-    for what, text in (("vector", "not one depth a pixel"), ("nan", "no finite depth"), ("text", "cannot be run")):
+    for output, text in (("vector", "not one depth per pixel"), ("nan", "no finite depth"), ("text", "cannot be run")):
         with pytest.raises(CinemaError, match=text):
-            infer_depth(photo.color, str(script(tmp_path / f"{what}.pt", Wrong(what))))
+            infer_depth(photo.color, str(script(tmp_path / f"{output}.pt", Wrong(output))))
 
 
-def test_a_depth_is_made_anew_when_its_model_changes(tmp_path, monkeypatch):
+def test_the_key_of_a_model_changes_with_its_file(tmp_path):
     path = script(tmp_path / "a.pt", rows())
-    options = BuildOptions(depth_model=str(path))
-    first = depth_key(None, options)
-    assert first == depth_key(None, options) != depth_key(None, BuildOptions())
+    first = model_key(str(path))
+    assert model_key(str(path)) == first
     path.write_bytes(path.read_bytes() + b" ")
-    assert depth_key(None, options) != first and model_key("none/here") == model_key("none/here")
-    monkeypatch.setattr(depth_module, "model_key", lambda name: pytest.fail("a given depth needs no model"))
-    assert depth_key("digest", options) == depth_key("digest", BuildOptions())
-
-
-@pytest.mark.parametrize(
-    ("card", "licence"),
-    [
-        ("---\nlicense: apache-2.0\n---\n", "apache-2.0"), ("---\ntags: [a]\nlicense: 'mit'  # yes\n---\n", "mit"),
-        ("---\nlicense: other\nlicense_name: apple-amlr\n---\n", "apple-amlr"),
-        ("# Model\nlicense: mit\n", NOT_STATED), ("", NOT_STATED), (None, NOT_STATED),
-    ],
-)  # fmt: skip
-def test_the_licence_is_what_the_card_states(tmp_path, card, licence):
-    if card is not None:
-        (tmp_path / "README.md").write_text(card)
-    assert find_licence(tmp_path) == licence
-
-
-# Inpainting
-
-
-class Lama(torch.nn.Module):
-    """Fills with the mean of what is known; needs multiples of 8, and tells what it was given."""
-
-    def __init__(self, scale: float = 1.0):
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, image, mask):
-        assert image.shape[2] % 8 == 0 and image.shape[3] % 8 == 0 and image.shape[2] <= 1024 and image.shape[3] <= 1024
-        known = 1 - mask
-        mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
-        return (image * known + mean * mask) * self.scale
-
-
-@pytest.mark.parametrize("scale", [1.0, 255.0])
-@pytest.mark.parametrize("shape", [(80, 120), (81, 119), (7, 9), (200, 1500)])
-def test_holes_are_filled_and_nothing_else_is_touched(tmp_path, shape, scale):
-    image = np.full((*shape, 3), (0.2, 0.5, 0.8), np.float32)
-    mask = np.zeros(shape, bool)
-    mask[2:5, 3:6] = True
-    image[mask] = 1
-    image[0, 0] = 0.3
-    filled = load_inpainter(script(tmp_path / "lama.pt", Lama(scale)))(image, mask)
-    assert filled.dtype == np.float32 and np.array_equal(filled[~mask], image[~mask])
-    assert np.abs(filled[mask] - (0.2, 0.5, 0.8)).max() < 0.02
-
-
-def test_without_holes_the_model_is_not_asked(tmp_path):
-    image = np.zeros((16, 16, 3), np.float32)
-    assert load_inpainter(script(tmp_path / "lama.pt", rows()))(image, np.zeros((16, 16), bool)) is image
-
-
-def test_a_model_of_another_form_says_so(tmp_path):
-    fill = load_inpainter(script(tmp_path / "rows.pt", rows()))
-    with pytest.raises(CinemaError, match="does not take image and mask"):
-        fill(np.zeros((16, 16, 3), np.float32), np.ones((16, 16), bool))
-    with pytest.raises(CinemaError, match="not an inpainting model"):
-        load_inpainter(tmp_path / "a.safetensors")
+    assert model_key(str(path)) != first and model_key("none/here") == model_key("none/here")

@@ -1,4 +1,4 @@
-"""Motion fields in files: there and back, scaled, and files that cannot be used."""
+"""Motion fields in files: written and read back, scaled, and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def flow() -> np.ndarray:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_there_and_back_bit_for_bit(tmp_path, flow, form):
+def test_a_written_flow_is_read_back_exactly(tmp_path, flow, form):
     write_flow(tmp_path / f"motion{form}", flow)
     read = read_flow(tmp_path / f"motion{form}", SIZE)
     assert read.dtype == np.float32
@@ -31,7 +31,7 @@ def test_there_and_back_bit_for_bit(tmp_path, flow, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_odd_size_is_no_matter(tmp_path, form):
+def test_odd_sizes(tmp_path, form):
     flow = np.random.default_rng(0).normal(size=(7, 13, 2)).astype(np.float32)
     write_flow(tmp_path / f"motion{form}", flow)
     np.testing.assert_array_equal(read_flow(tmp_path / f"motion{form}", (13, 7)), flow)
@@ -98,7 +98,7 @@ def test_another_aspect(tmp_path, flow, form):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kept", [0, 3, 11, 100, 0.5, 0.9])
-def test_cut_short_anywhere(tmp_path, flow, form, kept):
+def test_a_truncated_file(tmp_path, flow, form, kept):
     path = tmp_path / f"motion{form}"
     write_flow(path, flow)
     data = path.read_bytes()
@@ -130,15 +130,15 @@ def bad_files(folder: Path) -> dict[str, bytes]:
     ("name", "text"),
     [
         ("magic.flo", "not a .flo file"),
-        ("huge.flo", "makes no sense"),
-        ("negative.flo", "makes no sense"),
+        ("huge.flo", "not possible"),
+        ("negative.flo", "not possible"),
         ("words.npy", "not a readable .npy"),
         ("objects.npy", "not a readable .npy"),
         ("grey.npy", "20 x 32, not height x width x 2"),
         ("complex.npy", "not height x width x 2"),
         ("empty.npy", "is empty"),
         ("words.exr", "not a readable OpenEXR"),
-        ("one.exr", "only one channel"),
+        ("one.exr", "lacks the channels R and G of a motion field; it has Y"),
         ("words.exr.txt", "not a motion field"),
         ("none.flo", "There is no motion field"),
     ],

@@ -1,9 +1,8 @@
-"""Every kind of picture file, written by the tests and read back."""
+"""Picture files of every supported kind, written by the tests and read back."""
 
 from __future__ import annotations
 
 import io
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from cinema_core.files.exr import encode_channels
 from cinema_core.files.photo import read_photo, write_png
 from cinema_core.shared.errors import CinemaError
 
@@ -34,9 +34,6 @@ def error_of(path: Path, **options) -> str:
         read_photo(path, **options)
     assert caught.value.hint
     return caught.value.text
-
-
-# What is in the file comes back
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff"])
@@ -125,7 +122,7 @@ def test_cmyk_jpeg(tmp_path):
 
 
 def test_display_p3_becomes_srgb(tmp_path, pixels):
-    # A profile whose red and blue are swapped is not sRGB, and one can see whether it was applied.
+    # In this profile red and blue are swapped, so that the result shows whether it was applied.
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     for old, new in ((b"rXYZ", b"tmp1"), (b"bXYZ", b"rXYZ"), (b"tmp1", b"bXYZ")):
         profile[:] = bytes(profile).replace(old, new, 1)
@@ -136,8 +133,6 @@ def test_display_p3_becomes_srgb(tmp_path, pixels):
     photo = read_photo(save(tmp_path / "srgb.png", pixels, icc_profile=exact))
     np.testing.assert_allclose(photo.color, pixels / 255, atol=EXACT)
 
-
-# EXIF
 
 UPRIGHT = {
     1: lambda image: image,
@@ -188,9 +183,6 @@ def test_focal_length_without_exif_and_given(tmp_path, pixels):
     assert read_photo(path, focal=123.5).focal == 123.5
 
 
-# Size
-
-
 def test_scaled_down_by_area(tmp_path, pixels):
     photo = read_photo(save(tmp_path / "photo.png", pixels), max_side=40)
     expected = pixels.reshape(30, 4, 40, 4, 3).mean((1, 3)) / 255
@@ -224,9 +216,6 @@ def test_100_megapixels_stay_within_memory(tmp_path):
     assert (width, height) == (1920, 1440)
     assert mean == pytest.approx(0.4, abs=0.01)
     assert peak < 1.5e9
-
-
-# Files that cannot be used
 
 
 def test_missing_file(tmp_path):
@@ -283,7 +272,9 @@ def test_floats_are_linear_light(tmp_path, pixels, suffix, grey):
     light = linear(pixels)
     light[0, 0], light[0, 1], light[0, 2] = 9, np.nan, -1
     stored = light[..., 0] if grey else light[..., ::-1]
-    options = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tiff" else []  # else OpenCV rounds colours to LogLuv
+    options = (
+        [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tiff" else []
+    )  # otherwise OpenCV rounds colours to LogLuv
     assert cv2.imwrite(str(tmp_path / f"a{suffix}"), stored, options)
     photo = read_photo(tmp_path / f"a{suffix}")
     assert photo.linear and np.abs(photo.color - pixels / 255)[1:].max() < 1e-4
@@ -292,7 +283,7 @@ def test_floats_are_linear_light(tmp_path, pixels, suffix, grey):
 
 
 def test_an_exr_of_distances_is_no_photo(tmp_path):
-    write_exr(tmp_path / "z.exr", {"Z": np.ones((32, 32), np.float32)})
+    (tmp_path / "z.exr").write_bytes(encode_channels({"Z": np.ones((32, 32), np.float32)}))
     assert "only Z" in error_of(tmp_path / "z.exr")
 
 
@@ -300,34 +291,16 @@ def test_the_combined_picture_of_a_layered_exr(tmp_path, pixels):
     light = linear(pixels)
     alpha = np.full(pixels.shape[:2], 0.5, np.float32)
     layers = {f"Scene.Combined.{name}": light[..., number] * 0.5 for number, name in enumerate("RGB")}
-    write_exr(tmp_path / "a.exr", layers | {"Scene.Combined.A": alpha, "Scene.Normal.X": alpha})
+    (tmp_path / "a.exr").write_bytes(encode_channels(layers | {"Scene.Combined.A": alpha, "Scene.Normal.X": alpha}))
     photo = read_photo(tmp_path / "a.exr")
     assert np.abs(photo.color - pixels / 255).max() < 1e-4 and np.abs(photo.alpha - 0.5).max() < 1e-4
 
 
 @pytest.mark.parametrize("length", [4, 60, 300, -500])
 def test_a_damaged_exr(tmp_path, pixels, length):
-    write_exr(tmp_path / "a.exr", {name: linear(pixels)[..., 0] for name in "RGB"})
-    (tmp_path / "a.exr").write_bytes((tmp_path / "a.exr").read_bytes()[:length])
+    data = encode_channels({name: linear(pixels)[..., 0] for name in "RGB"})
+    (tmp_path / "a.exr").write_bytes(data[:length])
     assert "damaged" in error_of(tmp_path / "a.exr")
-
-
-def write_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
-    """Scanlines without compression, as of the format's description."""
-
-    def attribute(name: str, kind: str, value: bytes) -> bytes:
-        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
-
-    names = sorted(channels)
-    height, width = channels[names[0]].shape
-    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
-    listed = b"".join(name.encode() + b"\0" + struct.pack("<iIii", 2, 0, 1, 1) for name in names) + b"\0"
-    header = b"\x76\x2f\x31\x01" + struct.pack("<i", 2) + attribute("channels", "chlist", listed)
-    header += attribute("compression", "compression", b"\0") + attribute("dataWindow", "box2i", window) + b"\0"
-    rows = [b"".join(channels[name][y].astype("<f4").tobytes() for name in names) for y in range(height)]
-    chunks = [struct.pack("<ii", y, len(row)) + row for y, row in enumerate(rows)]
-    starts = len(header) + 8 * height + np.cumsum([0, *map(len, chunks[:-1])])
-    path.write_bytes(header + starts.astype("<u8").tobytes() + b"".join(chunks))
 
 
 def test_too_many_pixels(tmp_path):
@@ -344,9 +317,6 @@ def test_too_small(tmp_path, size):
 def test_any_file_name(tmp_path, pixels):
     path = save(tmp_path / "Fjällräven 滝 🌊 100%.png", pixels)
     assert read_photo(path).name == path.name
-
-
-# Writing
 
 
 def test_written_png_comes_back(tmp_path, pixels):

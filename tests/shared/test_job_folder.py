@@ -1,4 +1,4 @@
-"""Job folders: all of a build appears or nothing, whatever kills the writer; files of the user stay."""
+"""Job folders: a build appears completely or not at all, also when its writer is killed; the user's files stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from cinema_core.shared import job_files, job_folder, transaction
 from cinema_core.shared.errors import CinemaError
 
-# Writes a build of files that all hold argv[2]; argv[3] names the moment at which it stops to be killed.
+# Writes a build whose files all hold argv[2]; stops at the moment that argv[3] names, in order to be killed there.
 WRITER = """
 import os, sys, time
 from pathlib import Path
@@ -61,7 +61,7 @@ def write(job: Path, text: str) -> None:
 
 
 def assert_is(job: Path, text: str) -> None:
-    """Every published file is of the build `text`, and nothing else lies around."""
+    """Every published file is of the build `text`, and there are no other files."""
     assert job_folder.read_report(job)["text"] == text
     names = {path.relative_to(job).as_posix() for path in job.rglob("*") if path.is_file()}
     expected = {"photo.png", "strokes.json", "layers/1.png", f"layers/{text}.png"}
@@ -85,13 +85,10 @@ def points(still: int = 4, moving: int = 3, keys: int = 2) -> dict[str, np.ndarr
 
 
 def write_arrays(job: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Points as somebody else might write them."""
+    """Points as another program might write them."""
     (job / "points").mkdir()
     for name, array in arrays.items():
         np.save(job / "points" / f"{name}.npy", array)
-
-
-# Publishing
 
 
 def test_published_together(tmp_path):
@@ -144,9 +141,9 @@ def test_published_before_the_end(tmp_path):
             (staging.path / "photo.png").write_text("one")
             staging.publish()
             assert (tmp_path / "job" / "photo.png").read_text() == "one"
-            with transaction.stage(tmp_path / "job", keep=True) as another:  # it is free for others by now
+            with transaction.stage(tmp_path / "job", keep=True) as another:  # the lock is free again
                 (another.path / "strokes.json").write_text("two")
-            1 / 0
+            raise ZeroDivisionError
     assert {path.name for path in (tmp_path / "job").iterdir()} == {
         ".lock",
         ".cinemagraph.json",
@@ -167,14 +164,14 @@ def test_error_leaves_the_last_build(tmp_path):
     with pytest.raises(ZeroDivisionError):
         with transaction.stage(tmp_path) as staging:
             (staging.path / "photo.png").write_text("two")
-            1 / 0
+            raise ZeroDivisionError
     assert_is(tmp_path, "one")
 
 
 def test_error_in_the_first_build_leaves_no_folder(tmp_path):
     with pytest.raises(ZeroDivisionError):
         with transaction.stage(tmp_path / "job"):
-            1 / 0
+            raise ZeroDivisionError
     assert not (tmp_path / "job").exists()
 
 
@@ -186,15 +183,12 @@ def test_full_disk(tmp_path):
     assert_is(tmp_path, "one")
 
 
-# Killed
-
-
 @pytest.mark.parametrize("moment", ["staging", "before journal"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_before_the_journal(tmp_path, moment, how):
     write(tmp_path, "one")
     writer = start_writer(tmp_path, "two", moment)
-    assert job_folder.read_report(tmp_path)["text"] == "one"  # a reader beside a living writer
+    assert job_folder.read_report(tmp_path)["text"] == "one"  # a reader beside a running writer
     writer.send_signal(how)
     writer.wait()
     assert job_folder.read_report(tmp_path)["text"] == "one"
@@ -226,7 +220,7 @@ def test_killed_while_publishing_then_written(tmp_path):
 def test_reader_waits_for_a_living_publisher(tmp_path, monkeypatch):
     write(tmp_path, "one")
     writer = start_writer(tmp_path, "two", "between moves")
-    monkeypatch.setattr(transaction, "_WAIT", 0.2)
+    monkeypatch.setattr(transaction, "PUBLISHING_TIMEOUT", 0.2)
     began = time.monotonic()
     with pytest.raises(CinemaError, match="Another build is writing"):
         job_folder.read_report(tmp_path)
@@ -241,14 +235,11 @@ def test_second_writer_is_refused(tmp_path):
     writer = start_writer(tmp_path, "two", "staging")
     with pytest.raises(CinemaError, match="Another build is writing"):
         write(tmp_path, "three")
-    assert any(tmp_path.glob(".staging-*")), "the living writer's folder was taken away"
+    assert any(tmp_path.glob(".staging-*")), "the running writer's folder was removed"
     writer.kill()
     writer.wait()
     write(tmp_path, "three")
     assert_is(tmp_path, "three")
-
-
-# Files of the user
 
 
 def test_other_files_stay(tmp_path):
@@ -299,9 +290,6 @@ def test_journal_of_a_stranger_leads_nowhere(tmp_path, name):
     assert (tmp_path / "outside.txt").exists()
 
 
-# Folders that cannot be used
-
-
 def test_job_is_a_file(tmp_path):
     (tmp_path / "job").write_text("mine")
     with pytest.raises(CinemaError, match="is a file"):
@@ -318,10 +306,7 @@ def test_job_cannot_be_written():
         write(Path("/proc"), "one")
 
 
-# Reading
-
-
-def test_reading_what_is_not_there(tmp_path):
+def test_reading_a_missing_job(tmp_path):
     for job in (tmp_path, tmp_path / "none"):
         for read in (job_folder.read_report, job_folder.read_points):
             with pytest.raises(CinemaError, match="no finished build. Build it first"):
@@ -367,7 +352,7 @@ def test_damaged_points(tmp_path, change):
 
 
 class Trap:
-    """What a stranger's points may hold: unpickling it runs a command."""
+    """An object that a file from another person may hold: unpickling it runs a command."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -399,7 +384,7 @@ def test_truncated_and_missing_points(tmp_path):
 
 
 def test_points_read_are_nobody_elses(tmp_path):
-    """Changing what was read changes no file, and a later build does not change what was read."""
+    """Changes to arrays that were read are not written, and a later build does not change these arrays."""
     job_folder.write_points(tmp_path, points())
     read = job_folder.read_points(tmp_path)
     read["moving_birth"][:] = 7

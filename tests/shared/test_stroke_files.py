@@ -1,4 +1,4 @@
-"""Stroke files: ours there and back, labelme's as the reference program means them, and files that make no sense."""
+"""Stroke files: our own format written and read, labelme's as the reference program uses it, and invalid files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from cinema_core.shared.data import Stroke
 from cinema_core.shared.errors import CinemaError
-from cinema_core.shared.stroke_files import KINDS, read_strokes, write_labelme, write_strokes
+from cinema_core.shared.labelme import write_labelme
+from cinema_core.shared.stroke_entries import KINDS
+from cinema_core.shared.stroke_files import read_strokes, write_strokes
 
 SIZE = (320, 200)
 
@@ -125,7 +127,8 @@ def test_labelme_kinds(file):
         SIZE,
     )
     assert [(stroke.kind, stroke.closed) for stroke in strokes] == [
-        ("region", True), ("motion", False), ("motion", False), ("still", True), ("still", False), ("region", True), ("region", True),
+        ("region", True), ("motion", False), ("motion", False), ("still", True), ("still", False),
+        ("region", True), ("region", True),
     ]  # fmt: skip
     np.testing.assert_array_equal(strokes[2].points, [[1, 2], [3, 4], [5, 7]])
     np.testing.assert_array_equal(strokes[5].points, [[10, 20], [30, 20], [30, 50], [10, 50]])
@@ -170,7 +173,7 @@ def test_labelme_depth(file):
 @pytest.mark.parametrize(
     ("label", "form", "text"),
     [
-        ("depth_near", "line", "says nothing about depth; there are depth_same, depth_nearer"),
+        ("depth_near", "line", "unknown depth label .depth_near.; there are depth_same, depth_nearer"),
         ("depth_flat", "line", "encloses nothing"),
     ],
 )

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from cinema_core.depth.network import SURFACE_RADIUS, WEIGHTS, load_network
-from cinema_core.files.tensors import write_tensors
 from training.batches import choose_view
 from training.evaluate import edge_score, plane_error
 from training.losses import choose_surface, depth_loss
@@ -204,7 +204,7 @@ def test_thin_things_are_shown_more_often_than_they_were_rendered(tmp_path):
 
 def test_the_mean_of_weights(tmp_path):
     for number in (1, 4):
-        write_tensors(tmp_path / f"{number}", {"a": np.full((2, 3), number, np.float16), "b": np.float16([number])})
+        save_file({"a": np.full((2, 3), number, np.float16), "b": np.float16([number])}, tmp_path / f"{number}")
     mean = mean_of([tmp_path / "1", tmp_path / "4"])
     assert list(mean) == ["a", "b"] and mean["a"].dtype == np.float16 and (mean["a"] == 2.5).all() and mean["b"] == 2.5
 

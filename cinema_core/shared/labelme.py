@@ -1,0 +1,162 @@
+"""Strokes in files of labelme, versions 4 to 6, both ways. numpy only: Blender's process imports this module.
+
+Shapes labelled ``hint*`` are motion strokes. ``still*``, ``sway*`` and ``outlet*`` are strokes of that kind.
+``depth_same*``, ``depth_nearer*``, ``depth_farther*``, ``depth_horizon*``, ``depth_flat*``, ``depth_upright*`` and
+``depth_sky*`` are depth strokes. Every other area is a region. The file's image data is ignored. labelme has no speed:
+a stroke's speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .atomic_write import atomic_write
+from .data import Stroke
+from .stroke_entries import DEPTH_AREAS, is_number, read_points, read_profile
+
+SIZE_KEYS = ("imageWidth", "imageHeight")
+_VERSION = "5.5.0"  # labelme's version that written files name; labelme 4 to 6 open it
+_CIRCLE_CORNERS = 48  # of the polygon that takes the place of a circle
+_KIND_OF_PREFIX = {  # beginning of a label -> kind of stroke
+    "hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet", "depth_same": "same_depth",
+    "depth_nearer": "nearer", "depth_farther": "farther", "depth_horizon": "horizon", "depth_flat": "flat",
+    "depth_upright": "upright", "depth_sky": "depth_sky",
+}  # fmt: skip
+_AREA_KINDS = ("region", "sway", *DEPTH_AREAS)  # kinds that always enclose an area
+_REGION_LABEL = "motion"  # written for regions, as by the program of Li et al. (CVPR 2023)
+_AREA_SHAPES = ("polygon", "rectangle", "oriented_rectangle", "circle")  # labelme's shape types that enclose an area
+_LINE_SHAPES = ("line", "linestrip", "point")
+
+
+def read_shape(shape: dict) -> Stroke:
+    """The stroke that one shape of a labelme file stands for, in px of the file's photo.
+
+    Raises:
+        ValueError: A value makes no sense.
+        KeyError: A value is missing.
+    """
+    label, form = str(shape["label"]), shape.get("shape_type") or "polygon"
+    points = read_points(shape["points"])
+    kind = _kind_of_label(label)
+    if form not in _AREA_SHAPES and form not in _LINE_SHAPES:
+        raise ValueError(f"({label!r}) has labelme's type {form!r}, which cannot be used; draw a polygon")
+    if form not in _AREA_SHAPES and kind in _AREA_KINDS:
+        raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
+    if form == "rectangle":
+        points = _rectangle_corners(points)
+    elif form == "circle":
+        points = _circle_corners(points)
+    words = dict(word.split("=", 1) for word in str(shape.get("description") or "").split() if "=" in word)
+    return Stroke(kind, points, form in _AREA_SHAPES, _described_speed(words), _described_profile(words, len(points)))
+
+
+def write_labelme(
+    path: Path,
+    strokes: list[Stroke],
+    size: tuple[int, int],
+    photo_name: str,
+    photo_size: tuple[int, int] | None = None,
+) -> None:
+    """Write a file that labelme opens, atomically; `stroke_files.read_strokes` reads the same strokes from it.
+
+    Args:
+        path: The file, replaced if it exists; labelme looks for the photo relative to its folder.
+        strokes: In px of a photo of `size`.
+        size: (W, H) px.
+        photo_name: The photo's file name.
+        photo_size: (W, H) px of the photo's file, which labelme shows; None where it is `size`.
+    """
+    width, height = photo_size or size
+    scale = np.array((width, height), np.float64) / size
+    labels = {kind: prefix for prefix, kind in _KIND_OF_PREFIX.items()} | {"region": _REGION_LABEL}
+    shapes: list[dict] = []
+    for stroke in strokes:
+        number = sum(shape["label"].startswith("hint") for shape in shapes) if stroke.kind == "motion" else ""
+        shapes.append(
+            {
+                "label": f"{labels[stroke.kind]}{number}",
+                "points": [[_exact(x), _exact(y)] for x, y in stroke.points * scale],
+                "group_id": None,
+                "description": _description(stroke),
+                "shape_type": _shape_type(stroke),
+                "flags": {},
+                "mask": None,
+            }
+        )
+    content: dict = {
+        "version": _VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": photo_name,
+        "imageData": None,
+        "imageHeight": int(height),
+        "imageWidth": int(width),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _exact(value: float) -> float:
+    return float(f"{value:.9g}")  # enough digits for every float32
+
+
+def _shape_type(stroke: Stroke) -> str:
+    if stroke.closed or stroke.kind in _AREA_KINDS:
+        return "polygon"
+    return {1: "point", 2: "line"}.get(len(stroke.points), "linestrip")
+
+
+def _description(stroke: Stroke) -> str:
+    words = [] if stroke.speed == 1 else [f"speed={float(stroke.speed)!r}"]
+    if stroke.profile is not None:
+        words.append("profile=" + ",".join(f"{factor:.4g}" for factor in stroke.profile))
+    return " ".join(words)
+
+
+def _kind_of_label(label: str) -> str:
+    kind = next((kind for prefix, kind in _KIND_OF_PREFIX.items() if label.startswith(prefix)), "region")
+    if kind == "region" and label.startswith("depth_"):
+        names = ", ".join(prefix for prefix in _KIND_OF_PREFIX if prefix.startswith("depth_"))
+        raise ValueError(f"has the unknown depth label {label!r}; there are {names}")
+    return kind
+
+
+def _described_speed(words: dict[str, str]) -> float:
+    """The speed in a description, which may hold any text; 1 where it holds no valid speed."""
+    try:
+        speed = float(words["speed"])
+    except (KeyError, ValueError):
+        return 1.0
+    return speed if is_number(speed) and speed >= 0 else 1.0
+
+
+def _described_profile(words: dict[str, str], count: int) -> np.ndarray | None:
+    """The profile in a description; None where it has none, or where labelme has since added or deleted points."""
+    try:
+        return read_profile([float(factor) for factor in words["profile"].split(",")], count)
+    except (KeyError, ValueError):
+        return None
+
+
+def _rectangle_corners(points: np.ndarray) -> np.ndarray:
+    """(4, 2) corners from labelme's two opposite ones; newer labelme writes all four."""
+    if len(points) == 4:
+        return points
+    if len(points) != 2:
+        raise ValueError("is a rectangle without two corners")
+    (x0, y0), (x1, y1) = points
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def _circle_corners(points: np.ndarray) -> np.ndarray:
+    """(N, 2) polygon from a circle's centre and a point on it."""
+    if len(points) != 2:
+        raise ValueError("is a circle without a centre and a point on it")
+    centre, rim = points
+    angle = np.linspace(0, 2 * math.pi, _CIRCLE_CORNERS, endpoint=False)
+    return centre + np.linalg.norm(rim - centre) * np.stack([np.cos(angle), np.sin(angle)], 1)
