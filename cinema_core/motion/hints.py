@@ -15,7 +15,7 @@ import numpy as np
 from ..image.polyline import fill_polygon, pixel_corners, resample, tangents
 from ..shared.data import Photo, Stroke
 from ..shared.errors import CinemaError
-from ..shared.stroke_files import DEPTH_KINDS
+from ..shared.stroke_kinds import DEPTH_KINDS
 from .region_growing import grow_region
 
 FRAMES_PER_STROKE = 50  # a stroke of L px means L / 50 px per frame, as in the program of Li et al. (CVPR 2023)

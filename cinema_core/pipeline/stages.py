@@ -30,7 +30,8 @@ from ..points.sway import sway_points
 from ..shared import job_files
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, StillPoints, Stroke
-from ..shared.stroke_files import DEPTH_KINDS, read_strokes
+from ..shared.stroke_files import read_strokes
+from ..shared.stroke_kinds import DEPTH_KINDS
 from . import cache
 from .allocator import keep_freed_memory
 from .cache import Cached, DiskCache, MemoryCache, digest, digest_file

@@ -30,21 +30,15 @@ import numpy as np
 
 from .data import Stroke
 from .errors import CinemaError
+from .stroke_kinds import ENCLOSING_KINDS as _ENCLOSE
+from .stroke_kinds import KINDS, STROKE_KINDS
+from .stroke_kinds import LABEL_STARTS as _LABELS
 
 SCHEMA = 1
-DEPTH_AREAS = ("flat", "upright", "depth_sky")  # they enclose something
-DEPTH_KINDS = ("same_depth", "nearer", "farther", "horizon", *DEPTH_AREAS)
-KINDS = ("motion", "region", "sway", "still", "outlet", *DEPTH_KINDS)
 _ASPECT_TOLERANCE = 0.01
 _CIRCLE_CORNERS = 48
 _LABELME = "5.5.0"  # the version that our files say they are of; labelme 4 to 6 open it
-_LABELS = {  # how labels start in labelme
-    "hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet", "depth_same": "same_depth",
-    "depth_nearer": "nearer", "depth_farther": "farther", "depth_horizon": "horizon", "depth_flat": "flat",
-    "depth_upright": "upright", "depth_sky": "depth_sky",
-}  # fmt: skip
-_ENCLOSE = ("region", "sway", *DEPTH_AREAS)  # whatever else they are drawn as
-_REGION = "motion"  # the label of a region that we write, as in the program of Li et al. (CVPR 2023)
+_REGION = STROKE_KINDS["region"].label  # the label of a region that we write
 _AREAS = ("polygon", "rectangle", "oriented_rectangle", "circle")  # labelme's shape types that enclose something
 _LINES = ("line", "linestrip", "point")
 
