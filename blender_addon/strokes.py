@@ -7,7 +7,7 @@ import numpy as np
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
-from ..cinema_core.shared.stroke_kinds import STROKE_KINDS
+from ..cinema_core.shared.stroke_kinds import DEPTH_KINDS
 from . import curves, marks
 from .hint_layers import CYCLIC, LAYERS, NEARLY, HintLayer
 from .marks import SPEED
@@ -39,7 +39,7 @@ def read_drawn_strokes(scene: bpy.types.Scene) -> list[Stroke]:
 
 def about_depth(drawn: list[Stroke]) -> list[Stroke]:
     """Select the strokes that correct the depth; all others are about the motion."""
-    return [stroke for stroke in drawn if STROKE_KINDS[stroke.kind].of_depth]
+    return [stroke for stroke in drawn if stroke.kind in DEPTH_KINDS]
 
 
 def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> list[Stroke]:

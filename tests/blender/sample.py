@@ -34,7 +34,7 @@ def save_png(path: Path, color: np.ndarray) -> None:
 
 
 def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[str, np.ndarray]:
-    """Arrays of points: a still point for each pixel of the photo, near in the right half, and `moving` moving points."""
+    """Arrays of points: a still point for each pixel of the photo, near in the right half, and `moving` others."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     depth = np.where(x < WIDTH / 2, 4.0, 1.0)

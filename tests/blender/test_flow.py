@@ -49,7 +49,7 @@ def test_lines_lie_where_they_belong(addon, placed):
         2,
         3,
         3,
-    ]  # two of the lines have a direction, and therefore an arrowhead
+    ]  # two lines have a direction and a head
     assert np.abs(np.concatenate(pixels[:3]) - streamlines(addon).points).max() < 1e-2
     assert np.abs(pixels[3][1] - (30, 10)).max() < 1e-2 and pixels[3][[0, 2], 0].max() < 30  # its barbs point back
     assert shades[0] == shades[3] == addon.flow_display.SHADES - 1 > shades[2] > shades[1] == shades[4]
