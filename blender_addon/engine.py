@@ -1,11 +1,11 @@
 """The engine: `python -m cinema_core serve` in its own process, so that torch is never loaded into Blender's.
 
-One process serves the whole Blender session. The first request starts it; it stays warm between requests, with the open
-photo, its depth and layers in memory, and is killed when the extension is disabled. `ask` sends a request. A timer in a
-window follows it by `poll()`; background Blender, scripts and tests use `wait()`.
+One process serves the whole Blender session. The first request starts it; it keeps the open photo, its depth and layers
+in memory between requests, and is killed when the extension is disabled. `ask` sends a request. A timer in a window
+follows it by `poll()`; background Blender, scripts and tests use `wait()`.
 
 Both directions are one JSON object a line. A request is {"id": 8, "command": "build", ...} or {"cancel": 8}; every
-answer carries the id of its request:
+answer carries the id of its request, and exactly one error, fatal or done ends it:
 
 * progress: stage, fraction 0..1 of the whole request
 * warning: text
@@ -13,8 +13,6 @@ answer carries the id of its request:
 * error: text and hint, for an error that the user can correct; "Cancelled" after a cancel
 * fatal: text of an internal error; the traceback is in the log
 * done: the command's answer
-
-A request ends with one error, fatal or done; the process keeps serving after it.
 """
 
 import atexit
