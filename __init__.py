@@ -1,4 +1,4 @@
-"""3D Cinemagraph: one photo and a few strokes become a looping 3D cinemagraph."""
+"""3D Cinemagraph: turn one photo and a few strokes into a looping 3D scene."""
 
 from . import blender_addon, operators, panels
 

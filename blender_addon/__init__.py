@@ -1,13 +1,15 @@
-"""The scene bridge: the only room that turns core data into datablocks, and runs the engine."""
+"""The scene bridge: the only room that turns core data into datablocks and runs the engine."""
 
-from . import engine, settings
+from . import engine, live, reactions, settings
+
+PARTS = (settings, reactions, live, engine)
 
 
 def register() -> None:
-    settings.register()
-    engine.register()
+    for part in PARTS:
+        part.register()
 
 
 def unregister() -> None:
-    engine.unregister()
-    settings.unregister()
+    for part in reversed(PARTS):
+        part.unregister()

@@ -1,4 +1,4 @@
-"""Camera paths of the core -> ordinary location keys: few, editable, and true to the path between them."""
+"""Camera paths of the core as ordinary location keyframes: few, editable, and accurate between the keyframes."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from ..cinema_core.shared.camera import camera_path
 from . import result
 from .scene import to_blender
 
-_FINE = 64  # samples per frame from which tangents are taken
-_CLOSED_KEYS = 12  # of a closed path: cubic pieces of 1/6 of the circle's turn stay within 0.4 % of it
+_FINE = 64  # samples per frame, from which tangents are computed
+_CLOSED_KEYS = 12  # keyframes of a closed path; cubic pieces of 1/6 of the circle's turn stay within 0.4 % of it
 
 
 @dataclass(frozen=True)
 class PathChoice:
-    """What the user chose.
+    """A camera path that the user has chosen.
 
     Attributes:
-        name: One of `PATHS`.
-        frames: Number of frames the path takes.
+        name: Name of the path, as in `camera_path` of the core.
+        frames: Length of the path in frames.
         loop: True for the closed path.
-        amplitude: Factor on the reference's amplitude.
+        amplitude: Factor on the size of the path.
     """
 
     name: str
@@ -31,14 +31,14 @@ class PathChoice:
 
 
 def loop_length(scene: bpy.types.Scene) -> int:
-    """Give the loop length that plays now, in frames; before a build the one that is set for it."""
+    """Give the playing loop's length in frames; before a build, the one set for the build."""
     return int(result.get_input(scene, "Loop Length", scene.cinemagraph.frames))
 
 
 def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:
-    """Key the scene camera along a path from the first frame on, and match the frame range and the loop."""
+    """Keyframe the scene camera along a path from the first frame on, and match the frame range and the loop."""
     camera = scene.cinemagraph.camera
-    set_size(scene, [camera], 1.0)  # what was safe for another path says nothing of this one
+    set_size(scene, [camera], 1.0)  # the safe size of another path does not apply to this one
     times, places, slopes = _keys(choice)
     start = scene.frame_start
     _clear_location(camera)
@@ -50,31 +50,31 @@ def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:
         if is_closed(choice):
             curve.modifiers.new("CYCLES")
     for backdrop in camera.data.background_images:
-        backdrop.show_background_image = False  # the photo would not fit what a moved camera sees
+        backdrop.show_background_image = False  # the photo does not fit the view of a moved camera
     _match_frames(scene, choice.frames)
     scene.frame_set(start)
 
 
 def get_limit(scene: bpy.types.Scene, camera: bpy.types.Object | None) -> bpy.types.CopyTransformsConstraint | None:
-    """Give the constraint that draws a camera towards the photo's, None while it goes its whole way."""
+    """Give the constraint that limits a camera's distance from the photo's camera, None without one."""
     home = scene.cinemagraph.photo_camera
-    drawn = camera.constraints if camera is not None and home is not None else ()
-    return next((one for one in drawn if one.type == "COPY_TRANSFORMS" and one.target == home), None)
+    constraints = camera.constraints if camera is not None and home is not None else ()
+    return next((one for one in constraints if one.type == "COPY_TRANSFORMS" and one.target == home), None)
 
 
 def get_size(scene: bpy.types.Scene) -> float:
-    """Give how far the scene's camera goes along its path, 0 = it stays at the photo's place, 1 = its whole way."""
+    """Give the size of the camera's path: 0 stays at the photo's view, 1 is the whole path."""
     limit = get_limit(scene, scene.camera)
     return 1.0 if limit is None or limit.mute else 1.0 - limit.influence
 
 
 def set_size(scene: bpy.types.Scene, cameras: list[bpy.types.Object], size: float) -> None:
-    """Draw cameras towards the photo's by a constraint after all that moves them; their keys stay as they are.
+    """Limit the path of cameras by a constraint after all their other constraints; their keyframes stay unchanged.
 
     Args:
         scene: A scene with a photo.
-        cameras: Those to be drawn; the photo's own stays.
-        size: 0..1; 1 takes the constraint away.
+        cameras: The cameras to limit; the photo's own is left out.
+        size: 0..1; 1 removes the constraint.
     """
     home = scene.cinemagraph.photo_camera
     for camera in cameras:
@@ -94,12 +94,12 @@ def is_closed(choice: PathChoice) -> bool:
 
 
 def _keys(choice: PathChoice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(K,) frames from the start, (K, 3) locations and (K, 3) change per frame, in Blender's axes."""
+    """(K,) frames from the start, (K, 3) locations and (K, 3) velocities per frame, in Blender's axes."""
     frames, closed = choice.frames, is_closed(choice)
     last = frames if closed else frames - 1
     wanted = min(_CLOSED_KEYS, frames) if closed else 1
     times = np.unique(np.round(np.linspace(0, last, wanted + 1)))
-    # An open path has a pose on its last frame, a closed one is back at its first a frame later.
+    # An open path ends on its last frame; a closed one returns to its first pose one frame after it.
     count = frames * _FINE if closed else last * _FINE + 1
     fine = choice.amplitude * _locations(choice.name, max(count, 1), choice.loop)
     fine = np.concatenate([fine, fine[:1]]) if closed else fine
@@ -117,7 +117,7 @@ def _locations(name: str, count: int, loop: bool) -> np.ndarray:
 
 
 def _shape(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> None:
-    """Give the keys Bezier handles a third of the way to their neighbours: the cubic with these slopes."""
+    """Set the keyframes' Bezier handles a third of the way to their neighbours, for a cubic with these slopes."""
     gaps = np.diff(frames)
     for index, key in enumerate(curve.keyframe_points):
         before = gaps[index - 1] / 3 if index else 1.0
@@ -131,7 +131,7 @@ def _shape(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray, slop
 
 
 def _match_frames(scene: bpy.types.Scene, frames: int) -> None:
-    """End the frame range with the path, and let a whole number of loops fit into it."""
+    """End the frame range with the path, and set a loop length of which a whole number fits into it."""
     scene.frame_end = scene.frame_start + frames - 1
     rounds = max(1, round(frames / loop_length(scene)))
     while frames % rounds:
@@ -151,7 +151,7 @@ def _clear_location(item: bpy.types.Object) -> None:
 
 
 def _curves(item: bpy.types.Object) -> "bpy.types.bpy_prop_collection | list":
-    """The F-curves of an object; since Blender 4.4 they sit in the object's slot of an action it may share."""
+    """The F-curves of an object; since Blender 4.4 they are in the object's slot of an action that may be shared."""
     data = item.animation_data
     if data is None or data.action is None:
         return []

@@ -1,7 +1,7 @@
-"""What a Grease Pencil curve draws: control points -> points of the line that is seen.
+"""Evaluation of Grease Pencil curves: from control points to the points of the visible line.
 
-Blender keeps four types of curves by their control points. All columns that are given, position and radius alike,
-are carried along. numpy only.
+Blender stores four types of curves by their control points. Position, radius and any further columns are evaluated
+alike. numpy only.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CATMULL_ROM, POLY, BEZIER, NURBS = range(4)  # as in Blender's attribute "curve_type"
-RESOLUTION = 12  # points per segment where the curve does not say; Blender's own default
-_UNIFORM, _CLAMPED = 0, (1, 3)  # "knots_mode": normal; with end points, with end points and as a Bezier
+RESOLUTION = 12  # points per segment of a curve without a resolution; Blender's own default
+_UNIFORM, _CLAMPED = 0, (1, 3)  # values of "knots_mode": Normal; Endpoint, and Endpoint with Bezier
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +18,14 @@ class Curve:
     """One curve.
 
     Attributes:
-        points: (N, D) float, control points; the first three columns are their position.
+        points: (N, D) float, control points; the first three columns are the position.
         kind: CATMULL_ROM, POLY, BEZIER or NURBS.
-        cyclic: The last point joins the first.
+        cyclic: Whether the last point is joined to the first.
         resolution: Points per segment.
         handles: (2, N, 3) float, left and right handles of a Bezier curve.
-        order: Of a NURBS curve; its degree is one less.
-        knots: Blender's "knots_mode" of a NURBS curve; those set by hand are taken for evenly spaced ones.
-        weights: (N,) float of a NURBS curve's control points; None is 1 for all.
+        order: Order of a NURBS curve; its degree is one less.
+        knots: Blender's "knots_mode" of a NURBS curve; custom knots are treated as evenly spaced.
+        weights: (N,) float, weights of a NURBS curve's control points; None for all 1.
     """
 
     points: np.ndarray
@@ -39,7 +39,7 @@ class Curve:
 
 
 def evaluate(curve: Curve) -> np.ndarray:
-    """Give the points of the line that a curve draws.
+    """Evaluate the points of a curve's line.
 
     Returns:
         (M, D) float. A cyclic curve does not repeat its first point at the end.
@@ -78,7 +78,10 @@ def _catmull_rom(curve: Curve) -> np.ndarray:
 
 def _bezier(curve: Curve) -> np.ndarray:
     start, end = curve.points, np.roll(curve.points, -1, 0)
-    out, into = start + (end - start) / 3, start + (end - start) * 2 / 3  # what is no position runs evenly
+    out, into = (
+        start + (end - start) / 3,
+        start + (end - start) * 2 / 3,
+    )  # other columns: linear
     out[:, :3], into[:, :3] = curve.handles[1], np.roll(curve.handles[0], -1, 0)
     count = len(start) if curve.cyclic else len(start) - 1
     t = _parameters(curve)[:, None]
@@ -102,12 +105,12 @@ def _nurbs(curve: Curve) -> np.ndarray:
 
 
 def _basis(knots: np.ndarray, degree: int, places: np.ndarray) -> np.ndarray:
-    """(P, len(knots) - 1 - degree) values of all B-splines at these places.
+    """(P, len(knots) - 1 - degree) values of all B-splines at these parameters.
 
     Source: Cox and de Boor's recursion, de Boor, "On calculating with B-splines", 1972.
     """
     last = knots[-degree - 1] if degree else knots[-1]
-    inside = np.where(places < last, places, np.nextafter(last, -np.inf))[:, None]  # half-open spans hold the end too
+    inside = np.where(places < last, places, np.nextafter(last, -np.inf))[:, None]  # half-open spans
     basis = ((knots[:-1] <= inside) & (inside < knots[1:])).astype(float)
     for d in range(1, degree + 1):
         width = knots[d:] - knots[:-d]

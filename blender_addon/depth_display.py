@@ -1,9 +1,9 @@
-"""The depth, drawn over the photo in colours: near is warm, far is cool, the sky is dark.
+"""The depth as colours over the photo: near is warm, far is cool, the sky is dark.
 
-It is Grease Pencil beneath the hints, so that strokes and their marks stay as clear as on the photo, points that were
-built do not hide it, and it looks the same in every kind of shading. (Tried: an image on an empty or before the camera
-lies over the strokes, one behind the camera's view lies under the points.) Strips of one shade each are filled; the
-object cannot be selected and never renders.
+It is a Grease Pencil object behind the hints, so that strokes and marks stay clear, built points do not hide it, and it
+looks the same in every shading mode. (An image on an empty or in front of the camera would cover the strokes, and a
+background image is covered by the points.) It consists of filled strips of one shade each, cannot be selected and is
+never rendered.
 """
 
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from ..cinema_core.shared.srgb import to_linear
 from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
 from .strokes import write_last
 
-OPACITY = 0.75
-CELLS = (960, 480, 360, 240, 160)  # along the longer side; the finer ones for a depth that is smooth enough
-MOST_RUNS = 20_000  # runs of one shade in all rows: to fill so many takes a quarter of a second
-# Far to near: brightness rises and falls once, so that steps are told apart without colour too. sRGB.
+OPACITY = 0.75  # of a new overlay
+CELLS = (960, 480, 360, 240, 160)  # cells along the longer side; the finest with at most MAX_RUNS runs is used
+MAX_RUNS = 20_000  # runs of one shade in all rows; filling so many takes a quarter of a second
+# Far to near, sRGB. Brightness rises and falls once, so that depths differ without colour too.
 RAMP = np.array([
     (0.19, 0.12, 0.42), (0.22, 0.34, 0.86), (0.13, 0.62, 0.94), (0.14, 0.83, 0.76), (0.42, 0.94, 0.43),
     (0.78, 0.91, 0.23), (0.97, 0.74, 0.2), (0.96, 0.47, 0.12), (0.82, 0.2, 0.05),
 ])  # fmt: skip
 SKY_COLOR = (0.1, 0.1, 0.12)  # sRGB; no shade of the ramp is grey
-SHADES = 32  # materials along the ramp: colours of points would not show in solid shading
-SKY_FROM = 0.97 * FARTHEST  # scene units
+SHADES = 32  # materials along the ramp; point colours do not show in solid shading
+SKY_DISTANCE = 0.97 * FARTHEST  # scene units; farther cells are drawn as sky
 
 
 @dataclass(frozen=True, eq=False)
-class DepthMap:
-    """The depth as the engine sees it.
+class DepthPreview:
+    """The depth that the engine made of the photo.
 
     Attributes:
-        disparity: (H, W) float32, 1 / scene units: the nearest is 1, what is far goes to 0.
-        source: Where it comes from, for people.
-        licence: Of the model that estimated it; "" without one.
+        disparity: (H, W) float32, 1 / scene units; 1 is the nearest content, 0 infinitely far.
+        source: Its origin, as a text for the user.
+        licence: Licence of the model that estimated it; "" without a model.
     """
 
     disparity: np.ndarray
@@ -44,12 +44,12 @@ class DepthMap:
     licence: str = ""
 
 
-def show_depth(scene: bpy.types.Scene, depth: DepthMap) -> bpy.types.Object:
-    """Draw the depth in place of what was drawn before.
+def show_depth(scene: bpy.types.Scene, depth: DepthPreview) -> bpy.types.Object:
+    """Draw the depth in place of the previous one.
 
     Args:
         scene: A scene with a photo.
-        depth: Of the scene's photo; any number of pixels.
+        depth: Depth of the scene's photo, with any number of pixels.
     """
     settings = scene.cinemagraph
     fresh = not has_depth(scene)
@@ -65,7 +65,7 @@ def show_depth(scene: bpy.types.Scene, depth: DepthMap) -> bpy.types.Object:
 
 
 def remove_depth(scene: bpy.types.Scene) -> None:
-    """Take the colours away."""
+    """Remove the colours of the depth."""
     remove_overlay(scene, "depth_map")
 
 
@@ -80,7 +80,7 @@ def get_opacity(scene: bpy.types.Scene) -> float:
 
 
 def set_opacity(scene: bpy.types.Scene, opacity: float) -> None:
-    """Let more or less of the photo show through the colours."""
+    """Set how opaque the colours are, 0..1."""
     if has_depth(scene):
         scene.cinemagraph.depth_map.data.layers[0].opacity = opacity
 
@@ -90,16 +90,16 @@ def _fill_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None
 
 
 def _shade(disparity: np.ndarray) -> np.ndarray:
-    """(h, w) int32: the shade of each cell, as many cells as can be drawn at once."""
+    """(h, w) int32: the shade of each cell, with the finest cells that can be drawn quickly."""
     for longest in CELLS:
         shades = _shades(_cells(disparity, longest))
-        if len(shades) + np.count_nonzero(np.diff(shades)) <= MOST_RUNS:
+        if len(shades) + np.count_nonzero(np.diff(shades)) <= MAX_RUNS:
             break
     return shades
 
 
 def _cells(disparity: np.ndarray, longest: int) -> np.ndarray:
-    """(h, w) float32, at most so many along the longer side, each the pixel in its middle: edges stay sharp."""
+    """(h, w) float32, the middle pixel of each of `longest` cells along the longer side; edges stay sharp."""
     step = max(1.0, max(disparity.shape) / longest)
     rows, columns = (
         np.minimum(((np.arange(count) + 0.5) * size / count).astype(int), size - 1)
@@ -109,13 +109,13 @@ def _cells(disparity: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _shades(disparity: np.ndarray) -> np.ndarray:
-    """(h, w) int32 numbers of materials; by the root, as most of a landscape lies far away."""
+    """(h, w) int32 material indices; by the square root of disparity, because most of a landscape is far away."""
     near = np.sqrt(np.clip(disparity, 0, 1))
-    return np.where(disparity * SKY_FROM < 1, SHADES, np.rint(near * (SHADES - 1))).astype(np.int32)
+    return np.where(disparity * SKY_DISTANCE < 1, SHADES, np.rint(near * (SHADES - 1))).astype(np.int32)
 
 
 def find_strips(shades: np.ndarray) -> np.ndarray:
-    """Cover a picture with rectangles of one shade each: runs of a row, grown down while the rows below have the same.
+    """Cover a picture with rectangles of one shade each: runs of a row, extended down over identical runs below.
 
     Args:
         shades: (h, w) int32.
@@ -146,9 +146,9 @@ def _draw(drawing: bpy.types.GreasePencilDrawing, strips: np.ndarray, aspect: fl
     points = np.stack([x, np.zeros_like(x), z], -1).reshape(-1, 3)
     drawing.add_strokes([4] * len(strips))
     write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", points)
-    write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.zeros(len(points)))  # of the outlines
+    write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.zeros(len(points)))  # hides the outlines
     write_last(drawing, "material_index", "INT", "CURVE", "value", strips[:, 4])
-    if hasattr(drawing.strokes[0], "fill_id"):  # Blender 5.2 on fills by this number, before by material alone
+    if hasattr(drawing.strokes[0], "fill_id"):  # Blender 5.2 and later fill by this number
         write_last(drawing, "fill_id", "INT", "CURVE", "value", np.arange(1, len(strips) + 1))
         write_last(drawing, "hide_stroke", "BOOLEAN", "CURVE", "value", np.ones(len(strips)))
     drawing.tag_positions_changed()

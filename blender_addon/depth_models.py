@@ -1,45 +1,38 @@
-"""Models that estimate depth: those we know by name, and what is said of a model's licence."""
+"""Depth models: their place on this computer or the hub, and their licence."""
 
 from pathlib import Path
 
 import bpy
 
 from ..cinema_core.shared.licence import NOT_STATED, read_licence
+from .known_models import KNOWN_MODELS
 
-DEFAULT = "depth-anything/Depth-Anything-V2-Small-hf"
-# Name at the hub -> licence of its weights, as its page says.
-KNOWN = {
-    DEFAULT: "Apache-2.0",
-    "depth-anything/Depth-Anything-V2-Base-hf": "CC-BY-NC-4.0, not for commercial use",
-    "depth-anything/Depth-Anything-V2-Large-hf": "CC-BY-NC-4.0, not for commercial use",
-    "Intel/dpt-large": "Apache-2.0",
-}
-FILES = (".pt", ".onnx")
+FILES = (".pt", ".onnx")  # suffixes of models in one file
 
 
 def resolve(model: str) -> str:
-    """Give the model as the engine wants it: a folder's or file's whole path, or its name at the hub."""
+    """Give the model in the engine's form: the absolute path of its folder or file, or its name on the hub."""
     return bpy.path.abspath(model.strip())
 
 
 def is_local(model: str) -> bool:
-    """Tell a folder or file from a name at the hub, which is "owner/model"."""
+    """Tell whether the model is a folder or file, rather than a name "owner/model" on the hub."""
     place = resolve(model)
     return Path(place).suffix.lower() in FILES or Path(place).is_absolute() or Path(place).exists()
 
 
 def choose(path: str) -> str:
-    """What is meant by a file that was chosen: the file itself, or the model's folder that it lies in."""
+    """Give the model of a chosen file: the file itself, or else its folder."""
     chosen = Path(bpy.path.abspath(path))
     return str(chosen if chosen.is_dir() or chosen.suffix.lower() in FILES else chosen.parent)
 
 
 def find_licence(model: str) -> str:
-    """Say under which licence a model is: by its name, else by the model card in its folder.
+    """Find the licence of a model by its name, else in the model card in its folder.
 
-    It looks into files; not for panels, which draw many times a second.
+    This reads files, so do not call it from panels, which are drawn many times a second.
     """
-    known = next((licence for name, licence in KNOWN.items() if name.lower() == model.strip().lower()), None)
+    known = next((licence for name, licence in KNOWN_MODELS.items() if name.lower() == model.strip().lower()), None)
     if known or not is_local(model):
         return known or NOT_STATED
     place = Path(resolve(model))

@@ -1,20 +1,18 @@
-"""The engine: `python -m cinema_core serve` in a process of its own, so that torch never enters Blender's.
+"""The engine: `python -m cinema_core serve` in its own process, so that torch is never loaded into Blender's.
 
-One process serves the whole of Blender's session: it is started by the first request, stays warm between requests
-(the open photo, its depth and layers are in its memory), and is killed with the extension. `ask` sends a request; two
-ways to follow it: `poll()` from a timer in a window, `wait()` in background Blender, in scripts and in tests.
+One process serves the whole Blender session. The first request starts it; it keeps the open photo, its depth and layers
+in memory between requests, and is killed when the extension is disabled. `ask` sends a request. A timer in a window
+follows it by `poll()`; background Blender, scripts and tests use `wait()`.
 
 Both directions are one JSON object a line. A request is {"id": 8, "command": "build", ...} or {"cancel": 8}; every
-answer carries the id of its request:
+answer carries the id of its request, and exactly one error, fatal or done ends it:
 
 * progress: stage, fraction 0..1 of the whole request
 * warning: text
-* ready: the result can be brought into the scene; what comes with "done" is still being measured
-* error: text, hint (the user can mend it); "cancelled" if it was cancelled
-* fatal: text (our fault; the traceback is in the log)
-* done: whatever the command answers
-
-A request ends with one error, fatal or done; whichever it is, the process goes on serving.
+* ready: the result can be brought into the scene; figures that follow with "done" are still being measured
+* error: text and hint, for an error that the user can correct; "Cancelled" after a cancel
+* fatal: text of an internal error; the traceback is in the log
+* done: the command's answer
 """
 
 import atexit
@@ -33,25 +31,25 @@ from .. import __package__ as base_package
 from ..cinema_core.shared.errors import CinemaError
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
-# Module that is imported -> what it is installed as. Opening a photo needs no torch.
+# Imported module -> name of the package to install. Opening a photo needs no torch.
 OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow"}
 BUILD_NEEDS = {
     **OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch",
 }  # fmt: skip
-PATIENCE = 5.0  # seconds that the engine has to answer a cancel, before it is killed
-_FOLDER = Path(__file__).parents[1]  # of the extension, where cinema_core is
-_REMEDY = "Name a Python that has it in Preferences > Add-ons > 3D Cinemagraph > Engine Python"
+CANCEL_TIMEOUT = 5.0  # seconds after a cancel until an engine that does not answer is killed
+_FOLDER = Path(__file__).parents[1]  # the extension's folder, which contains cinema_core
+_REMEDY = "Choose a Python that has it in Preferences > Add-ons > 3D Cinemagraph > Engine Python"
 
 
-class Request:
-    """Something that was asked of the engine.
+class EngineRequest:
+    """A request to the engine.
 
     Attributes:
         number: Its id.
-        stage: What the engine does now.
-        fraction: How far it is, 0..1.
-        warnings: What it warned of so far.
-        answer: The message "ready" once it is there, then "done", else None.
+        stage: The stage at which the engine is.
+        fraction: Progress of the whole request, 0..1.
+        warnings: Warnings so far.
+        answer: The message "ready" or later "done", None before both.
     """
 
     def __init__(self, engine: "_Engine", number: int) -> None:
@@ -62,18 +60,18 @@ class Request:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will be heard of it."""
+        """No further message will follow."""
         return self._done or self._failure is not None
 
     def poll(self, timeout: float = 0.0, done: bool = False) -> bool:
-        """True once there is an answer to bring into the scene; with `done`, once it is complete.
+        """Tell whether there is an answer to bring into the scene; with `done`, whether it is complete.
 
         Args:
-            timeout: Seconds to wait for news.
-            done: Take no "ready" for an answer.
+            timeout: Seconds to wait for a message.
+            done: Wait for the message "done" instead of "ready".
 
         Raises:
-            CinemaError: The request failed, or the engine did.
+            CinemaError: The request or the engine failed.
         """
         with self._engine.news:
             if timeout and not self.ended:
@@ -82,8 +80,8 @@ class Request:
                 raise self._failure
             return self._done or (self.answer is not None and not done)
 
-    def wait(self, on_progress: Callable[["Request"], None] | None = None, done: bool = False) -> dict:
-        """Block until there is an answer, see `poll`, and give it; an interrupt cancels the request."""
+    def wait(self, on_progress: Callable[["EngineRequest"], None] | None = None, done: bool = False) -> dict:
+        """Block until there is an answer, as for `poll`, and give it; an interrupt cancels the request."""
         try:
             while not self.poll(0.1, done):
                 if on_progress:
@@ -94,12 +92,12 @@ class Request:
         return self.answer
 
     def cancel(self) -> None:
-        """Let the engine drop it. The job folder keeps its last good state; an engine that does not answer is killed."""
+        """Cancel the request; the job folder keeps its last good state. An engine that does not answer is killed."""
         if not self.ended:
             self._engine.cancel(self)
 
     def take(self, message: dict) -> None:
-        """Take in what the engine says; called by the thread that reads."""
+        """Process a message of the engine; called by the reading thread."""
         kind, text = message.get("type"), str(message.get("text", ""))
         if kind == "progress":
             self.stage, self.fraction = str(message.get("stage", "")), float(message.get("fraction", 0.0))
@@ -110,7 +108,7 @@ class Request:
         elif kind == "error":
             self.fail(CinemaError(text, message.get("hint", "")))
         elif kind == "fatal":
-            self.fail(CinemaError(f"The engine failed: {text}", f"Its log is {self._engine.log}"))
+            self.fail(CinemaError(f"The engine failed: {text}", f"See its log {self._engine.log}"))
 
     def fail(self, failure: CinemaError) -> None:
         self._failure = self._failure or failure
@@ -120,18 +118,19 @@ class _Engine:
     """A running engine.
 
     Args:
-        python: The Python that runs it.
-        log: File that takes what the process prints to stderr.
+        python: Path of the Python that runs it.
+        log: File for the stderr of the process.
 
     Attributes:
-        pid: Of the process.
+        pid: Id of the process.
+        missing: Modules of the engine that its Python lacks.
         news: Notified after every message, and when the process has ended.
     """
 
     def __init__(self, python: str, log: Path) -> None:
         self.python, self.log, self.news = python, log, threading.Condition()
         self.missing = _missing_modules(python)
-        self._open: dict[int, Request] = {}
+        self._open: dict[int, EngineRequest] = {}
         self._count = 0
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
@@ -141,7 +140,7 @@ class _Engine:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                **_apart(),
+                **_process_options(),
             )
         self.pid = self._process.pid
         threading.Thread(target=self._read, daemon=True).start()
@@ -150,7 +149,7 @@ class _Engine:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, command: str, fields: dict) -> Request:
+    def ask(self, command: str, fields: dict) -> EngineRequest:
         """Send a request.
 
         Raises:
@@ -160,23 +159,23 @@ class _Engine:
             if not self.alive:
                 raise BrokenPipeError
             self._count += 1
-            request = self._open[self._count] = Request(self, self._count)
+            request = self._open[self._count] = EngineRequest(self, self._count)
         self._send({"id": request.number, "command": command, **fields})
         return request
 
-    def cancel(self, request: Request) -> None:
+    def cancel(self, request: EngineRequest) -> None:
         try:
             self._send({"cancel": request.number})
-        except OSError:  # it has ended, and the request with it
+        except OSError:  # the process has ended, and the request with it
             return
-        watch = threading.Timer(PATIENCE, lambda: request.ended or self._process.kill())
+        watch = threading.Timer(CANCEL_TIMEOUT, lambda: request.ended or self._process.kill())
         watch.daemon = True
         watch.start()
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        with suppress(OSError):  # what it has not read is lost
+        with suppress(OSError):  # flushing requests that it has not read fails
             self._process.stdin.close()
 
     def _send(self, message: dict) -> None:
@@ -194,12 +193,12 @@ class _Engine:
                         if request.ended:
                             del self._open[request.number]
                     self.news.notify_all()
-            except (ValueError, TypeError, AttributeError):  # not ours: a library that writes past the guard
+            except (ValueError, TypeError, AttributeError):  # output of a library instead of a message
                 continue
         code = self._process.wait()
         with self.news:
             for request in self._open.values():
-                request.fail(CinemaError(f"The engine stopped without a result ({code})", f"Its log is {self.log}"))
+                request.fail(CinemaError(f"The engine stopped without a result ({code})", f"See its log {self.log}"))
             self._open.clear()
             self.news.notify_all()
 
@@ -207,32 +206,32 @@ class _Engine:
 _engine: _Engine | None = None
 
 
-def ask(command: str, fields: dict, needs: dict[str, str] = BUILD_NEEDS) -> Request:
-    """Send a request to the engine, which is started if none runs or another Python is to run it.
+def ask(command: str, fields: dict, needs: dict[str, str] = BUILD_NEEDS) -> EngineRequest:
+    """Send a request to the engine. It is started if none runs or the chosen Python has changed.
 
     Args:
-        command: "open", "build", "flow", "suggest" or "export".
-        fields: What the command takes.
-        needs: Modules that the command cannot do without.
+        command: "open", "build", "flow", "depth", "suggest", "coverage" or "export".
+        fields: Arguments of the command.
+        needs: Modules that the command requires -> names of their packages.
 
     Raises:
-        CinemaError: The engine does not start.
+        CinemaError: The engine does not start, or its Python lacks a required module.
     """
     engine = _ensure_engine()
     lacks = [needs[module] for module in engine.missing if module in needs]
     if lacks:
-        stop()  # the next one looks again: by then they may be installed
+        stop()  # the next request checks again, as they may be installed by then
         command = f'run "{engine.python}" -m pip install {" ".join(lacks)}'
         raise CinemaError(f"The engine's Python has no {lacks[-1]}", f"{_REMEDY}, or {command}")
     try:
         return engine.ask(command, fields)
-    except OSError:  # it has just ended: idle for too long, or killed
+    except OSError:  # it has just ended, because it was idle for too long or killed
         stop()
         return _ensure_engine().ask(command, fields)
 
 
 def stop() -> None:
-    """Kill the engine; requests that are open fail, job folders keep their last good state."""
+    """Kill the engine. Open requests fail; job folders keep their last good state."""
     global _engine
     if _engine is not None:
         _engine.kill()
@@ -240,7 +239,7 @@ def stop() -> None:
 
 
 def running_pid() -> int | None:
-    """Process id of the engine, None while none runs."""
+    """Give the process id of the engine, None while none runs."""
     return _engine.pid if _engine is not None and _engine.alive else None
 
 
@@ -254,7 +253,7 @@ def unregister() -> None:
 
 
 def engine_python() -> str:
-    """Find the Python that runs the engine: the preference, the environment's variable, Blender's own."""
+    """Find the Python that runs the engine: by the preference, the environment variable, else Blender's own."""
     addon = bpy.context.preferences.addons.get(base_package)
     chosen = addon.preferences.python_path if addon else ""
     return bpy.path.abspath(chosen) if chosen else os.environ.get(PYTHON_VARIABLE) or sys.executable
@@ -271,7 +270,7 @@ def _ensure_engine() -> _Engine:
 
 
 def _missing_modules(python: str) -> list[str]:
-    """Which modules of the engine this Python lacks; a CinemaError if it does not start at all."""
+    """Find the engine's modules that this Python lacks; raises CinemaError if it does not start."""
     probe = f"import importlib.util as u; print(*[m for m in {list(BUILD_NEEDS)!r} if u.find_spec(m) is None])"
     try:
         answer = subprocess.run(
@@ -281,7 +280,7 @@ def _missing_modules(python: str) -> list[str]:
             text=True,
             timeout=60,
             env=_environment(),
-            **_apart(),
+            **_process_options(),
         )
     except (OSError, subprocess.SubprocessError) as problem:
         raise CinemaError(f'The engine\'s Python "{python}" does not start ({problem})', _REMEDY) from problem
@@ -291,12 +290,12 @@ def _missing_modules(python: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Blender's environment without its Python's; nothing is written into the extension's folder."""
+    """Blender's environment without the settings of its Python; no bytecode is written into the extension's folder."""
     dropped = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, "PYTHONPATH": str(_FOLDER), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
-def _apart() -> dict:
-    """No console window on Windows; elsewhere, Ctrl-C in the terminal is for Blender, which then cancels."""
+def _process_options() -> dict:
+    """No console window on Windows; elsewhere a session of its own, so that Ctrl-C reaches Blender alone."""
     return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}

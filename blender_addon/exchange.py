@@ -1,4 +1,4 @@
-"""Strokes to files for other programs, and the checks that any export needs. A file is whole or not there."""
+"""Export of strokes to files, and the checks of every export. A file is written completely or not at all."""
 
 import os
 from pathlib import Path
@@ -12,43 +12,45 @@ from . import strokes
 
 
 def suggest_path(scene: bpy.types.Scene, suffix: str) -> str:
-    """Give a file beside the .blend, else beside the photo, named after the photo."""
+    """Suggest a file beside the .blend file, else beside the photo, named after the photo."""
     photo = Path(bpy.path.abspath(scene.cinemagraph.photo_path))
     folder = Path(bpy.data.filepath).parent if bpy.data.filepath else photo.parent
     return str(folder / (photo.stem + suffix))
 
 
-def writable(path: Path, suffixes: list[str]) -> Path:
-    """Give the path back if a file of that kind can be written there.
+def check_writable(path: Path, suffixes: list[str]) -> Path:
+    """Give the path back if a file can be written there.
+
+    Args:
+        path: The file.
+        suffixes: Suffixes that are allowed, in lower case.
 
     Raises:
-        CinemaError: It cannot.
+        CinemaError: The suffix is not allowed, or the file cannot be written.
     """
     if path.suffix.lower() not in suffixes:
-        raise CinemaError(
-            f'"{path.name}" has no ending that says what to write', f"Choose one of {', '.join(suffixes)}"
-        )
+        raise CinemaError(f'"{path.name}" has no file extension of a known format', f"Use one of {', '.join(suffixes)}")
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise CinemaError(f'"{path}" cannot be written', "Choose a file in a folder of yours")
+        raise CinemaError(f'"{path}" cannot be written', "Choose a folder that you can write to")
     return path
 
 
 def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
-    """Write the strokes that count, and give their number.
+    """Write the visible strokes of the current frame, and give their number.
 
     Args:
         scene: A scene with a photo.
-        path: The .json file, replaced if it is there.
-        labelme: Write labelme's form instead of our own.
+        path: The .json file, replaced if it exists.
+        labelme: Write labelme's format instead of our own.
 
     Raises:
         CinemaError: There are no strokes, or the file cannot be written.
     """
-    drawn = strokes.read_hints(scene)
+    drawn = strokes.read_drawn_strokes(scene)
     if not drawn:
-        raise CinemaError("There are no strokes at this frame", "Draw some first")
+        raise CinemaError("There are no strokes at this frame", "Draw a stroke first")
     settings = scene.cinemagraph
-    path = writable(path.with_suffix(".json"), [".json"])
+    path = check_writable(path.with_suffix(".json"), [".json"])
     try:
         size = (settings.width, settings.height)
         if labelme:
@@ -58,6 +60,6 @@ def export_strokes(scene: bpy.types.Scene, path: Path, labelme: bool) -> int:
             stroke_files.write_strokes(path, drawn, size)
     except OSError as error:
         raise CinemaError(
-            f'"{path}" cannot be written ({error.strerror})', "Choose a file in a folder of yours"
+            f'"{path}" cannot be written ({error.strerror})', "Choose a folder that you can write to"
         ) from error
     return len(drawn)

@@ -1,32 +1,33 @@
-"""The solved motion, drawn over the photo: streamlines with arrowheads, coloured by their speed.
+"""The solved motion over the photo: streamlines with arrowheads, coloured by speed.
 
-They are Grease Pencil strokes on the plane of the hints, so that they look the same in every kind of shading. The
-object cannot be selected and never renders.
+They are Grease Pencil strokes near the plane of the hints, so that they look the same in every shading mode. The object
+cannot be selected and is never rendered.
 """
 
 import bpy
 import numpy as np
 
-from .jobs import Streamlines
+from .jobs import FlowPreview
 from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
 from .strokes import write_last
 
-RADIUS = 0.0013  # of a line at its head, in units of the photo's longer side
-TAIL = 0.25  # of the radius and the opacity where a line starts
-HEAD, HEAD_SHARE = 0.009, 0.5  # length of an arrowhead, in the same units, and at most of its line
+LINE_RADIUS = 0.0013  # units of the photo's longer side, at the head of a line
+TAIL = 0.25  # share of the radius and the opacity at the start of a line
+HEAD_LENGTH = 0.009  # units of the photo's longer side
+HEAD_SHARE = 0.5  # greatest length of an arrowhead as a share of its line
 HEAD_ANGLE = 0.4  # radians between a line and a barb
-# Slow to fast, scene-linear: told apart on blue water and on dark rock, by brightness too.
+# Slow to fast, scene-linear; distinct on blue water and on dark rock, and by brightness alone.
 RAMP = np.array([(0.05, 0.12, 0.9), (0.0, 0.6, 0.9), (0.15, 0.95, 0.35), (1.0, 0.85, 0.05), (1.0, 0.2, 0.03)])
-SHADES = 16  # materials along the ramp: colours of points would not show in solid shading
-FULL = 95  # percentile of the speeds that is shown in the last colour: one line must not pale all others
+SHADES = 16  # materials along the ramp; point colours do not show in solid shading
+FASTEST_PERCENTILE = 95  # percentile of the speeds with the last colour, so that one fast line does not pale all others
 
 
-def show_flow(scene: bpy.types.Scene, lines: Streamlines) -> bpy.types.Object:
-    """Draw the streamlines in place of those drawn before.
+def show_flow(scene: bpy.types.Scene, lines: FlowPreview) -> bpy.types.Object:
+    """Draw the streamlines in place of the previous ones.
 
     Args:
         scene: A scene with a photo.
-        lines: In px of the scene's photo.
+        lines: Streamlines in px of the scene's photo.
     """
     overlay = ensure_overlay(scene, "flow", "Flow", blend_ramp(RAMP, SHADES), _stroke_with)
     if len(lines.offsets) > 1:
@@ -36,7 +37,7 @@ def show_flow(scene: bpy.types.Scene, lines: Streamlines) -> bpy.types.Object:
 
 
 def remove_flow(scene: bpy.types.Scene) -> None:
-    """Take the streamlines away."""
+    """Remove the streamlines."""
     remove_overlay(scene, "flow")
 
 
@@ -50,13 +51,13 @@ def _stroke_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> No
 
 
 def _on_plane(settings: bpy.types.PropertyGroup, pixels: np.ndarray) -> np.ndarray:
-    """(N, 2) px -> (N, 3) in the object's coordinates, where the photo's longer side is one unit."""
+    """Convert (N, 2) px to (N, 3) in the object's coordinates, where the photo's longer side is one unit."""
     centre = np.array((settings.width / 2, settings.height / 2))
     right, down = ((pixels - centre) / max(settings.width, settings.height)).T
     return np.column_stack([right, np.zeros(len(pixels)), -down])
 
 
-def _draw(drawing: bpy.types.GreasePencilDrawing, points: np.ndarray, lines: Streamlines) -> None:
+def _draw(drawing: bpy.types.GreasePencilDrawing, points: np.ndarray, lines: FlowPreview) -> None:
     counts = np.diff(lines.offsets)
     along = np.arange(len(points)) - np.repeat(lines.offsets[:-1], counts)
     swell = TAIL + (1 - TAIL) * along / np.maximum(np.repeat(counts, counts) - 1, 1)
@@ -65,24 +66,25 @@ def _draw(drawing: bpy.types.GreasePencilDrawing, points: np.ndarray, lines: Str
     full = np.ones(3 * len(of_line))
     shade = _shades(lines.speed)
     write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", np.concatenate([points, heads]))
-    write_last(drawing, "radius", "FLOAT", "POINT", "value", RADIUS * np.concatenate([swell, full]))
+    write_last(drawing, "radius", "FLOAT", "POINT", "value", LINE_RADIUS * np.concatenate([swell, full]))
     write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.concatenate([swell, full]))
     write_last(drawing, "material_index", "INT", "CURVE", "value", np.concatenate([shade, shade[of_line]]))
     drawing.tag_positions_changed()
 
 
 def _arrowheads(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two barbs at the end of every line that has a direction there.
+    """Arrowheads of two barbs at the end of every line with a direction there.
 
     Returns:
-        (3 * A, 3) float points, three per arrowhead, and (A,) int the lines they belong to.
+        (3 * A, 3) float points, three per arrowhead, and (A,) int indices of their lines.
     """
     tips = points[offsets[1:] - 1]
     before = points[np.maximum(offsets[1:] - 3, offsets[:-1])]
     length = np.linalg.norm(tips - before, axis=1)
     of_line = np.flatnonzero(length > 1e-6)
     whole = np.linalg.norm(tips - points[offsets[:-1]], axis=1)
-    back = (before - tips)[of_line] * (np.minimum(HEAD, HEAD_SHARE * whole) / np.maximum(length, 1e-9))[of_line, None]
+    scale = np.minimum(HEAD_LENGTH, HEAD_SHARE * whole) / np.maximum(length, 1e-9)
+    back = (before - tips)[of_line] * scale[of_line, None]
     barbs = []
     for angle in (HEAD_ANGLE, -HEAD_ANGLE):
         cos, sin = np.cos(angle), np.sin(angle)
@@ -92,6 +94,6 @@ def _arrowheads(points: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _shades(speed: np.ndarray) -> np.ndarray:
-    """(L,) int32 number of each line's material."""
-    place = np.clip(speed / max(np.percentile(speed, FULL), 1e-9), 0, 1)
+    """(L,) int32 material index of each line."""
+    place = np.clip(speed / max(np.percentile(speed, FASTEST_PERCENTILE), 1e-9), 0, 1)
     return np.rint(place * (SHADES - 1)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What the operators ask of the engine: which folder, which files, which command, and what becomes of the answer."""
+"""Jobs of the engine: requests made from a scene, and import of the answers into the scene."""
 
 import hashlib
 import json
@@ -17,13 +17,14 @@ from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
 from . import depth_models, engine, result, strokes
 from . import scene as stage
-from .depth_display import DepthMap
-from .engine import Request
+from .depth_display import DepthPreview
+from .engine import EngineRequest
+from .hint_layers import MOTION_HINTS
 
 
 @dataclass(frozen=True)
-class OpenRequest:
-    """A photo to open.
+class PhotoToOpen:
+    """A photo that the engine will open.
 
     Attributes:
         source: The file.
@@ -37,12 +38,12 @@ class OpenRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Streamlines:
-    """The solved motion as lines to be drawn over the photo.
+class FlowPreview:
+    """Streamlines of the solved motion, to be drawn over the photo.
 
     Attributes:
-        points: (P, 2) float32, px of the photo, line after line, each drawn downstream.
-        offsets: (L + 1,) int32, where each line starts in `points`.
+        points: (P, 2) float32, px of the photo, line after line, each in the direction of the flow.
+        offsets: (L + 1,) int32, index in `points` of the start of each line.
         speed: (L,) float32, px/frame.
     """
 
@@ -51,11 +52,8 @@ class Streamlines:
     speed: np.ndarray
 
 
-# Opening a photo
-
-
-def request_open(scene: bpy.types.Scene, path: str) -> OpenRequest:
-    """Gather what opening a photo needs.
+def find_photo(scene: bpy.types.Scene, path: str) -> PhotoToOpen:
+    """Find a photo, and choose its size and job folder.
 
     Raises:
         CinemaError: There is no such file.
@@ -63,20 +61,20 @@ def request_open(scene: bpy.types.Scene, path: str) -> OpenRequest:
     source = Path(bpy.path.abspath(path))
     if not path or not source.is_file():
         raise CinemaError(f'There is no file "{source}"' if path else "No photo is chosen", "Choose a photo")
-    return OpenRequest(source, scene.cinemagraph.max_side, _job_folder(source))
+    return PhotoToOpen(source, scene.cinemagraph.max_side, _job_folder(source))
 
 
-def start_open(request: OpenRequest) -> Request:
-    """Let the engine make the working photo."""
-    fields = {"photo": str(request.source), "out": str(request.job), "max_side": request.max_side, "focal": None}
+def start_open(photo: PhotoToOpen) -> EngineRequest:
+    """Ask the engine for the working photo."""
+    fields = {"photo": str(photo.source), "out": str(photo.job), "max_side": photo.max_side, "focal": None}
     return engine.ask("open", fields, engine.OPEN_NEEDS)
 
 
-def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> None:
-    """Set the stage for the photo that the engine opened."""
+def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> None:
+    """Set the scene up for the photo that the engine has opened."""
     camera = Camera(answer["width"], answer["height"], answer["focal"])
     stage.place_photo(
-        scene, stage.OpenedPhoto(request.source, Path(answer["photo"]), request.job, camera, answer["file_size"])
+        scene, stage.OpenedPhoto(photo.source, Path(answer["photo"]), photo.job, camera, answer["file_size"])
     )
 
 
@@ -84,51 +82,51 @@ def finish_open(scene: bpy.types.Scene, request: OpenRequest, answer: dict) -> N
 
 
 def has_hints(scene: bpy.types.Scene) -> bool:
-    """Tell whether the scene says what moves: by strokes, by a painted mask or by a motion file."""
+    """Tell whether the scene has hints of the motion: strokes, a painted mask or a motion file."""
     settings = scene.cinemagraph
-    drawn = strokes.read_hints(scene)
+    drawn = strokes.read_drawn_strokes(scene)
     return len(drawn) > len(strokes.about_depth(drawn)) or bool(settings.region_file or settings.flow_file)
 
 
-def start_build(scene: bpy.types.Scene) -> Request:
-    """Let the engine build what the scene asks for: its photo, its strokes, its settings.
+def start_build(scene: bpy.types.Scene) -> EngineRequest:
+    """Ask the engine for a build of the scene's photo, strokes and settings.
 
     Raises:
-        CinemaError: The scene's photo is gone, or strokes cannot be used.
+        CinemaError: The scene's photo is missing, or strokes cannot be used.
     """
     return engine.ask("build", _inputs(scene))
 
 
 def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
-    """Bring the finished job into the scene and give its report, with the timing that the engine told."""
+    """Bring the finished job into the scene and give its report, with the engine's timing."""
     return result.import_result(scene, job_path(scene), answer["report"])
 
 
 def draw_suggested(scene: bpy.types.Scene) -> None:
-    """Draw the strokes that the engine put in place of missing ones in the last build, to be edited as any others."""
+    """Draw the strokes that the engine suggested for the last build because the scene had none."""
     settings = scene.cinemagraph
     layers = settings.hints.data.layers if stage.in_scene(settings.hints, scene) else ()
-    shown = layers and all(stage.is_shown(layer) for layer in layers if layer.name in stage.HINT_LAYERS)
+    shown = layers and all(stage.is_shown(layer) for layer in layers if layer.name in MOTION_HINTS)
     if shown and not has_hints(scene):
         found = read_strokes(job_path(scene) / job_files.STROKES, (settings.width, settings.height))
-        strokes.add_hints(scene, found, layers=stage.HINT_LAYERS)
+        strokes.add_hints(scene, found, layers=MOTION_HINTS)
 
 
 def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
-    """Fill in what was measured after the points had come into the scene.
+    """Add the figures that were measured after the points had come into the scene.
 
     Args:
         scene: The scene that the build was for.
-        before: Its `report_json` at that time; another one is of another build, and stays.
-        answer: What the engine said at last.
+        before: Its `report_json` when the points came in; a different one belongs to another build, and stays.
+        answer: The engine's last message.
     """
     settings = scene.cinemagraph
     if settings.report_json == before:
         settings.report_json = json.dumps(answer["report"])
 
 
-def start_flow(scene: bpy.types.Scene) -> Request:
-    """Let the engine solve the motion of what the scene asks for, without a build.
+def start_flow(scene: bpy.types.Scene) -> EngineRequest:
+    """Ask the engine for the motion of the scene's strokes, without a build.
 
     Raises:
         CinemaError: As for `start_build`.
@@ -136,18 +134,18 @@ def start_flow(scene: bpy.types.Scene) -> Request:
     return engine.ask("flow", _inputs(scene))
 
 
-def finish_flow(answer: dict) -> Streamlines:
-    """Read the lines that the engine drew through the solved motion."""
+def finish_flow(answer: dict) -> FlowPreview:
+    """Read the streamlines of the solved motion."""
     with np.load(answer["file"], allow_pickle=False) as file:
-        return Streamlines(file["lines"], file["offsets"], file["speed"])
+        return FlowPreview(file["lines"], file["offsets"], file["speed"])
 
 
-def start_depth(scene: bpy.types.Scene, download: bool = False) -> Request:
-    """Let the engine make the depth of what the scene asks for, without a build.
+def start_depth(scene: bpy.types.Scene, download: bool = False) -> EngineRequest:
+    """Ask the engine for the depth of the scene's photo, without a build.
 
     Args:
         scene: A scene with a photo.
-        download: A model that the user lacks may be fetched.
+        download: Whether a missing model may be downloaded.
 
     Raises:
         CinemaError: As for `start_build`.
@@ -157,43 +155,43 @@ def start_depth(scene: bpy.types.Scene, download: bool = False) -> Request:
     return engine.ask("depth", fields)
 
 
-def finish_depth(answer: dict) -> DepthMap:
+def finish_depth(answer: dict) -> DepthPreview:
     """Read the depth that the engine made."""
     with np.load(answer["file"], allow_pickle=False) as file:
         disparity = file["disparity"].astype(np.float32)
-    return DepthMap(disparity, str(answer.get("source") or ""), str(answer.get("model") or ""))
+    return DepthPreview(disparity, str(answer.get("source") or ""), str(answer.get("model") or ""))
 
 
-def start_suggest(scene: bpy.types.Scene) -> Request:
-    """Let the engine look for what might move in the scene's photo.
+def start_suggest(scene: bpy.types.Scene) -> EngineRequest:
+    """Ask the engine for regions of the scene's photo that might move.
 
     Raises:
-        CinemaError: The scene's photo is gone.
+        CinemaError: The scene's photo is missing.
     """
     return engine.ask("suggest", _photo(scene))
 
 
 def finish_suggest(scene: bpy.types.Scene, answer: dict, replace: bool = False) -> int:
-    """Draw the strokes that the engine suggests, to be edited as any others, and give their number."""
+    """Draw the strokes that the engine suggests, and give their number; strokes about depth stay."""
     settings, path = scene.cinemagraph, _temporary()
     path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
     found = read_strokes(path, (settings.width, settings.height))
-    strokes.add_hints(scene, found, replace, stage.HINT_LAYERS)  # what is said of the depth stays
+    strokes.add_hints(scene, found, replace, MOTION_HINTS)
     return len(found)
 
 
-def start_export(scene: bpy.types.Scene, file: Path) -> Request:
-    """Let the engine write what it made of the scene: by suffix the motion, the mask of the region, or the strokes.
+def start_export(scene: bpy.types.Scene, file: Path) -> EngineRequest:
+    """Ask the engine to write a result of the last job.
 
     Args:
         scene: A scene with a photo.
-        file: .flo, .npy, .exr, .png or .json.
+        file: Its suffix chooses the result: .flo, .npy or .exr for the motion, .png for the region, .json for strokes.
     """
     return engine.ask("export", {"out": str(job_path(scene)), "file": str(file)})
 
 
 def _inputs(scene: bpy.types.Scene) -> dict:
-    """Fields of a request for points or motion."""
+    """Fields of a request for points, motion or depth."""
     settings = scene.cinemagraph
     depth = settings.depth_file if settings.depth_source == "FILE" else ""
     files = {"depth": depth, "region": settings.region_file, "flow": settings.flow_file}
@@ -202,14 +200,14 @@ def _inputs(scene: bpy.types.Scene) -> dict:
 
 
 def _photo(scene: bpy.types.Scene) -> dict:
-    """Fields of a request that say which photo it is about, where its job is, and what the user chose."""
+    """Fields of a request with the photo, the job folder and the options."""
     settings = scene.cinemagraph
     job = ensure_job_folder(scene)
     options = {
         "frames": settings.frames,
         "speed": settings.speed,
         "focal": settings.focal,
-        "max_side": max(settings.width, settings.height),  # it has been scaled when it was opened
+        "max_side": max(settings.width, settings.height),  # the photo was scaled when it was opened
         "feather": settings.feather / 100,
         "perspective": settings.perspective,
         "swings": settings.swings,
@@ -220,7 +218,7 @@ def _photo(scene: bpy.types.Scene) -> dict:
 
 
 def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
-    """Options about depth; those that do not count are left out, so that changing them makes nothing anew."""
+    """Options about depth. Unused ones are left out, so that changing them does not invalidate cached results."""
     options = {
         "edge_cleanup": settings.edge_cleanup,
         "reach": settings.reach,
@@ -238,8 +236,8 @@ def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
 
 
 def _annotations(scene: bpy.types.Scene) -> str | None:
-    """Write the scene's strokes to a file of its own: a request that waits must not read a later one's."""
-    drawn = strokes.read_hints(scene)
+    """Write the scene's strokes to a new file, so that a waiting request does not read those of a later one."""
+    drawn = strokes.read_drawn_strokes(scene)
     if not drawn:
         return None
     path = _temporary()
@@ -248,7 +246,7 @@ def _annotations(scene: bpy.types.Scene) -> str | None:
 
 
 def _temporary() -> Path:
-    """A new file that goes when Blender ends."""
+    """A new file that is deleted when Blender ends."""
     handle, path = tempfile.mkstemp(".json", "cinemagraph_", bpy.app.tempdir)
     os.close(handle)
     return Path(path)
@@ -263,19 +261,22 @@ def job_path(scene: bpy.types.Scene) -> Path:
 
 
 def ensure_job_folder(scene: bpy.types.Scene) -> Path:
-    """Write the packed photo into the job folder where it is missing, and give the folder.
+    """Write the packed photo into the job folder if it is missing there, and give the folder.
 
-    A .blend that travelled, or whose job folder was cleaned away, builds as before.
+    A .blend file from another computer, or with a deleted job folder, therefore builds as before.
+
+    Raises:
+        CinemaError: The scene's photo is missing.
     """
     settings = scene.cinemagraph
     if settings.photo is None or settings.photo.packed_file is None:
-        raise CinemaError("The scene's photo is gone", "Open the photo again")
+        raise CinemaError("The scene's photo is missing", "Open the photo again")
     packed = settings.photo.packed_file.data
     if not settings.job_folder:
         settings.job_folder = str(_job_folder(Path(settings.photo_path)))
     job = job_path(scene)
     if not _writable(job):
-        job = _job_folder(Path(settings.photo_path))  # the folder of another computer or user
+        job = _job_folder(Path(settings.photo_path))  # it is the folder of another computer or user
         settings.job_folder = str(job)
     transaction.recover(job)
     photo = job / job_files.PHOTO
@@ -291,7 +292,7 @@ def _writable(folder: Path) -> bool:
 
 
 def _job_folder(source: Path) -> Path:
-    """A folder of the user's for this photo in this .blend: two files never share one."""
+    """The user's job folder for this photo in this .blend file; two files never share one."""
     mark = hashlib.sha1(f"{source}\n{bpy.data.filepath}".encode()).hexdigest()[:8]
     jobs = bpy.utils.extension_path_user(base_package, path="jobs", create=True)
     return Path(jobs) / f"{source.stem}-{mark}"

@@ -1,8 +1,8 @@
-"""Live flow and live depth: a timer notices that the hints have changed and lets the engine solve them again.
+"""Live flow and live depth: a timer notices changed hints and asks the engine to solve them again.
 
-Nothing waits for it: it looks at the strokes some times a second, asks once they have rested, and draws the answer
-when it is there. One request at a time, none while a stroke is being drawn or an operator works. It runs in windows
-only and ends with the extension.
+The timer never blocks. It checks the strokes several times a second, sends a request once they have rested, and draws
+the answer when it arrives. There is one request at a time, and none while a stroke is being drawn or an operator runs.
+The timer runs in windows only and ends with the extension.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
 from . import depth_display, engine, flow_display, jobs, strokes
 
-TICK = 0.08  # seconds between two looks at the hints
-ANSWER_TICK = 0.03  # the same, at the engine that is solving
-IDLE_TICK = 0.5  # the same while it is switched off
-REST = 0.1  # seconds that the hints stay as they are before they are solved
-_OF_DEPTH = (  # settings that the depth depends on
+TICK = 0.08  # seconds between two checks of the hints
+ANSWER_TICK = 0.03  # seconds between two checks for the engine's answer
+IDLE_TICK = 0.5  # seconds between two checks while live previews are off
+REST = 0.1  # seconds without a change of the hints before a request is sent
+_DEPTH_SETTINGS = (  # properties of the scene's settings that the depth depends on
     "width",
     "height",
     "photo_path",
@@ -34,30 +34,30 @@ _OF_DEPTH = (  # settings that the depth depends on
     "depth_model",
     "edge_cleanup",
 )
-_OF_FLOW = (*_OF_DEPTH, "focal", "speed", "region_file", "flow_file", "feather", "perspective")
+_FLOW_SETTINGS = (*_DEPTH_SETTINGS, "focal", "speed", "region_file", "flow_file", "feather", "perspective")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is shown live.
+    """A live preview.
 
     Attributes:
-        switch: Its switch in the window's state.
-        trouble: Where the window's state says what is wrong with it.
-        settings: The scene's settings that it depends on.
-        counts: Picks the strokes that it depends on.
+        switch: Property of the window manager's state that switches it on.
+        trouble: Property of the same state for the text of a problem.
+        settings: Properties of the scene's settings that it depends on.
+        select: Selects the strokes that it depends on.
         exists: Tells whether there is anything to show.
-        ask: Asks the engine for it.
+        ask: Sends the request to the engine.
         show: Draws the engine's answer.
-        remove: Takes away what was drawn.
+        remove: Removes the drawing.
     """
 
     switch: str
     trouble: str
     settings: tuple[str, ...]
-    counts: Callable[[list[Stroke]], list[Stroke]]
+    select: Callable[[list[Stroke]], list[Stroke]]
     exists: Callable[[bpy.types.Scene, list[Stroke]], bool]
-    ask: Callable[[bpy.types.Scene], engine.Request]
+    ask: Callable[[bpy.types.Scene], engine.EngineRequest]
     show: Callable[[bpy.types.Scene, dict], object]
     remove: Callable[[bpy.types.Scene], None]
 
@@ -71,7 +71,7 @@ def _moves(scene: bpy.types.Scene, drawn: list[Stroke]) -> bool:
 FLOW = Subject(
     "live_preview",
     "live_trouble",
-    _OF_FLOW,
+    _FLOW_SETTINGS,
     list,
     _moves,
     jobs.start_flow,
@@ -81,7 +81,7 @@ FLOW = Subject(
 DEPTH = Subject(
     "live_depth",
     "live_depth_trouble",
-    _OF_DEPTH,
+    _DEPTH_SETTINGS,
     strokes.about_depth,
     lambda _scene, _drawn: True,
     jobs.start_depth,
@@ -91,7 +91,7 @@ DEPTH = Subject(
 
 
 class Watch:
-    """What is known of the hints of the scene that is looked at."""
+    """State of one live preview in the watched scene."""
 
     def __init__(self, subject: Subject = FLOW) -> None:
         self.subject = subject
@@ -99,20 +99,20 @@ class Watch:
 
     def forget(self) -> None:
         self.scene: int | None = None
-        self.seen = self.asked = ""  # marks of the hints, as last seen and as last asked for
-        self.since = 0.0
-        self.request: engine.Request | None = None
+        self.seen = self.asked = ""  # fingerprints of the hints at the last check and at the last request
+        self.since = 0.0  # time at which `seen` changed
+        self.request: engine.EngineRequest | None = None
 
     def look(self, scene: bpy.types.Scene, busy: bool = False, trouble: str = "") -> str:
-        """Look once, and ask or draw where that is due.
+        """Check the hints once, and send a request or draw its answer if that is due.
 
         Args:
-            scene: The scene that is worked on.
-            busy: Only look, something else goes on.
-            trouble: What there was to complain of.
+            scene: The scene in the window.
+            busy: Only check, because another operator or request is running.
+            trouble: Text of the last problem.
 
         Returns:
-            What there is to complain of now, "" when all is well.
+            Text of the current problem, "" without one.
 
         Raises:
             CinemaError: The hints cannot be solved.
@@ -122,14 +122,14 @@ class Watch:
             self.scene = scene.session_uid
         if self.request is not None:
             return self._take(scene) if not busy and self.request.poll(done=True) else trouble
-        drawn = self.subject.counts(strokes.read_hints(scene))
-        mark = fingerprint(scene, drawn, self.subject.settings)
-        if mark != self.seen:
-            self.seen, self.since = mark, time.monotonic()
+        drawn = self.subject.select(strokes.read_drawn_strokes(scene))
+        current = fingerprint(scene, drawn, self.subject.settings)
+        if current != self.seen:
+            self.seen, self.since = current, time.monotonic()
         rested = time.monotonic() - self.since >= REST
-        if mark == self.asked or not rested or busy:
+        if current == self.asked or not rested or busy:
             return trouble
-        self.asked = mark
+        self.asked = current
         if not self.subject.exists(scene, drawn):
             self.subject.remove(scene)
             return ""
@@ -142,23 +142,23 @@ class Watch:
         return request.warnings[-1] if request.warnings else ""
 
 
-_watches = (Watch(DEPTH), Watch(FLOW))  # in this order: a flow is solved on the depth
+_watches = (Watch(DEPTH), Watch(FLOW))  # in this order, because the flow is solved on the depth
 
 
 def fingerprint(scene: bpy.types.Scene, drawn: list[Stroke], names: tuple[str, ...]) -> str:
-    """Give a mark that changes with these strokes and the settings of these names."""
+    """Give a text that changes whenever these strokes or the settings of these names change."""
     settings = scene.cinemagraph
-    mark = hashlib.sha1(repr([getattr(settings, name) for name in names]).encode())
+    digest = hashlib.sha1(repr([getattr(settings, name) for name in names]).encode())
     for stroke in drawn:
-        mark.update(f"{stroke.kind} {stroke.closed} {stroke.speed} {len(stroke.points)}".encode())
-        mark.update(stroke.points.tobytes())
+        digest.update(f"{stroke.kind} {stroke.closed} {stroke.speed} {len(stroke.points)}".encode())
+        digest.update(stroke.points.tobytes())
         if stroke.profile is not None:
-            mark.update(stroke.profile.tobytes())
-    return mark.hexdigest()
+            digest.update(stroke.profile.tobytes())
+    return digest.hexdigest()
 
 
 def restart(context: bpy.types.Context, subject: Subject) -> None:
-    """Start afresh when it is switched on; let go of all when it is switched off."""
+    """Forget the state and cancel the request of a live preview that is switched on or off."""
     _drop(subject)
     setattr(context.window_manager.cinemagraph, subject.trouble, "")
 
@@ -170,16 +170,16 @@ def _tick() -> float:
     scene = manager.windows[0].scene if wanted and len(manager.windows) else None
     if scene is None or scene.cinemagraph.photo is None:
         return IDLE_TICK
-    # A stroke being drawn, points being moved, a build: whatever is modal comes first.
+    # Any modal operator comes first: drawing a stroke, moving points, a build.
     busy = state.running or any(len(window.modal_operators) for window in manager.windows)
     for watch in wanted:
         others = any(other.request is not None for other in wanted if other is not watch)
-        _look(manager, watch, scene, busy or others)
+        _check(manager, watch, scene, busy or others)
     return ANSWER_TICK if any(watch.request is not None for watch in wanted) else TICK
 
 
-def _look(manager: bpy.types.WindowManager, watch: Watch, scene: bpy.types.Scene, busy: bool) -> None:
-    """Let one watch look, and tell its trouble."""
+def _check(manager: bpy.types.WindowManager, watch: Watch, scene: bpy.types.Scene, busy: bool) -> None:
+    """Let one watch look, and show its problem in the panels."""
     state, name = manager.cinemagraph, watch.subject.trouble
     before = trouble = getattr(state, name)
     try:
@@ -192,7 +192,7 @@ def _look(manager: bpy.types.WindowManager, watch: Watch, scene: bpy.types.Scene
 
 
 def _drop(*subjects: Subject) -> None:
-    """Let go of what is asked for; of all without any subject."""
+    """Cancel the requests of these subjects, without arguments of all."""
     for watch in _watches:
         if not subjects or watch.subject in subjects:
             if watch.request is not None:

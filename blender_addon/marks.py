@@ -1,84 +1,74 @@
-"""What shows in the view what the hints mean: arrowheads along motion strokes, a tint over areas, a dot where a
-stroke starts that compares what it runs over with its start.
+"""Marks of the hints in the viewport: arrowheads along Motion strokes, a tint inside areas, and a dot at the start of
+strokes that compare depths with their start.
 
-They are Grease Pencil of an object of its own, which Geometry Nodes make of the hints' strokes: they follow the pen
-while it draws, they look alike in every kind of shading, nothing runs for them, and the strokes stay as they are.
-Sizes are in units of the photo's longer side, as the hints are drawn on a plane where that is one unit wide.
+The marks are a separate Grease Pencil object, which Geometry Nodes make from the hints' strokes. They follow the pen
+while it draws, look alike in every shading mode, need no running code, and leave the strokes unchanged. Sizes are in
+units of the photo's longer side, because the hints are drawn on a plane where that side is one unit wide.
 """
 
-from dataclasses import dataclass
 from math import pi
 from typing import Any
 
 import bpy
 
+from .hint_layers import AREA, ARROWHEADS, START, Color, layers_marked
 from .nodes import Graph, Socket, set_inputs
 
-SPEED = "cinemagraph_speed"  # curve attribute, factor on the stroke's speed; strokes drawn by hand have none, or 0
-SIZE = 0.022
-SPACING = 0.08
-BREADTH = 4.5  # an arrowhead is at least so many times as long as the stroke's radius: it would not be seen on it
-USUAL = 0.15  # the length of a stroke whose arrowheads have just that size; those of faster ones are larger
-LONGEST = 0.25  # a longer stroke is no faster, as in the core
-SMALLEST, LARGEST = 0.8, 2.0  # factors on the size
-SLOWEST, FASTEST = 0.1, 10.0  # what the radius may make of the speed
-DOT = 0.002  # a shorter stroke has no direction
-START = 0.008  # radius of the dot where a stroke starts
-RIM = 0.0015  # radius of the outline of arrowheads and dots
-AREA_TINT = 0.25  # opacity; the photo stays readable beneath
+SPEED = "cinemagraph_speed"  # curve attribute, factor on the stroke's speed; missing or 0 on strokes drawn by hand
+HEAD_LENGTH = 0.022  # units of the photo's longer side, default length of an arrowhead
+HEAD_SPACING = 0.08  # units of the photo's longer side, default distance of two arrowheads
+HEAD_PER_RADIUS = 4.5  # least length of an arrowhead in radii of its stroke, so that the stroke does not hide it
+USUAL_LENGTH = 0.15  # units; arrowheads of a stroke of this length have the default size, those of faster ones grow
+LONGEST_STROKE = 0.25  # units; a longer stroke is no faster, as in the core
+HEAD_SCALES = 0.8, 2.0  # least and greatest factor of the speed on the length of an arrowhead
+RADIUS_SPEEDS = 0.1, 10.0  # least and greatest factor of the radius on the speed
+NO_DIRECTION = 0.002  # units; no arrowhead so close to the start, nor on a stroke this short
+DOT_RADIUS = 0.008  # units, radius of the dot at the start of a stroke
+RIM_RADIUS = 0.0015  # units, radius of the outline of arrowheads and dots
+AREA_OPACITY = 0.25  # opacity of the tint inside areas; the photo stays readable beneath it
 RIM_COLOR = (0.03, 0.01, 0.0, 1.0)
-_HEADS = "Arrowheads"  # name of an input, and of what is made
-_LENGTH, _PLACE, _KIND = "arrow_length", "arrow_place", "mark_kind"
+_HEADS = "Arrowheads"  # name of an input of the modifier and of its marks
+_LENGTH, _PLACE, _KIND = "arrow_length", "arrow_place", "mark_kind"  # attributes inside the node group
 
 
-@dataclass(frozen=True)
-class Marked:
-    """Which layers get which marks.
-
-    Attributes:
-        motion: Name of the layer that gets arrowheads.
-        areas: Names of the layers that are tinted.
-        starts: Names of the layers whose strokes get a dot where they start.
-    """
-
-    motion: str
-    areas: tuple[str, ...]
-    starts: tuple[str, ...]
-
-
-def create_marks(
-    item: bpy.types.Object, hints: bpy.types.Object, marked: Marked, tints: dict[str, tuple[float, float, float]]
-) -> None:
+def create_marks(item: bpy.types.Object, hints: bpy.types.Object) -> None:
     """Let a Grease Pencil object show the marks of the hints.
 
     Args:
         item: The object; empty, and a child of the hints.
-        hints: What is drawn on.
-        marked: Layers of the hints.
-        tints: Colour of each layer, scene-linear.
+        hints: The object with the strokes.
     """
     item.data.layers.new("Marks")
     modifier = item.modifiers.new("Cinemagraph Marks", "NODES")
-    modifier.node_group = create_marks_group(marked)
-    materials = {name: _material(f"Cinemagraph {name} Area", (*tints[name], AREA_TINT)) for name in marked.areas}
-    materials |= {name: _material(f"Cinemagraph {name} Start", _light(tints[name])) for name in marked.starts}
-    materials[_HEADS] = _material("Cinemagraph Arrowheads", _light(tints[marked.motion]))
+    modifier.node_group = create_marks_group()
+    materials = {
+        layer.name: _material(f"Cinemagraph {layer.name} Area", (*layer.color, AREA_OPACITY))
+        for layer in layers_marked(AREA)
+    }
+    materials |= {
+        layer.name: _material(f"Cinemagraph {layer.name} Start", _lighten(layer.color))
+        for layer in layers_marked(START)
+    }
+    (arrows,) = layers_marked(ARROWHEADS)
+    materials[_HEADS] = _material("Cinemagraph Arrowheads", _lighten(arrows.color))
     set_inputs(modifier, {"Hints": hints, **materials})
 
 
-def _light(tint: tuple[float, float, float]) -> tuple[float, float, float, float]:
-    """A stroke's colour as it is told apart on the stroke."""
-    return (*(0.6 + 0.4 * channel for channel in tint), 1.0)
+def _lighten(color: Color) -> tuple[float, float, float, float]:
+    """A lighter colour that stands out on a stroke of this colour."""
+    return (*(0.6 + 0.4 * channel for channel in color), 1.0)
 
 
 def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
-    """Let the arrowheads say whether a stroke's radius scales its speed."""
+    """Let the arrowheads show whether a stroke's radius scales its speed."""
     if marks is not None and len(marks.modifiers):
         set_inputs(marks.modifiers[0], {"Speed from Radius": on})
 
 
-def create_marks_group(marked: Marked) -> bpy.types.GeometryNodeTree:
-    """Make the group; the geometry that it is given is dropped."""
+def create_marks_group() -> bpy.types.GeometryNodeTree:
+    """Make the node group; it ignores its input geometry."""
+    areas, starts = ([layer.name for layer in layers_marked(mark)] for mark in (AREA, START))
+    (arrows,) = layers_marked(ARROWHEADS)
     graph = Graph("Cinemagraph Marks")
     graph.input("NodeSocketGeometry", "Geometry", "Not used")
     graph.input("NodeSocketObject", "Hints", "The strokes")
@@ -86,7 +76,7 @@ def create_marks_group(marked: Marked) -> bpy.types.GeometryNodeTree:
         "NodeSocketFloat",
         "Size",
         "Length of an arrowhead, in units of the photo's longer side",
-        default_value=SIZE,
+        default_value=HEAD_LENGTH,
         min_value=0.0,
         max_value=1.0,
     )
@@ -94,37 +84,37 @@ def create_marks_group(marked: Marked) -> bpy.types.GeometryNodeTree:
         "NodeSocketFloat",
         "Spacing",
         "Distance between two arrowheads, in units of the photo's longer side",
-        default_value=SPACING,
+        default_value=HEAD_SPACING,
         min_value=0.001,
         max_value=10.0,
     )
     graph.input(
         "NodeSocketBool", "Speed from Radius", "Larger arrowheads where the stroke is thicker", hide_in_modifier=True
     )
-    for name in (*marked.areas, *marked.starts, _HEADS):
+    for name in (*areas, *starts, _HEADS):
         graph.input("NodeSocketMaterial", name, "Material of these marks")
     inputs = graph.interface()
     strokes = graph.add("GeometryNodeObjectInfo", inputs["Hints"], transform_space="ORIGINAL").outputs["Geometry"]
-    marks = {name: _area(graph, _layer(graph, strokes, name)) for name in marked.areas}
-    marks |= {name: _starts(graph, _layer(graph, strokes, name), inputs) for name in marked.starts}
-    marks[_HEADS] = _arrowheads(graph, _layer(graph, strokes, marked.motion), inputs)  # the last one is drawn on top
+    marks = {name: _area(graph, _layer(graph, strokes, name)) for name in areas}
+    marks |= {name: _starts(graph, _layer(graph, strokes, name), inputs) for name in starts}
+    marks[_HEADS] = _arrowheads(graph, _layer(graph, strokes, arrows.name), inputs)  # drawn on top, as the last one
     joined = graph.add("GeometryNodeJoinGeometry")
-    for number, mark in reversed(list(enumerate(marks.values()))):  # a multi-input lists its links last first
+    for number, mark in reversed(list(enumerate(marks.values()))):  # a multi-input lists its last link first
         graph.tree.links.new(_store(graph, mark, _KIND, number, "INT", "CURVE"), joined.inputs[0])
     graph.add("NodeGroupOutput", _paint(graph, joined.outputs[0], [inputs[name] for name in marks]))
     return graph.tree
 
 
 def _paint(graph: Graph, curves: Socket, materials: list[Socket]) -> Socket:
-    """Make Grease Pencil of curves, every one filled by the material of its kind.
+    """Convert curves to Grease Pencil, each curve filled by the material of its kind of mark.
 
-    Materials, not colours of points: these do not show in solid shading.
+    Colours are materials because point colours do not show in solid shading.
     """
-    curves = graph.without(curves, "*_color")  # of the hints' points and layers: they would show over the materials
-    # Blender 5.2 on fills strokes by this attribute, each with a number of its own; before, by their material.
+    curves = graph.without(curves, "*_color")  # colours of the hints' points and layers would cover the materials
+    # Blender 5.2 and later fill strokes by this attribute, unique for each stroke; earlier versions by their material.
     number = graph.math("ADD", graph.add("GeometryNodeInputIndex").outputs[0], 1.0)
     curves = _store(graph, curves, "fill_id", number, "INT", "CURVE")
-    curves = _store(graph, curves, "material_index", 0, "INT", "CURVE")  # those of the hints are not needed
+    curves = _store(graph, curves, "material_index", 0, "INT", "CURVE")  # instead of the slots of the hints' materials
     drawn = graph.add("GeometryNodeCurvesToGreasePencil", curves, None, False).outputs[0]
     for number, material in enumerate(materials):
         chosen = graph.add(
@@ -147,18 +137,18 @@ def _layer(graph: Graph, strokes: Socket, name: str) -> Socket:
 
 
 def _area(graph: Graph, curves: Socket) -> Socket:
-    """What a stroke encloses, without its line; an open one is closed, as it is when it is read."""
+    """The inside of strokes without their lines; open strokes are closed, as when they are read."""
     closed = graph.add("GeometryNodeSetSplineCyclic", curves, None, True).outputs[0]
-    bare = _store(graph, closed, "hide_stroke", True, "BOOLEAN", "CURVE")  # Blender 5.2 on
-    return _store(graph, bare, "opacity", 0.0, "FLOAT", "POINT")  # before
+    bare = _store(graph, closed, "hide_stroke", True, "BOOLEAN", "CURVE")  # Blender 5.2 and later
+    return _store(graph, bare, "opacity", 0.0, "FLOAT", "POINT")  # earlier versions
 
 
 def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
-    """A dot where each stroke starts, in a dark rim; larger than the stroke is thick."""
+    """A dot with a dark rim at the start of each stroke, wider than the stroke."""
     first = graph.add("GeometryNodeCurveEndpointSelection", 1, 0).outputs[0]
-    share = graph.math("DIVIDE", inputs["Size"], SIZE)
-    seen = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), 1.5)
-    radius = graph.math("MAXIMUM", graph.math("MULTIPLY", share, START), seen)
+    share = graph.math("DIVIDE", inputs["Size"], HEAD_LENGTH)
+    visible = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), 1.5)
+    radius = graph.math("MAXIMUM", graph.math("MULTIPLY", share, DOT_RADIUS), visible)
     circle = graph.add("GeometryNodeCurvePrimitiveCircle", 16, mode="RADIUS")
     circle.inputs["Radius"].default_value = 1.0
     dots = graph.add(
@@ -168,20 +158,20 @@ def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
 
 
 def _outlines(graph: Graph, marks: Socket) -> Socket:
-    """Curves of instances, thin and seen even where what they were made of is not."""
+    """Instances as thin curves, visible even where the strokes below them are hidden."""
     curves = graph.add("GeometryNodeRealizeInstances", marks).outputs[0]
-    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM).outputs[0]
+    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM_RADIUS).outputs[0]
     return _store(graph, thin, "hide_stroke", False, "BOOLEAN", "CURVE")
 
 
 def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
-    """Heads along the strokes, lighter than these, in a dark rim that parts them from any photo."""
-    way = graph.add("GeometryNodeSplineParameter").outputs["Length"]
-    for name, value in ((_LENGTH, _length(graph, inputs)), (_PLACE, way)):
+    """Arrowheads along the strokes, lighter than these, with a dark rim that sets them off from any photo."""
+    along = graph.add("GeometryNodeSplineParameter").outputs["Length"]
+    for name, value in ((_LENGTH, _length(graph, inputs)), (_PLACE, along)):
         curves = _store(graph, curves, name, value, "FLOAT", "POINT")
     points, tangent = _points(graph, curves, inputs["Spacing"])
-    # Where a stroke starts there is none, and on a dot.
-    shown = graph.add("FunctionNodeCompare", graph.named("FLOAT", _PLACE), DOT, data_type="FLOAT").outputs[0]
+    # None at the start of a stroke, and none on a dot.
+    shown = graph.add("FunctionNodeCompare", graph.named("FLOAT", _PLACE), NO_DIRECTION, data_type="FLOAT").outputs[0]
     flat = graph.add(
         "FunctionNodeAxesToRotation", (0.0, -1.0, 0.0), tangent, primary_axis="Z", secondary_axis="X"
     ).outputs[0]
@@ -199,20 +189,20 @@ def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Sock
 
 
 def _length(graph: Graph, inputs: dict[str, Socket]) -> Socket:
-    """How long an arrowhead is: with the root of the speed, so that slow ones stay visible."""
+    """Length of an arrowhead: proportional to the square root of the speed, so that slow ones stay visible."""
     factor = graph.named("FLOAT", SPEED)
     unset = graph.math("LESS_THAN", factor, 1e-5)
-    length = graph.math("MINIMUM", graph.add("GeometryNodeSplineLength").outputs["Length"], LONGEST)
+    length = graph.math("MINIMUM", graph.add("GeometryNodeSplineLength").outputs["Length"], LONGEST_STROKE)
     pace = graph.math("MULTIPLY", length, graph.math("ADD", factor, unset))
     thick = graph.add("GeometryNodeSwitch", inputs["Speed from Radius"], 1.0, _thickness(graph), input_type="FLOAT")
     pace = graph.math("MULTIPLY", pace, thick.outputs[0])
-    scale = graph.add("ShaderNodeClamp", graph.math("SQRT", graph.math("DIVIDE", pace, USUAL)), SMALLEST, LARGEST)
-    seen = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), BREADTH)
-    return graph.math("MAXIMUM", graph.math("MULTIPLY", inputs["Size"], scale.outputs[0]), seen)
+    scale = graph.add("ShaderNodeClamp", graph.math("SQRT", graph.math("DIVIDE", pace, USUAL_LENGTH)), *HEAD_SCALES)
+    visible = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), HEAD_PER_RADIUS)
+    return graph.math("MAXIMUM", graph.math("MULTIPLY", inputs["Size"], scale.outputs[0]), visible)
 
 
 def _thickness(graph: Graph) -> Socket:
-    """Each point's radius over the mean of its stroke."""
+    """Each point's radius divided by the mean radius of its stroke."""
     curve = graph.add("GeometryNodeCurveOfPoint").outputs["Curve Index"]
     radius = graph.named("FLOAT", "radius")
     total, count = (
@@ -220,11 +210,11 @@ def _thickness(graph: Graph) -> Socket:
         for value in (radius, 1.0)
     )
     ratio = graph.math("DIVIDE", graph.math("MULTIPLY", radius, count), total)
-    return graph.add("ShaderNodeClamp", ratio, SLOWEST, FASTEST).outputs[0]
+    return graph.add("ShaderNodeClamp", ratio, *RADIUS_SPEEDS).outputs[0]
 
 
 def _points(graph: Graph, curves: Socket, spacing: Socket) -> tuple[Socket, Socket]:
-    """Points along the strokes, evenly from end to end, and the strokes' direction there."""
+    """Evenly spaced points along the strokes, from end to end, and the strokes' directions there."""
     length = graph.add("GeometryNodeSplineLength").outputs["Length"]
     between = graph.math("MAXIMUM", graph.math("ROUND", graph.math("DIVIDE", length, spacing)), 1.0)
     count = graph.math("ADD", graph.math("MINIMUM", between, 1000.0), 1.0)
@@ -242,7 +232,7 @@ def _arrowhead(graph: Graph) -> Socket:
 
 
 def _material(name: str, fill: tuple[float, float, float, float]) -> bpy.types.Material:
-    """A fill in a dark rim, which parts it from any photo; areas have no rim."""
+    """A fill with a dark rim that sets it off from any photo; areas have no rim."""
     material = bpy.data.materials.new(name)
     bpy.data.materials.create_gpencil_data(material)
     material.grease_pencil.show_fill = True

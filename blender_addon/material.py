@@ -1,23 +1,23 @@
-"""The one material of the points: they shine with the colour that they store."""
+"""The material of the points: emission of their stored colour."""
 
 import bpy
 
 
 def create_material(attribute: str) -> bpy.types.Material:
-    """Make an emission material that shows a colour attribute as it is.
+    """Make an emission material that shows a colour attribute unchanged.
 
     Args:
         attribute: Name of the points' colour attribute (scene-linear when read).
     """
     material = bpy.data.materials.new("Cinemagraph Points")
-    if material.node_tree is None:  # Blender 5 makes the tree by itself and deprecates the switch.
+    if material.node_tree is None:  # Blender 5 makes the tree by itself and deprecates use_nodes
         material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
     color = nodes.new("ShaderNodeAttribute")
     color.attribute_type = "GEOMETRY"
     color.attribute_name = attribute
-    positive = nodes.new("ShaderNodeVectorMath")  # the cross-fade of moving points may fall below black
+    positive = nodes.new("ShaderNodeVectorMath")  # the cross-fade of moving points may be slightly negative
     positive.operation = "MAXIMUM"
     positive.inputs[1].default_value = (0.0, 0.0, 0.0)
     shine = nodes.new("ShaderNodeEmission")

@@ -1,7 +1,7 @@
-"""Points of a finished job -> vertex-only meshes. Arrays go in whole, never point by point.
+"""Meshes without edges and faces, made from the points of a finished job. Arrays are set whole, never point by point.
 
-Meshes are made anew at every build: their memory is shared with undo steps and evaluated copies, so that writing into
-one that exists costs a copy of all it holds first (measured: twice the time).
+Every build makes new meshes: the memory of a mesh is shared with undo steps and evaluated copies, so that writing into
+an existing one first copies everything in it (measured: twice the time).
 """
 
 import bpy
@@ -10,17 +10,17 @@ import numpy as np
 from ..cinema_core.shared.srgb import to_linear
 from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, RADIUS_FACTOR, STEP, TEXTURES
 
-# Attribute type -> the name its data goes by in `foreach_set`. Still colours are stored as bytes: they
-# come from an 8-bit photo, take a quarter of the room, and "color_srgb" spares us the conversion.
+# Attribute type -> name of its values in `foreach_set`. Still colours are stored as bytes, because they come from an
+# 8-bit photo, take a quarter of the memory, and "color_srgb" needs no conversion.
 _FIELD = {"FLOAT": "value", "FLOAT_VECTOR": "vector", "BYTE_COLOR": "color_srgb"}
-_STEPS = 4096  # of the table below; mixed linearly it is exact to 1e-7
+_STEPS = 4096  # steps of the sRGB table below; with linear interpolation it is exact to 1e-7
 
 
 def still_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.types.Mesh:
     """Make the mesh of one layer.
 
     Args:
-        points: What `storage.read_points` gives.
+        points: Arrays as read by `job_folder.read_points`.
         name: Name of the mesh.
         chosen: The still points that belong to the layer.
     """
@@ -31,10 +31,10 @@ def still_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.t
 
 
 def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.types.Mesh:
-    """Make a mesh of moving points; it rests at phase 0 and displacements count from there.
+    """Make a mesh of moving points, with positions at phase 0 and displacements from there.
 
     Args:
-        points: What `storage.read_points` gives.
+        points: Arrays as read by `job_folder.read_points`.
         name: Name of the mesh.
         chosen: The moving points that belong to it.
     """
@@ -57,7 +57,7 @@ def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.
 def _mesh(name: str, position: np.ndarray) -> bpy.types.Mesh:
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(position))
-    # Ten times as fast as through `vertices`, which is no plain array to Blender.
+    # Ten times as fast as through `vertices`, which Blender does not treat as a plain array.
     mesh.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(position, np.float32).ravel())
     return mesh
 
@@ -68,7 +68,7 @@ def _store(mesh: bpy.types.Mesh, name: str, kind: str, values: np.ndarray) -> No
 
 
 def _opaque(color: np.ndarray) -> np.ndarray:
-    """(N, 3) sRGB -> (N, 4) float32 on whole bytes, alpha 1; Blender's own rounding may miss by one."""
+    """Round (N, 3) sRGB to whole bytes: (N, 4) float32, alpha 1. Blender's own rounding may be off by one."""
     whole = np.ones((len(color), 4), np.float32)
     np.rint(np.clip(color, 0.0, 1.0) * np.float32(255), out=whole[:, :3])
     whole[:, :3] /= np.float32(255)
@@ -76,7 +76,7 @@ def _opaque(color: np.ndarray) -> np.ndarray:
 
 
 def _make_table() -> tuple[np.ndarray, np.ndarray]:
-    """sRGB -> scene-linear: (_STEPS + 1,) float32 values from 0 to 1, and the way from each to the next."""
+    """Table from sRGB to scene-linear: (_STEPS + 1,) float32 values from 0 to 1, and their differences to the next."""
     color = np.linspace(0.0, 1.0, _STEPS + 1)
     linear = to_linear(color)
     return linear.astype(np.float32), np.diff(linear, append=1.0).astype(np.float32)
@@ -86,7 +86,7 @@ _LINEAR, _CHANGE = _make_table()
 
 
 def _linear(color: np.ndarray) -> np.ndarray:
-    """sRGB 0..1 -> scene-linear, any shape; by a table, as powers take three times as long."""
+    """Convert sRGB 0..1 to scene-linear, any shape; by a table, because powers take three times as long."""
     place = np.clip(color, 0.0, 1.0) * np.float32(_STEPS)
     index = place.astype(np.int16)
     place -= index

@@ -1,21 +1,20 @@
 """Geometry Nodes groups that turn vertices into coloured, moving points.
 
-They hold everything that plays: no driver, no handler, no script. The numbers an artist changes are
-inputs of the modifier; `set_inputs` and `get_inputs` reach them by their names.
-
-Convention: the groups work in the mesh's own coordinates, which are the core's (z into the scene).
+They contain the whole playback, without drivers, handlers or scripts. Values for the artist are inputs of the modifier;
+`set_inputs` and `get_inputs` access them by name. The groups work in the mesh's own coordinates, which are the core's
+(z into the scene).
 """
 
 from typing import Any
 
 import bpy
 
-COLOR = "Col"  # what the material reads; Cycles shows points black whose attribute is called "color"
+COLOR = "Col"  # attribute that the material reads; Cycles shows points black if it is called "color"
 RADIUS_FACTOR = "radius_factor"  # radius factor, 1 = one pixel of the photo
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
-# What a moving point's colour is mixed of, scene-linear (decoding byte colours on every frame made playback
-# twice as slow): the local mean where the trajectory starts, how much the mean at its end differs from that,
-# and what the colours at both ends differ from their means, the texture.
+# Colour of a moving point, scene-linear (decoding byte colours on every frame made playback twice as slow): the local
+# mean at the start of the trajectory, the difference of the mean at its end, and at both ends the texture, which is the
+# difference of the colour from the local mean.
 MEAN, CHANGE, TEXTURES = "end_mean", "end_change", ("end_texture0", "end_texture1")
 STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase 0
 
@@ -23,18 +22,18 @@ Socket = bpy.types.NodeSocket
 
 
 class Graph:
-    """A node tree being written: each call adds one node and wires its inputs."""
+    """A node tree under construction: each call adds one node and connects its inputs."""
 
     def __init__(self, name: str):
         self.tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
         self.tree.is_modifier = True
 
     def add(self, kind: str, *inputs: Any, **properties: Any) -> bpy.types.Node:
-        """Add a node; `inputs` go by place to its enabled sockets (None leaves one as it is)."""
+        """Add a node; `inputs` go to its enabled sockets in order, and None leaves a socket unchanged."""
         node = self.tree.nodes.new(kind)
         for name, value in properties.items():
             setattr(node, name, value)
-        # Placed in the order they were made, so that an artist who opens the group can read it.
+        # Nodes are laid out in the order of creation, so that the group is readable in the editor.
         count = len(self.tree.nodes) - 1
         node.location = (200 * (count // 5), -190 * (count % 5))
         sockets = [socket for socket in node.inputs if socket.enabled]
@@ -67,20 +66,20 @@ class Graph:
             setattr(socket, setting, value)
 
     def interface(self) -> dict[str, Socket]:
-        """Call once the inputs are declared: the group's input sockets by their names."""
+        """Give the group's input sockets by name; call it after all inputs are declared."""
         self.tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
         outputs = self.add("NodeGroupInput").outputs
         return {socket.name: socket for socket in outputs if socket.name}
 
     def radius(self, inputs: dict[str, Socket], depth: Socket) -> Socket:
-        """Point size * spread * z / (2 * focal): as large as a pixel of the photo seen from its camera."""
+        """Point size * radius factor * z / (2 * focal): the size of a photo pixel seen from its camera."""
         pixels = self.math("MULTIPLY", inputs["Point Size"], self.named("FLOAT", RADIUS_FACTOR))
         per_depth = self.math("DIVIDE", pixels, self.math("MULTIPLY", inputs["Focal"], 2.0))
         return self.math("MULTIPLY", per_depth, depth)
 
     def matched(self, inputs: dict[str, Socket], position: Socket) -> Socket:
-        """Positions for the focal length as it is now: x and y * built / now, so that they keep their pixels."""
-        factor = self.math("DIVIDE", inputs["Built Focal"], inputs["Focal"])  # exactly 1 while they are the same
+        """Positions for the current focal length: x and y * built / current, so that points keep their pixels."""
+        factor = self.math("DIVIDE", inputs["Built Focal"], inputs["Focal"])  # exactly 1 while both are equal
         sideways = self.add("ShaderNodeCombineXYZ", factor, factor, 1.0).outputs[0]
         return self.vector("MULTIPLY", position, sideways)
 
@@ -89,11 +88,11 @@ class Graph:
         return self.add("ShaderNodeSeparateXYZ", position).outputs["Z"]
 
     def without(self, geometry: Socket, pattern: str) -> Socket:
-        """Drop the attributes whose names match a wildcard pattern."""
+        """Remove the attributes whose names match a wildcard pattern."""
         node = self.add("GeometryNodeRemoveAttribute")
         if hasattr(node, "pattern_mode"):
             node.pattern_mode = "WILDCARD"
-        else:  # Blender 5 made it a menu socket
+        else:  # a menu socket since Blender 5
             node.inputs["Pattern Mode"].default_value = "Wildcard"
         self._feed(node.inputs["Geometry"], geometry)
         self._feed(node.inputs["Name"], pattern)
@@ -106,7 +105,7 @@ class Graph:
 
 
 def create_still_group() -> bpy.types.GeometryNodeTree:
-    """Make the group for points that stand still."""
+    """Make the group for still points."""
     graph = Graph("Cinemagraph Still Points")
     graph.input("NodeSocketGeometry", "Geometry", "Vertices of one layer of the photo")
     _declare_look(graph)
@@ -118,7 +117,7 @@ def create_still_group() -> bpy.types.GeometryNodeTree:
 
 
 def create_moving_group() -> bpy.types.GeometryNodeTree:
-    """Make the group for points that travel along their trajectories and change colour on the way."""
+    """Make the group for points that move along trajectories and change colour on the way."""
     graph = Graph("Cinemagraph Moving Points")
     graph.input("NodeSocketGeometry", "Geometry", "Vertices with a trajectory each")
     _declare_time(graph)
@@ -137,7 +136,7 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
         data_type="FLOAT_COLOR",
         domain="POINT",
     ).outputs[0]
-    # What has been used is dropped first: copying it to the points would take longer than all the rest.
+    # Used attributes are removed first: copying them to the points would take longer than everything else.
     light = graph.without(graph.without(colored, STEP + "*"), "end_*")
     radius = graph.radius(inputs, graph.depth())
     points = graph.add("GeometryNodeMeshToPoints", light, _alive(graph, phase), None, radius).outputs[0]
@@ -148,7 +147,7 @@ def _declare_time(graph: Graph) -> None:
     graph.input(
         "NodeSocketInt",
         "Loop Length",
-        "Frames after which the motion is back at its start",
+        "Frames after which the motion repeats",
         default_value=60,
         min_value=1,
         max_value=100000,
@@ -157,8 +156,8 @@ def _declare_time(graph: Graph) -> None:
     graph.input(
         "NodeSocketFloat",
         "Speed",
-        "How many times the loop is played within its length. "
-        "Whole numbers keep the loop closed, negative ones play it backwards",
+        "Number of times the loop plays within Loop Length; whole numbers keep it closed, "
+        "negative numbers play it backwards",
         default_value=1.0,
         min_value=-100.0,
         max_value=100.0,
@@ -174,7 +173,7 @@ def _declare_time(graph: Graph) -> None:
     graph.input(
         "NodeSocketInt",
         "Cycles",
-        "How often these points run through their trajectories in one loop",
+        "Number of runs of these points through their trajectories in one loop",
         default_value=1,
         min_value=1,
         hide_in_modifier=True,
@@ -185,17 +184,17 @@ def _declare_look(graph: Graph) -> None:
     graph.input(
         "NodeSocketFloat",
         "Point Size",
-        "Size of the points in pixels of the photo. Larger ones close gaps "
-        "that a moving camera opens, smaller ones keep the photo sharper",
+        "Size of the points in pixels of the photo; larger points close gaps "
+        "that a moving camera opens, smaller points keep the photo sharper",
         default_value=1.4,
         min_value=0.0,
         max_value=100.0,
     )
-    for name, when in (("Focal", "as it is now"), ("Built Focal", "as the points were built for it")):
+    for name, time in (("Focal", "now"), ("Built Focal", "at the build")):
         graph.input(
             "NodeSocketFloat",
             name,
-            f"Focal length of the photo in pixels, {when}",
+            f"Focal length of the photo in pixels, {time}",
             default_value=1000.0,
             min_value=1.0,
             hide_in_modifier=True,
@@ -207,13 +206,13 @@ def _phase(graph: Graph, inputs: dict[str, Socket]) -> Socket:
     """fract((frame - start) * speed * cycles / loop length)."""
     frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
     played = graph.math("MULTIPLY", graph.math("SUBTRACT", frame, inputs["Start Frame"]), inputs["Speed"])
-    # Divided last: a whole number of loops then comes out whole, and its phase is exactly 0.
+    # Dividing last keeps whole numbers of loops exact, so that their phase is exactly 0.
     turns = graph.math("DIVIDE", graph.math("MULTIPLY", played, inputs["Cycles"]), inputs["Loop Length"])
     return graph.math("FRACT", turns)
 
 
 def _displacement(graph: Graph, phase: Socket, keys: Socket) -> Socket:
-    """Mix the two stored displacements around the phase; the first, "step0", is not stored and reads as 0."""
+    """Interpolate between the two stored displacements around the phase; "step0" is not stored and reads as 0."""
     place = graph.math("MULTIPLY", phase, keys)
     last = graph.math("SUBTRACT", keys, 1.0)
     before = graph.math("MINIMUM", graph.math("FLOOR", place), last)
@@ -225,12 +224,12 @@ def _displacement(graph: Graph, phase: Socket, keys: Socket) -> Socket:
 
 
 def _keyed(graph: Graph, number: Socket) -> Socket:
-    """Read the vector attribute whose name is "step" and this whole number."""
+    """Read the vector attribute named "step" and this whole number."""
     integer = graph.add("FunctionNodeFloatToInt", number, rounding_mode="ROUND").outputs[0]
     digits = graph.add("FunctionNodeValueToString", integer, data_type="INT").outputs[0]
     join = graph.add("GeometryNodeStringJoin")
     strings = next(socket for socket in join.inputs if socket.is_multi_input)
-    # A multi-input lists its links last first, so the digits are linked before the word.
+    # A multi-input lists its last link first, so the digits are linked before the word.
     graph.tree.links.new(digits, strings)
     word = graph.add("FunctionNodeInputString", string=STEP).outputs[0]
     graph.tree.links.new(word, strings)
@@ -240,9 +239,9 @@ def _keyed(graph: Graph, number: Socket) -> Socket:
 def _color(graph: Graph, phase: Socket) -> Socket:
     """Cross-fade a point's two end colours so that the texture keeps its contrast.
 
-    With s the phase and w = sqrt((1-s)^2 + s^2), the means m fade plainly and what differs from them is
-    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w. It may fall below black by a little;
-    the material takes that off, which costs nothing there.
+    With the phase s and w = sqrt((1-s)^2 + s^2), the means m are mixed linearly and the differences from them are
+    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w. The result may be slightly negative; the material
+    clamps it, which costs nothing there.
     """
     rest = graph.math("SUBTRACT", 1.0, phase)
     norm = graph.math("SQRT", graph.math("MULTIPLY_ADD", rest, rest, graph.math("MULTIPLY", phase, phase)))
@@ -265,21 +264,21 @@ def _alive(graph: Graph, phase: Socket) -> Socket:
 
 
 def input_property(modifier: bpy.types.NodesModifier, name: str) -> tuple[Any, str]:
-    """Give the owner and the name of the property behind an input, as `UILayout.prop` wants them."""
+    """Give the owner and the path of an input's property, as `UILayout.prop` takes them."""
     identifier = next(item.identifier for item in _sockets(modifier) if item.name == name)
-    if hasattr(modifier, "properties"):  # Blender 5.2 on: real properties
+    if hasattr(modifier, "properties"):  # real properties in Blender 5.2 and later
         return getattr(modifier.properties.inputs, identifier), "value"
-    return modifier, f'["{identifier}"]'  # before: custom properties of the modifier
+    return modifier, f'["{identifier}"]'  # custom properties of the modifier in earlier versions
 
 
 def get_inputs(modifier: bpy.types.NodesModifier) -> dict[str, Any]:
-    """Read a modifier's inputs by name, the geometry left out."""
+    """Read a modifier's inputs by name, without the geometry."""
     slots = {item.name: input_property(modifier, item.name) for item in _sockets(modifier)}
     return {name: owner.path_resolve(path) for name, (owner, path) in slots.items()}
 
 
 def set_inputs(modifier: bpy.types.NodesModifier, values: dict[str, Any]) -> None:
-    """Set inputs of a modifier by name; those that its group lacks are passed over."""
+    """Set inputs of a modifier by name; names that its group lacks are ignored."""
     for item in _sockets(modifier):
         if item.name in values:
             owner, path = input_property(modifier, item.name)

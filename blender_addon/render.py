@@ -1,4 +1,4 @@
-"""Render settings that show the photo's colours as they were. Only ever on the user's request."""
+"""Render settings that keep the photo's colours; changed only on the user's request."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import bpy
 
 @dataclass(frozen=True)
 class RenderChoice:
-    """What the user chose.
+    """Render settings that the user has chosen.
 
     Attributes:
         samples: Cycles samples per pixel.
-        filter_width: px of the Gaussian pixel filter.
+        filter_width: Width of the Gaussian pixel filter, px.
         fps: Frames per second.
-        path: Output file (mp4).
+        path: Output file (MP4).
     """
 
     samples: int
@@ -23,7 +23,7 @@ class RenderChoice:
 
 
 def set_up(scene: bpy.types.Scene, choice: RenderChoice) -> None:
-    """Set Cycles, colour management and an mp4 output."""
+    """Set Cycles, colour management and an MP4 output."""
     _set_engine(scene, choice)
     _set_color(scene)
     _set_output(scene.render, choice)
@@ -34,9 +34,9 @@ def _set_engine(scene: bpy.types.Scene, choice: RenderChoice) -> None:
     cycles = scene.cycles
     cycles.samples, cycles.use_adaptive_sampling, cycles.use_denoising = choice.samples, False, False
     cycles.pixel_filter_type, cycles.filter_width = "GAUSSIAN", choice.filter_width
-    cycles.max_bounces = 0  # the points shine by themselves
-    cycles.use_animated_seed = False  # grain that changes from frame to frame would move what stands still
-    scene.render.use_persistent_data = True  # the still points are not built anew for every frame
+    cycles.max_bounces = 0  # the points emit their colour
+    cycles.use_animated_seed = False  # noise that changes with each frame would make still parts flicker
+    scene.render.use_persistent_data = True  # still points are not rebuilt for every frame
     scene.render.use_motion_blur = False
 
 
@@ -48,7 +48,7 @@ def _set_color(scene: bpy.types.Scene) -> None:
 
 def _set_output(render: bpy.types.RenderSettings, choice: RenderChoice) -> None:
     image = render.image_settings
-    if hasattr(image, "media_type"):  # Blender 5 asks for it before it knows of FFMPEG
+    if hasattr(image, "media_type"):  # Blender 5 accepts FFMPEG only after this
         image.media_type = "VIDEO"
     image.file_format = "FFMPEG"
     video = render.ffmpeg

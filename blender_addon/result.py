@@ -1,4 +1,4 @@
-"""A finished job -> the scene: the layers' points under the root, playing by themselves."""
+"""Import of a finished job: its points become objects under the root that play by themselves."""
 
 import json
 from collections.abc import Callable
@@ -12,21 +12,20 @@ from ..cinema_core.shared import job_folder
 from . import material, meshes, nodes
 from . import scene as stage
 
-PART, KEY = "cinemagraph_part", "cinemagraph_key"  # on meshes: what they show, and which points those are
-Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # points, and what makes them play
+PART, KEY = "cinemagraph_part", "cinemagraph_key"  # custom properties of meshes: name of the part, id of its points
+Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # an object of points, and the modifier that plays it
 
 
 def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None) -> dict:
-    """Bring a finished job into the scene in place of the one before, and give its report.
+    """Bring a finished job into the scene in place of the previous one, and give its report.
 
-    Objects of an earlier build are used again with new meshes, so that keys, modifiers and inputs that
-    the user set on them stay; meshes that show the very same points stay too. All others are made
-    before anything in the scene changes.
+    Objects of the previous build are reused with new meshes, so that the user's keyframes, modifiers and inputs on
+    them stay. Meshes of identical points stay too. All new meshes are made before anything in the scene changes.
 
     Args:
         scene: A scene with a photo.
         job: The job folder.
-        timing: What the engine told of the build besides the report.
+        timing: Fields of the engine's answer that are added to the report.
 
     Raises:
         CinemaError: There is no finished job.
@@ -40,18 +39,18 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     before, now = (_defaults(one, settings) for one in (settings.report, report))
     for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
         chosen = get_input(scene, name, before[name])
-        if _differ(chosen, before[name]):
-            now[name] = chosen  # the user's own, for parts that are new too
-    _fill(scene, still, settings.still_nodes, (before, now))
-    for (_, modifier), count in zip(_fill(scene, moving, settings.moving_nodes, (before, now)), cycles):
+        if _differs(chosen, before[name]):
+            now[name] = chosen  # the user's own value, for new parts as well
+    _assign_meshes(scene, still, settings.still_nodes, (before, now))
+    for (_, modifier), count in zip(_assign_meshes(scene, moving, settings.moving_nodes, (before, now)), cycles):
         nodes.set_inputs(modifier, {"Cycles": count})
     settings.report_json = json.dumps((timing or {}) | report)
-    stage.reach(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
+    stage.extend_clipping(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
 
 
 def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
-    """Give the objects that the last build made and the user kept, each with the modifier that plays it."""
+    """Give the objects of the last build that still exist, each with the modifier that plays it."""
     settings = scene.cinemagraph
     groups = (settings.moving_nodes,) if moving_only else (settings.still_nodes, settings.moving_nodes)
     found = []
@@ -66,7 +65,7 @@ def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
 
 
 def get_input(scene: bpy.types.Scene, name: str, otherwise: float = 0.0) -> float:
-    """Give an input of the modifiers that have it, `otherwise` while nothing is built."""
+    """Give an input of the first modifier that has it, `otherwise` while nothing is built."""
     values = (nodes.get_inputs(modifier).get(name) for _, modifier in parts(scene))
     return next((value for value in values if value is not None), otherwise)
 
@@ -78,7 +77,7 @@ def set_input(scene: bpy.types.Scene, name: str, value: float) -> None:
 
 
 def remove_result(scene: bpy.types.Scene) -> None:
-    """Take the points out of the scene, with what only they used; all else stays."""
+    """Remove the points from the scene, and their node groups and material if nothing else uses them."""
     settings = scene.cinemagraph
     for part in settings.parts:
         if part.object is not None:
@@ -95,14 +94,14 @@ def remove_result(scene: bpy.types.Scene) -> None:
 def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]) -> list[bpy.types.Mesh]:
     """One mesh for each layer."""
     layer = points["still_layer"]
-    named = [(report["layers"][layer[chosen.start]]["name"], chosen) for chosen in _runs(layer)]
+    named = [(report["layers"][layer[chosen.start]]["name"], chosen) for chosen in _equal_slices(layer)]
     return _meshes(scene, named, _points_id(report, "still"), partial(meshes.still_mesh, points))
 
 
 def _moving_meshes(
     scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]
 ) -> tuple[list[int], list[bpy.types.Mesh]]:
-    """One mesh for each number of cycles: keyed positions are picked for a whole mesh, not for each point."""
+    """One mesh for each number of cycles: the stored positions are selected for a whole mesh, not for each point."""
     cycles = points["moving_cycles"]
     named = _moving_parts(report, cycles)
     made = _meshes(scene, named, _points_id(report, "moving"), partial(meshes.moving_mesh, points))
@@ -110,7 +109,7 @@ def _moving_meshes(
 
 
 def _points_id(report: dict, kind: str) -> str:
-    """What the points of a kind are known by; "" if the report does not say. Another version may store them otherwise."""
+    """Identify the points of a kind by their content and the version that stored them; "" if the report has no id."""
     known = report.get(f"{kind}_id")
     return f"{report['version']} {known}" if known else ""
 
@@ -118,7 +117,7 @@ def _points_id(report: dict, kind: str) -> str:
 def _meshes(
     scene: bpy.types.Scene, named: list[tuple[str, slice]], key: str, make: Callable[[str, slice], bpy.types.Mesh]
 ) -> list[bpy.types.Mesh]:
-    """One mesh for each part; those of the last build that show the very same points are given again."""
+    """One mesh for each part; meshes of the last build with identical points are reused."""
     have = {item.data.get(KEY): item.data for item, _ in parts(scene)}
     found = []
     for name, chosen in named:
@@ -132,18 +131,18 @@ def _meshes(
 
 
 def _moving_parts(report: dict, cycles: np.ndarray) -> list[tuple[str, slice]]:
-    """Name and place of the points that play together: those of one kind of motion and one number of cycles."""
+    """Name and slice of the points that play together: of one kind of motion and one number of cycles."""
     found, start = [], 0
     for part in report.get("moving_parts") or [{"name": "Motion", "points": len(cycles)}]:
         end = start + part["points"]
-        runs = _runs(cycles[start:end])
+        runs = _equal_slices(cycles[start:end])
         found += [(part["name"], slice(start + run.start, start + run.stop)) for run in runs]
         start = end
     return found
 
 
-def _runs(values: np.ndarray) -> list[slice]:
-    """Where equal values stand together; a build writes the points of a part one after the other."""
+def _equal_slices(values: np.ndarray) -> list[slice]:
+    """Slices of equal values; a build writes the points of a part one after the other."""
     borders = np.flatnonzero(np.diff(values)) + 1
     return [
         slice(start, stop)
@@ -159,7 +158,7 @@ def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
 
 
 def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
-    """What a build gives the modifiers' inputs; {} before the first build."""
+    """The inputs that a build sets on its modifiers; {} before the first build."""
     if not report:
         return {}
     return {
@@ -174,14 +173,14 @@ def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
     }
 
 
-def _fill(
+def _assign_meshes(
     scene: bpy.types.Scene, new: list[bpy.types.Mesh], group: bpy.types.NodeTree, defaults: tuple[dict, dict]
 ) -> list[Part]:
-    """Give the objects that play `group` the new meshes; make the ones that lack, delete the ones too many."""
+    """Give the new meshes to the objects that play `group`; missing objects are made, surplus ones deleted."""
     settings = scene.cinemagraph
     have = [(item, modifier) for item, modifier in parts(scene) if modifier.node_group == group]
     filled = []
-    for mesh, part in zip(new, _match(new, have)):
+    for mesh, part in zip(new, _match_objects(new, have)):
         if part is None:
             item = _create(scene, mesh)
             modifier = item.modifiers.new("Cinemagraph", "NODES")
@@ -191,7 +190,7 @@ def _fill(
         else:
             item, modifier = part
             have.remove(part)
-            _renew(modifier, *defaults)
+            _update_inputs(modifier, *defaults)
             if item.data != mesh:
                 old, item.data = item.data, mesh
                 _drop_mesh(old)
@@ -204,8 +203,8 @@ def _fill(
     return filled
 
 
-def _match(new: list[bpy.types.Mesh], have: list[Part]) -> list[Part | None]:
-    """For each new mesh, the object that takes it: the one that showed the same part before, else one that is left."""
+def _match_objects(new: list[bpy.types.Mesh], have: list[Part]) -> list[Part | None]:
+    """For each new mesh the object that takes it: one that showed the same part before, else any remaining one."""
     left, found = list(have), {}
     for same in (True, False):
         for index, mesh in enumerate(new):
@@ -216,15 +215,15 @@ def _match(new: list[bpy.types.Mesh], have: list[Part]) -> list[Part | None]:
     return [found.get(index) for index in range(len(new))]
 
 
-def _renew(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:
-    """Move the inputs on to the new build's, except those the user has changed since the last one."""
+def _update_inputs(modifier: bpy.types.NodesModifier, before: dict, now: dict) -> None:
+    """Set the inputs to those of the new build, except inputs that the user has changed since the last one."""
     chosen = nodes.get_inputs(modifier)
-    own = {name for name, value in chosen.items() if name in before and _differ(value, before[name])}
-    own -= {"Keys", "Focal", "Built Focal", "Cycles"}  # they describe the mesh and its photo
+    own = {name for name, value in chosen.items() if name in before and _differs(value, before[name])}
+    own -= {"Keys", "Focal", "Built Focal", "Cycles"}  # these describe the mesh and its photo
     nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
 
 
-def _differ(a: object, b: object) -> bool:
+def _differs(a: object, b: object) -> bool:
     return abs(a - b) > 1e-5 * max(1.0, abs(b)) if isinstance(b, (int, float)) else a != b
 
 

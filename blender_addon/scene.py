@@ -1,8 +1,8 @@
-"""The stage: root, cameras, photo backdrop, hints object. The one place that turns axes.
+"""The objects around the photo: root, cameras, backdrop and hints. Axes are converted here and nowhere else.
 
-The root empty's rotation takes the core's axes (x right, y down, z into the scene) to Blender's
-(x, z, -y); what hangs under it keeps core coordinates. Cameras and hints are parented with an inverse,
-so that their own numbers read as Blender's.
+The root empty's rotation takes the core's axes (x right, y down, z into the scene) to Blender's (x, z, -y); its
+children keep core coordinates. Cameras and hints are parented with an inverse, so that their own transforms are in
+Blender's axes.
 """
 
 from dataclasses import dataclass
@@ -15,31 +15,12 @@ from mathutils import Matrix, Vector
 
 from ..cinema_core.shared.camera import Camera
 from . import marks
+from .hint_layers import DEPTH_GROUP, LAYERS, MOTION_LAYER
 
-SENSOR = 36.0  # mm
-MARKS_NEARER = 0.001  # than the strokes, in units of the photo's longer side: over them, and not visibly apart
-FLOW_NEARER = 0.995  # of the distance of the hints' plane: over strokes and marks, where it looks as large
-DEPTH_FARTHER = 1.002  # of the same distance: beneath the strokes
-HINT_LAYERS = {  # what each layer of the hints says of the motion, and its tint
-    "Motion": (1.0, 0.33, 0.03),
-    "Region": (0.2, 0.9, 0.35),
-    "Sway": (0.85, 0.3, 1.0),
-    "Still": (0.25, 0.6, 1.0),
-    "Outlet": (1.0, 0.85, 0.05),
-}
-DEPTH_LAYERS = {  # the same of the depth; these lie in a group
-    "Same Depth": (1.0, 1.0, 1.0),
-    "Nearer": (1.0, 0.06, 0.12),
-    "Farther": (0.12, 0.1, 1.0),
-    "Horizon": (0.0, 1.0, 0.9),
-    "Flat": (0.7, 0.4, 0.12),
-    "Upright": (1.0, 0.3, 0.65),
-    "Sky": (0.45, 0.75, 1.0),
-}
-DEPTH_GROUP = "Depth"
-LAYERS = HINT_LAYERS | DEPTH_LAYERS
-AREAS = ("Region", "Sway", "Flat", "Upright", "Sky")  # their strokes enclose something, open as a hand may leave them
-RELATIONS = ("Same Depth", "Nearer", "Farther")  # their strokes compare what they run over with where they start
+SENSOR = 36.0  # mm, width of the cameras' sensor
+MARKS_OFFSET = 0.001  # units of the photo's longer side; marks lie this far in front of the strokes
+FLOW_DISTANCE = 0.995  # share of the distance of the hints' plane; the flow lies in front of strokes and marks
+DEPTH_DISTANCE = 1.002  # share of the same distance; the depth lies behind the strokes
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
 _TURN = Matrix.Rotation(-pi / 2, 4, "X")
@@ -47,14 +28,14 @@ _TURN = Matrix.Rotation(-pi / 2, 4, "X")
 
 @dataclass(frozen=True)
 class OpenedPhoto:
-    """The working photo as the engine left it.
+    """The working photo as the engine has written it.
 
     Attributes:
-        source: The file the user chose.
-        working: The 8-bit PNG made of it.
+        source: The file that the user chose.
+        working: The 8-bit PNG made from it.
         job: The job folder.
-        camera: Its size and focal length, px.
-        file_size: (W, H) px of the file the user chose, upright.
+        camera: Size and focal length of the working photo, px.
+        file_size: (W, H) px of the chosen file, upright.
     """
 
     source: Path
@@ -65,7 +46,7 @@ class OpenedPhoto:
 
 
 def to_blender(pose: np.ndarray) -> Matrix:
-    """Turn a camera-to-world pose of the core into a camera's matrix in Blender.
+    """Convert a camera-to-world pose of the core to a camera's matrix in Blender.
 
     Args:
         pose: (4, 4) float, camera-to-world, core axes.
@@ -74,7 +55,7 @@ def to_blender(pose: np.ndarray) -> Matrix:
 
 
 def to_core(camera: Matrix, root: Matrix) -> Matrix:
-    """Turn a camera's matrix in Blender into a camera-to-world pose of the core, without scale.
+    """Convert a camera's matrix in Blender to a camera-to-world pose of the core, without scale.
 
     Args:
         camera: Its world matrix.
@@ -85,34 +66,34 @@ def to_core(camera: Matrix, root: Matrix) -> Matrix:
 
 
 def photo_camera(settings: bpy.types.PropertyGroup) -> Camera:
-    """Give the photo's camera as the core describes it."""
+    """Give the photo's camera in the core's form."""
     return Camera(settings.width, settings.height, settings.focal)
 
 
 def in_scene(item: bpy.types.Object | None, scene: bpy.types.Scene) -> bool:
-    """Tell whether an object that a setting points to is still there: a deleted one lingers unseen."""
+    """Tell whether an object is in the scene; a setting keeps a deleted one alive outside of it."""
     return item is not None and scene.objects.get(item.name) == item
 
 
 def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
-    """Set the stage for a photo; cameras, strokes and points that are there already stay."""
+    """Set the scene up for a photo; existing cameras, strokes and points stay."""
     settings = scene.cinemagraph
-    image = bpy.data.images.load(str(opened.working))  # first: it is all that can fail
+    image = bpy.data.images.load(str(opened.working))  # first, because only this can fail
     image.name = opened.source.name
     image.pack()
     _replace_photo(settings, image)
     if settings.depth_map is not None:
-        remove_drawing(settings.depth_map)  # of another photo
+        remove_drawing(settings.depth_map)  # the depth of another photo
         settings.depth_map = None
     settings.photo_path, settings.job_folder = str(opened.source), str(opened.job)
     settings.width, settings.height = opened.camera.width, opened.camera.height
     settings.file_size = opened.file_size
     ensure_root(scene)
     settings.photo_camera = _ensure_camera(scene, settings.photo_camera, "Cinemagraph Photo View")
-    settings.photo_camera.hide_select = True  # what the strokes are projected through must not be moved
+    settings.photo_camera.hide_select = True  # moving it would move the projected strokes
     settings.camera = _ensure_camera(scene, settings.camera, "Cinemagraph Camera")
     settings.hints = _ensure_hints(scene)
-    settings.focal = opened.camera.focal  # its update matches the cameras and the plane of the hints
+    settings.focal = opened.camera.focal  # its update callback runs match_focal
     match_focal(settings)
     scene.camera = settings.camera
     render = scene.render
@@ -121,7 +102,7 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
 
 
 def in_the_way(scene: bpy.types.Scene) -> list[str]:
-    """Name objects of the user's that stand round the photo's camera, as Blender's default cube does."""
+    """Name the user's objects whose bounding box encloses the photo's camera, as Blender's default cube does."""
     settings = scene.cinemagraph
     eye = settings.photo_camera.matrix_world.translation
     names = []
@@ -135,24 +116,24 @@ def in_the_way(scene: bpy.types.Scene) -> list[str]:
 
 
 def match_focal(settings: bpy.types.PropertyGroup) -> None:
-    """Give both cameras the photo's lens and put the plane of the hints where it fills their view."""
+    """Give both cameras the photo's lens and place the plane of the hints where the photo fills their view."""
     longest = max(settings.width, settings.height)
     if not longest:
         return
     for camera in (settings.photo_camera, settings.camera):
         if camera is not None:
             camera.data.lens = SENSOR * settings.focal / longest
-    # There the photo's longer side is one unit wide at any focal length, so that strokes keep their pixels.
+    # At this distance the photo's longer side is one unit wide for any focal length, so that strokes keep their pixels.
     plane = settings.focal / longest
     if settings.hints is not None:
         settings.hints.location = (0.0, plane, 0.0)
-    for shown, share in ((settings.flow, FLOW_NEARER), (settings.depth_map, DEPTH_FARTHER)):
-        if shown is not None:
-            shown.location, shown.scale = (0.0, share * plane, 0.0), (share,) * 3
+    for overlay, share in ((settings.flow, FLOW_DISTANCE), (settings.depth_map, DEPTH_DISTANCE)):
+        if overlay is not None:
+            overlay.location, overlay.scale = (0.0, share * plane, 0.0), (share,) * 3
 
 
-def reach(scene: bpy.types.Scene, farthest: float) -> None:
-    """Let the cameras see as far as the farthest point."""
+def extend_clipping(scene: bpy.types.Scene, farthest: float) -> None:
+    """Raise the cameras' clip end so that they see the farthest point."""
     settings = scene.cinemagraph
     for camera in (settings.photo_camera, settings.camera):
         if in_scene(camera, scene):
@@ -171,7 +152,7 @@ def _replace_photo(settings: bpy.types.PropertyGroup, image: bpy.types.Image) ->
 
 
 def ensure_root(scene: bpy.types.Scene) -> None:
-    """Make the collection and the root empty if they are not there."""
+    """Make the collection and the root empty if they are missing."""
     settings = scene.cinemagraph
     if settings.collection is None or settings.collection not in scene.collection.children_recursive:
         settings.collection = bpy.data.collections.new("Cinemagraph")
@@ -184,7 +165,7 @@ def ensure_root(scene: bpy.types.Scene) -> None:
 
 
 def adopt(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
-    """Hang an object under the root without moving it: its numbers stay those of Blender's axes."""
+    """Parent an object to the root without moving it; its transform stays in Blender's axes."""
     item.parent = scene.cinemagraph.root
     item.matrix_parent_inverse = _TURN.inverted()
 
@@ -215,7 +196,7 @@ def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
         ensure_hint_layer(scene, name)
     _ensure_marks(scene)
     if settings.hints.data.layers.active is None:
-        settings.hints.data.layers.active = settings.hints.data.layers["Motion"]
+        settings.hints.data.layers.active = settings.hints.data.layers[MOTION_LAYER]
     return settings.hints
 
 
@@ -225,15 +206,15 @@ def _ensure_marks(scene: bpy.types.Scene) -> None:
         settings.marks = new_drawing(scene, "Cinemagraph Hint Marks")
         settings.marks.hide_select = True
         settings.marks.parent, settings.marks.matrix_parent_inverse = settings.hints, Matrix()
-        settings.marks.location = (0.0, -MARKS_NEARER, 0.0)
-        marks.create_marks(settings.marks, settings.hints, marks.Marked("Motion", AREAS, RELATIONS), LAYERS)
+        settings.marks.location = (0.0, -MARKS_OFFSET, 0.0)
+        marks.create_marks(settings.marks, settings.hints)
     marks.follow_radius(settings.marks, settings.speed_from_radius)
 
 
 def new_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
-    """Make an empty Grease Pencil object that lies over the photo and is never rendered."""
+    """Make an empty Grease Pencil object over the photo that is never rendered."""
     settings = scene.cinemagraph
-    # An empty collection is falsy, so "or" would not do. Before Blender 5 the name meant annotations.
+    # Before Blender 5, bpy.data.grease_pencils held annotations. An empty collection is falsy, so "or" would fail.
     drawings = getattr(bpy.data, "grease_pencils_v3", None)
     data = (bpy.data.grease_pencils if drawings is None else drawings).new(name)
     item = bpy.data.objects.new(name, data)
@@ -244,14 +225,14 @@ def new_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
 
 
 def ensure_hint_layer(scene: bpy.types.Scene, name: str) -> bpy.types.GreasePencilLayer:
-    """Give a layer of the hints, made if it is missing, as in a file of an earlier version, or was deleted."""
+    """Give a layer of the hints; it is made if it was deleted or the file is of an earlier version."""
     data = scene.cinemagraph.hints.data
     layer = data.layers.get(name)
     if layer is None:
-        group = _ensure_group(data) if name in DEPTH_LAYERS else None
+        group = _ensure_group(data) if LAYERS[name].facts.of_depth else None
         layer = data.layers.new(name, set_active=False, layer_group=group)
-        layer.tint_color, layer.tint_factor = LAYERS[name], 1.0
-        data.layers.move_bottom(layer)  # the first one made, Motion, is the topmost
+        layer.tint_color, layer.tint_factor = LAYERS[name].color, 1.0
+        data.layers.move_bottom(layer)  # so that Motion, made first, is the topmost
         layer.frames.new(scene.frame_start)
     return layer
 
@@ -268,7 +249,7 @@ def _ensure_group(data: bpy.types.GreasePencil) -> bpy.types.GreasePencilLayerGr
 
 
 def is_shown(layer: bpy.types.GreasePencilLayer) -> bool:
-    """Tell whether neither the layer nor a group that it lies in is hidden."""
+    """Tell whether neither the layer nor any group around it is hidden."""
     part = layer
     while part is not None and not part.hide:
         part = part.parent_group
@@ -276,7 +257,7 @@ def is_shown(layer: bpy.types.GreasePencilLayer) -> bool:
 
 
 def show_layer(layer: bpy.types.GreasePencilLayer) -> None:
-    """Let the layer be seen and drawn on, in whatever group it lies."""
+    """Make the layer and all groups around it visible and editable."""
     part = layer
     while part is not None:
         part.hide = part.lock = False
@@ -284,7 +265,7 @@ def show_layer(layer: bpy.types.GreasePencilLayer) -> None:
 
 
 def remove_drawing(item: bpy.types.Object) -> None:
-    """Delete a Grease Pencil object with what only it used."""
+    """Delete a Grease Pencil object, and data and materials without other users."""
     data = item.data
     materials = [material for material in data.materials if material is not None]
     bpy.data.objects.remove(item)
@@ -294,7 +275,7 @@ def remove_drawing(item: bpy.types.Object) -> None:
 
 
 def hint_material(scene: bpy.types.Scene, name: str) -> int:
-    """Give the slot of the material that strokes of a layer are drawn with; it is made if it is missing."""
+    """Give the slot of the material for strokes of a layer; it is made if it is missing."""
     hints = scene.cinemagraph.hints
     for index, slot in enumerate(hints.material_slots):
         if slot.material is not None and slot.material.get("cinemagraph_layer") == name:
@@ -302,6 +283,6 @@ def hint_material(scene: bpy.types.Scene, name: str) -> int:
     material = bpy.data.materials.new(f"Cinemagraph {name}")
     material["cinemagraph_layer"] = name
     bpy.data.materials.create_gpencil_data(material)
-    material.grease_pencil.color = (*LAYERS[name], 1.0)  # as the layer's tint, which edit mode does not show
+    material.grease_pencil.color = (*LAYERS[name].color, 1.0)  # Edit Mode does not show the layer's tint
     hints.data.materials.append(material)
     return len(hints.material_slots) - 1

@@ -1,15 +1,16 @@
-"""The strokes an artist means: those selected in edit mode, else the one drawn last. Their speed and direction."""
+"""Speed and direction of the chosen Motion strokes: those selected in Edit Mode, else the one drawn last."""
 
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
+from .hint_layers import MOTION_LAYER
 from .marks import SPEED
 from .scene import in_scene
 from .strokes import SLOWEST_SPEED, read_attribute
 
-_TYPES = {  # data type of an attribute -> its field, its width and numpy's type
+_TYPES = {  # data type of an attribute -> name of its field, values per element, numpy type
     "FLOAT": ("value", 1, np.float32),
     "INT": ("value", 1, np.int32),
     "INT8": ("value", 1, np.int8),
@@ -24,25 +25,23 @@ _TYPES = {  # data type of an attribute -> its field, its width and numpy's type
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Motion strokes of the drawing at the current frame.
+    """Chosen Motion strokes of the drawing at the current frame.
 
     Attributes:
-        drawing: Their drawing.
-        strokes: Their numbers in it; empty when nothing is selected.
-        offsets: (N + 1,) int32, where each stroke's points start.
-        selected: True when they were selected, False for the one drawn last.
+        drawing: The drawing.
+        strokes: Indices of the chosen strokes; empty when none is selected in Edit Mode.
+        offsets: (N + 1,) int32, index of the first point of each stroke.
     """
 
     drawing: bpy.types.GreasePencilDrawing
     strokes: list[int]
     offsets: np.ndarray
-    selected: bool
 
 
 def choose(scene: bpy.types.Scene) -> Chosen | None:
-    """Find the motion strokes that are meant; None where there are none at all."""
+    """Find the chosen Motion strokes; None if there are no Motion strokes at all."""
     hints = scene.cinemagraph.hints
-    layer = hints.data.layers.get("Motion") if in_scene(hints, scene) else None
+    layer = hints.data.layers.get(MOTION_LAYER) if in_scene(hints, scene) else None
     frame = layer.get_frame_at(scene.frame_current) if layer is not None else None
     if frame is None or not len(frame.drawing.strokes):
         return None
@@ -50,23 +49,23 @@ def choose(scene: bpy.types.Scene) -> Chosen | None:
     offsets = np.empty(len(drawing.curve_offsets), np.int32)
     drawing.curve_offsets.foreach_get("value", offsets)
     if hints.mode == "EDIT":
-        return Chosen(drawing, _selected(drawing, offsets), offsets, True)
-    return Chosen(drawing, [len(offsets) - 2], offsets, False)
+        return Chosen(drawing, _selected(drawing, offsets), offsets)
+    return Chosen(drawing, [len(offsets) - 2], offsets)
 
 
 def _selected(drawing: bpy.types.GreasePencilDrawing, offsets: np.ndarray) -> list[int]:
-    """Strokes with a selected point; Blender keeps no selection where all is selected."""
+    """Indices of strokes with a selected point; Blender stores no attribute when everything is selected."""
     attribute = drawing.attributes.get(".selection")
     if attribute is None:
         return list(range(len(offsets) - 1))
-    marks = read_attribute(drawing, ".selection", "value", len(attribute.data)) > 0
+    selected = read_attribute(drawing, ".selection", "value", len(attribute.data)) > 0
     if attribute.domain == "CURVE":
-        return np.flatnonzero(marks).tolist()
-    return np.flatnonzero(np.logical_or.reduceat(marks, offsets[:-1])).tolist()
+        return np.flatnonzero(selected).tolist()
+    return np.flatnonzero(np.logical_or.reduceat(selected, offsets[:-1])).tolist()
 
 
 def get_speed(scene: bpy.types.Scene) -> float:
-    """Give the mean factor on the speed of the strokes that are meant, 1 where there are none."""
+    """Give the mean factor on the speed of the chosen strokes, 1 if there are none."""
     chosen = choose(scene)
     if chosen is None or not chosen.strokes:
         return 1.0
@@ -75,7 +74,7 @@ def get_speed(scene: bpy.types.Scene) -> float:
 
 
 def set_speed(scene: bpy.types.Scene, factor: float) -> None:
-    """Give the strokes that are meant this factor on their speed."""
+    """Set the factor on the speed of the chosen strokes."""
     chosen = choose(scene)
     if chosen is None or not chosen.strokes:
         return
@@ -87,7 +86,7 @@ def set_speed(scene: bpy.types.Scene, factor: float) -> None:
 
 
 def reverse(scene: bpy.types.Scene) -> int:
-    """Turn the strokes that are meant round, with all that their points carry; gives how many."""
+    """Reverse the chosen strokes with all attributes of their points, and give their number."""
     chosen = choose(scene)
     if chosen is None or not chosen.strokes:
         return 0
@@ -97,7 +96,7 @@ def reverse(scene: bpy.types.Scene) -> int:
         order[span] = order[span][::-1]
     attributes = {item.name: item for item in chosen.drawing.attributes if item.domain == "POINT"}
     values = {name: _get(item) for name, item in attributes.items() if item.data_type in _TYPES}
-    # The handle behind a point is the one before it afterwards.
+    # Reversing swaps the handles before and after each point.
     for left, right in (("handle_left", "handle_right"), ("handle_type_left", "handle_type_right")):
         if left in values and right in values:
             turned = np.unique(np.concatenate([np.arange(*chosen.offsets[[s, s + 1]]) for s in chosen.strokes]))

@@ -1,4 +1,4 @@
-"""Grease Pencil strokes <-> strokes in pixels of the photo. Reads the data of Blender 4.3 to 5.2."""
+"""Conversion between Grease Pencil strokes and strokes in pixels of the photo. Reads data of Blender 4.3 to 5.2."""
 
 from collections.abc import Collection
 
@@ -7,23 +7,22 @@ import numpy as np
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
-from ..cinema_core.shared.stroke_entries import DEPTH_KINDS
+from ..cinema_core.shared.stroke_kinds import DEPTH_KINDS
 from . import curves, marks
+from .hint_layers import CYCLIC, LAYERS, NEARLY, HintLayer
 from .marks import SPEED
-from .scene import AREAS, LAYERS, ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
+from .scene import ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
 
-SLOWEST_SPEED = 1e-4  # a factor of 0 would read as none
-NEARLY_CLOSED = 0.15  # a gap of this share of the stroke's length still counts as closed by hand
-KINDS = {name: name.lower().replace(" ", "_") for name in LAYERS} | {"Sky": "depth_sky"}  # layer -> kind of its strokes
-RADIUS = 0.004  # of a stroke, in units of the photo's longer side
+SLOWEST_SPEED = 1e-4  # least stored factor on the speed, because a stored 0 means no factor
+NEARLY_CLOSED = 0.15  # greatest gap between the ends of a closed stroke, as a share of its length
+STROKE_RADIUS = 0.004  # units of the photo's longer side, radius of strokes that the extension draws
 
 
-def read_hints(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> list[Stroke]:
-    """Project the strokes that count through the photo's camera, whatever depth they lie at.
+def read_drawn_strokes(scene: bpy.types.Scene) -> list[Stroke]:
+    """Project the visible strokes through the photo's camera; their distance from it does not matter.
 
     Args:
-        scene: The scene; its current frame chooses the drawing, hidden layers do not count.
-        depsgraph: Not needed; transforms are read as last evaluated.
+        scene: The scene. The drawings are those of its current frame; transforms are read as last evaluated.
 
     Raises:
         CinemaError: A stroke lies behind the camera, where it has no place on the photo.
@@ -39,7 +38,7 @@ def read_hints(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = N
 
 
 def about_depth(drawn: list[Stroke]) -> list[Stroke]:
-    """Those that correct the depth; all others say what moves."""
+    """Select the strokes that correct the depth; all others are about the motion."""
     return [stroke for stroke in drawn if stroke.kind in DEPTH_KINDS]
 
 
@@ -52,47 +51,49 @@ def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> l
     pixels = np.split(_project(scene, layer, np.concatenate(lines)[:, :3]), starts)
     cyclic, speed = (read_attribute(frame.drawing, name, "value", len(lines)) for name in ("cyclic", SPEED))
     filled = _read_filled(scene.cinemagraph.hints, frame.drawing, len(lines))
-    kind = KINDS[layer.name]
-    pressed = kind == "motion" and scene.cinemagraph.speed_from_radius
+    row = LAYERS[layer.name]
+    has_profile = row.kind == "motion" and scene.cinemagraph.speed_from_radius
     return [
         Stroke(
-            kind,
+            row.kind,
             points,
-            _is_closed(layer.name, points, bool(cyclic[i] or filled[i])),
+            _is_closed(row, points, bool(cyclic[i] or filled[i])),
             float(speed[i]) or 1.0,
-            _profile(lines[i][:, 3]) if pressed else None,
+            _profile(lines[i][:, 3]) if has_profile else None,
         )
         for i, points in enumerate(pixels)
     ]
 
 
-def _is_closed(layer: str, points: np.ndarray, drawn_closed: bool) -> bool:
-    """What encloses something does so however it was drawn; a Still stroke does if its hand came back."""
-    if layer in AREAS:
+def _is_closed(layer: HintLayer, points: np.ndarray, drawn_closed: bool) -> bool:
+    """Tell whether a stroke encloses an area: some kinds always do, others depending on how they were drawn."""
+    if layer.facts.encloses:
         return True
-    return drawn_closed and layer in ("Motion", "Still") or layer == "Still" and _nearly_closed(points)
+    if layer.closed_if == NEARLY:
+        return drawn_closed or bool(_nearly_closed(points))
+    return layer.closed_if == CYCLIC and drawn_closed
 
 
 def _profile(radius: np.ndarray) -> np.ndarray:
-    """(N,) float32: the radius over its mean, so that a stroke keeps the speed it stands for on the whole."""
+    """(N,) float32: the radius divided by its mean, so that the stroke keeps its mean speed."""
     mean = radius.mean()
     ratio = radius / mean if mean > 0 else np.ones(len(radius))
-    return np.clip(ratio, marks.SLOWEST, marks.FASTEST).astype(np.float32)
+    return np.clip(ratio, *marks.RADIUS_SPEEDS).astype(np.float32)
 
 
 def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
-    """The strokes by their control points: x, y, z and radius."""
+    """The strokes as curves with control points (x, y, z, radius)."""
     offsets = np.empty(len(drawing.curve_offsets), np.int32)
     drawing.curve_offsets.foreach_get("value", offsets)
     count, whole = len(offsets) - 1, offsets[-1]
     points = np.column_stack(
         [
             read_attribute(drawing, "position", "vector", whole, 3),
-            read_attribute(drawing, "radius", "value", whole, missing=RADIUS),
+            read_attribute(drawing, "radius", "value", whole, missing=STROKE_RADIUS),
         ]
     )
     spans = [slice(start, end) for start, end in zip(offsets[:-1], offsets[1:])]
-    # Without the attribute all are Catmull-Rom curves, as everywhere in Blender.
+    # Without this attribute Blender draws Catmull-Rom curves.
     kinds = read_attribute(drawing, "curve_type", "value", count).astype(int)
     if (kinds == curves.POLY).all():
         return [curves.Curve(points[span]) for span in spans]
@@ -119,7 +120,7 @@ def _read_curves(drawing: bpy.types.GreasePencilDrawing) -> list[curves.Curve]:
 def read_attribute(
     drawing: bpy.types.GreasePencilDrawing, name: str, field: str, count: int, width: int = 1, missing: float = 0.0
 ) -> np.ndarray:
-    """(count, width) float32 of an attribute, (count,) for width 1; `missing` where it is."""
+    """Read an attribute as (count, width) float32, (count,) for width 1; filled with `missing` if it does not exist."""
     values = np.full(count * width, missing, np.float32)
     attribute = drawing.attributes.get(name)
     if attribute is not None and attribute.data_type != "FLOAT" and width == 1:
@@ -132,7 +133,7 @@ def read_attribute(
 
 
 def _read_filled(hints: bpy.types.Object, drawing: bpy.types.GreasePencilDrawing, count: int) -> np.ndarray:
-    """(count,) bool: strokes that are filled, by themselves (Blender 5.2 on) or by their material."""
+    """(count,) bool: strokes with a fill of their own (Blender 5.2 and later) or by their material."""
     own = read_attribute(drawing, "fill_id", "value", count) > 0
     if hasattr(drawing.strokes[0], "fill_id"):
         return own
@@ -147,7 +148,7 @@ def _nearly_closed(pixels: np.ndarray) -> bool:
 
 
 def _to_core(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> np.ndarray:
-    """(4, 4) float64: coordinates of a layer of the hints -> core coordinates."""
+    """(4, 4) float64 matrix from the coordinates of a layer of the hints to core coordinates."""
     settings = scene.cinemagraph
     placed = settings.hints.matrix_world @ layer.matrix_local
     if layer.parent is not None:
@@ -156,13 +157,13 @@ def _to_core(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> np.n
 
 
 def _project(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, points: np.ndarray) -> np.ndarray:
-    """(N, 3) in the layer's coordinates -> (N, 2) float32 px of the photo."""
+    """Project (N, 3) points in the layer's coordinates to (N, 2) float32 px of the photo."""
     turn = _to_core(scene, layer)
     core = points @ turn[:3, :3].T + turn[:3, 3]
     if core[:, 2].min() <= 1e-6:
         raise CinemaError(
             f'A stroke on the layer "{layer.name}" lies behind the photo\'s camera',
-            "Delete it, and draw in the photo's view",
+            "Delete it, and draw it in the photo's view",
         )
     return photo_camera(scene.cinemagraph).project(core).astype(np.float32)
 
@@ -172,13 +173,13 @@ def add_hints(
 ) -> None:
     """Draw strokes on the plane of the hints, on the layers of their kinds, at the current frame.
 
-    A stroke with a profile is drawn with that radius, and radius then counts as speed.
+    The profile of a stroke becomes its radius, and Speed from Radius is switched on.
 
     Args:
         scene: A scene with a photo.
         strokes: In pixels of the working photo.
-        replace: Clear what the layers show at this frame first.
-        layers: The layers that are drawn on, and cleared.
+        replace: Remove the strokes that these layers show at this frame first.
+        layers: Names of the layers to draw on.
     """
     settings = scene.cinemagraph
     for name in layers:
@@ -186,7 +187,7 @@ def add_hints(
         frame = layer.get_frame_at(scene.frame_current) or layer.frames.new(scene.frame_current)
         if replace:
             frame.drawing.remove_strokes()
-        chosen = [stroke for stroke in strokes if stroke.kind == KINDS[name] and len(stroke.points)]
+        chosen = [stroke for stroke in strokes if stroke.kind == LAYERS[name].kind and len(stroke.points)]
         if chosen:
             _draw(scene, layer, frame.drawing, chosen)
     if any(stroke.profile is not None for stroke in strokes):
@@ -205,7 +206,7 @@ def _draw(
     means = [max(float(profile.mean()), 1e-6) for profile in profiles]
     first = len(drawing.strokes)
     drawing.add_strokes([len(stroke.points) for stroke in strokes])
-    radius = np.concatenate([RADIUS * profile / mean for profile, mean in zip(profiles, means)])
+    radius = np.concatenate([STROKE_RADIUS * profile / mean for profile, mean in zip(profiles, means)])
     speed = np.array([max(stroke.speed * mean, SLOWEST_SPEED) for stroke, mean in zip(strokes, means)])
     write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", local)
     write_last(drawing, "radius", "FLOAT", "POINT", "value", radius)
@@ -218,7 +219,7 @@ def _draw(
 
 
 def _place(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, pixels: np.ndarray) -> np.ndarray:
-    """(N, 2) px of the photo -> (N, 3) in the layer's coordinates, on the plane of the hints."""
+    """Place (N, 2) px of the photo on the plane of the hints: (N, 3) in the layer's coordinates."""
     settings = scene.cinemagraph
     hints = np.array((*settings.hints.matrix_world.translation, 1.0))
     plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ hints
@@ -230,7 +231,7 @@ def _place(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, pixels: n
 def write_last(
     drawing: bpy.types.GreasePencilDrawing, name: str, kind: str, domain: str, field: str, values: np.ndarray
 ) -> None:
-    """Write the last len(values) elements of an attribute, which is made if it is missing."""
+    """Write the last len(values) elements of an attribute; it is made if it is missing."""
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
     whole = np.zeros((len(attribute.data), *values.shape[1:]), {"INT": np.int32, "BOOLEAN": bool}.get(kind, np.float32))
     attribute.data.foreach_get(field, whole.ravel())

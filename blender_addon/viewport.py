@@ -1,4 +1,4 @@
-"""What the user looks at: the photo's view to draw in, the scene camera's view to watch the result."""
+"""The 3D views: the photo's view for drawing, the scene camera's view for the result."""
 
 import bpy
 
@@ -6,26 +6,26 @@ from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 
 def has_window(context: bpy.types.Context) -> bool:
-    """Tell whether there is somebody to look."""
+    """Tell whether there is a window."""
     return not bpy.app.background and context.window is not None
 
 
 def start_drawing(context: bpy.types.Context, layer: str) -> None:
-    """Make a layer of the hints the one to draw on, in draw mode, seen through the photo's camera."""
+    """Look through the photo's camera and start Draw Mode on a layer of the hints."""
     settings = context.scene.cinemagraph
     _leave_mode(context)
     hints = settings.hints
     for item in _over_photo(context):
         item.hide_viewport = False
         item.hide_set(False)
-    drawn_on = hints.data.layers.active = ensure_hint_layer(context.scene, layer)
-    show_layer(drawn_on)
-    if drawn_on.get_frame_at(context.scene.frame_current) is None:
-        drawn_on.frames.new(context.scene.frame_current)
+    target = hints.data.layers.active = ensure_hint_layer(context.scene, layer)
+    show_layer(target)
+    if target.get_frame_at(context.scene.frame_current) is None:
+        target.frames.new(context.scene.frame_current)
     _activate(context, hints)
-    hints.active_material_index = hint_material(context.scene, layer)  # areas fill as they are drawn
+    hints.active_material_index = hint_material(context.scene, layer)  # its colour is that of the layer
     tools = context.scene.tool_settings
-    # Flat on the plane of the hints: any other place would do as well, but turned views stay readable.
+    # Strokes on the plane of the hints stay readable in turned views; their depth does not matter otherwise.
     tools.gpencil_stroke_placement_view3d = "ORIGIN"
     tools.gpencil_sculpt.lock_axis = "VIEW"
     _look_through(context, settings.photo_camera, local=True)
@@ -33,18 +33,18 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
 
 
 def show_photo(context: bpy.types.Context) -> None:
-    """Look through the photo's camera; the mode stays."""
+    """Look through the photo's camera without changing the mode."""
     for item in _over_photo(context):
         item.hide_set(False)
     _look_through(context, context.scene.cinemagraph.photo_camera, local=True)
 
 
 def show_result(context: bpy.types.Context) -> None:
-    """Leave draw mode and look through the scene camera, with the points' own colours."""
+    """Leave Draw Mode and look through the scene camera, in a shading mode that shows the points' colours."""
     _leave_mode(context)
     settings = context.scene.cinemagraph
     for item in _over_photo(context):
-        item.hide_set(True)  # strokes and a second frame would lie over the result; drawing shows them again
+        item.hide_set(True)  # they would cover the result; drawing shows them again
     if in_scene(settings.camera, context.scene):
         _look_through(context, settings.camera, local=False)
     for area in _views(context):
@@ -53,7 +53,7 @@ def show_result(context: bpy.types.Context) -> None:
 
 
 def _over_photo(context: bpy.types.Context) -> list[bpy.types.Object]:
-    """What is looked at while hints are drawn, as far as it is there."""
+    """The existing objects that are visible while hints are drawn."""
     settings = context.scene.cinemagraph
     items = (settings.hints, settings.marks, settings.photo_camera, settings.flow, settings.depth_map)
     return [item for item in items if in_scene(item, context.scene)]
@@ -76,7 +76,7 @@ def _views(context: bpy.types.Context) -> list[bpy.types.Area]:
 
 
 def _look_through(context: bpy.types.Context, camera: bpy.types.Object, local: bool) -> None:
-    """Look through a camera in every 3D view of the window; `local` keeps it apart from the scene's camera."""
+    """Look through a camera in every 3D view of the window, with `local` without changing the scene's camera."""
     for area in _views(context):
         space = area.spaces.active
         space.use_local_camera = local

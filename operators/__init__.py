@@ -1,4 +1,4 @@
-"""Thin operators: gather, call one function, report."""
+"""Operators: each gathers its inputs, calls one function of the scene bridge, and reports."""
 
 import bpy
 

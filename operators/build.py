@@ -1,14 +1,14 @@
-"""Build the moving points from photo and strokes; cancel that; remove them."""
+"""Operators that build the moving points, cancel the engine's job, and remove the points."""
 
 import bpy
 
 from ..blender_addon import jobs, result, viewport
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 
 
 class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
-    """Build the moving 3D photo from the photo and the strokes, in place of the one before"""
+    """Build the moving 3D scene from the photo and the strokes, in place of the previous build"""
 
     bl_idname = "cinemagraph.build"
     bl_label = "Build"
@@ -22,13 +22,13 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
             return False
         return cls.is_idle(context)
 
-    def start(self, context: bpy.types.Context) -> Request:
-        self._bare = not jobs.has_hints(context.scene)
+    def start(self, context: bpy.types.Context) -> EngineRequest:
+        self._has_no_hints = not jobs.has_hints(context.scene)
         return jobs.start_build(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         report = jobs.finish_build(scene, answer)
-        if self._bare:
+        if self._has_no_hints:
             jobs.draw_suggested(scene)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
         if viewport.has_window(context):
@@ -36,7 +36,7 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
 
 
 class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
-    """Stop what the engine does now; the scene stays as it is"""
+    """Cancel the engine's job without changing the scene"""
 
     bl_idname = "cinemagraph.cancel"
     bl_label = "Cancel"
@@ -44,7 +44,7 @@ class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not context.window_manager.cinemagraph.running:
-            cls.poll_message_set("Nothing runs")
+            cls.poll_message_set("No job is running")
             return False
         return True
 
@@ -54,7 +54,7 @@ class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
 
 
 class CINEMAGRAPH_OT_remove(bpy.types.Operator):
-    """Remove the points that were built; photo, strokes and cameras stay"""
+    """Remove the built points and keep photo, strokes and cameras"""
 
     bl_idname = "cinemagraph.remove"
     bl_label = "Remove"

@@ -1,4 +1,4 @@
-"""Move the scene camera along a preset path."""
+"""Operator that moves the scene camera along a preset path."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
@@ -10,12 +10,12 @@ PATHS = [
     ("up-down", "Up-Down", "From above to below the photo's view"),
     ("zoom-in", "Zoom In", "Forward into the photo"),
     ("side", "Side", "From left to right of the photo's view"),
-    ("circle", "Circle", "Round the photo's view, back and forth; always closed"),
+    ("circle", "Circle", "In a circle around the photo's view; always closed"),
 ]
 
 
 class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
-    """Key the scene camera along a path and match frame range and loop to it. Replaces the camera's location keys"""
+    """Replace the location keyframes of the scene camera with a path, and match frame range and loop to it"""
 
     bl_idname = "cinemagraph.add_camera_path"
     bl_label = "Add Camera Path"
@@ -23,11 +23,13 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
 
     path: EnumProperty(name="Path", items=PATHS, default="circle")
     loop: BoolProperty(
-        name="Closed Loop", description="Come back to the start, so that the video loops without a jump", default=True
+        name="Closed Loop",
+        description="Return to the start, so that the video loops seamlessly",
+        default=True,
     )
     amplitude: FloatProperty(
         name="Amplitude",
-        description="Factor on the path's size; large moves open gaps behind near things",
+        description="Factor on the size of the path; large moves open gaps behind near objects",
         default=1.0,
         min=0.0,
         max=10.0,
@@ -35,7 +37,7 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
     )
     frames: IntProperty(
         name="Frames",
-        description="Length of the path; 0 takes the length of the loop",
+        description="Length of the path in frames; 0 uses the loop length",
         subtype="TIME",
         default=0,
         min=0,
@@ -45,7 +47,7 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not in_scene(context.scene.cinemagraph.camera, context.scene):
-            cls.poll_message_set("Open a photo first; it brings the camera")
+            cls.poll_message_set("Open a photo first, which adds the camera")
             return False
         return True
 

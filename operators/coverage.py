@@ -1,15 +1,15 @@
-"""What would the scene's camera see that the photo does not tell: check its path, and limit it to what is safe."""
+"""Operators that check the camera's path for holes, and limit it to its safe range."""
 
 import bpy
 from bpy.props import FloatProperty, IntProperty
 
 from ..blender_addon import coverage
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 
 
 class CINEMAGRAPH_OT_check_camera(EngineOperator, bpy.types.Operator):
-    """Look along the camera's path, at every frame of the scene, for places where there is nothing to see"""
+    """Check every frame of the camera's path for holes, where the camera sees no points"""
 
     bl_idname = "cinemagraph.check_camera"
     bl_label = "Check Camera"
@@ -19,20 +19,20 @@ class CINEMAGRAPH_OT_check_camera(EngineOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _can_check(cls, context)
 
-    def start(self, context: bpy.types.Context) -> Request:
+    def start(self, context: bpy.types.Context) -> EngineRequest:
         self._start = context.scene.frame_start
         return coverage.start_check(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         frame, share = coverage.finish_check(scene, self._start, answer).worst
-        text = f"At worst {share:.2%} of a frame is open, at frame {frame}" if share else "No frame has a hole"
+        text = f"The worst frame is {frame}, with {share:.2%} holes" if share else "No frame has a hole"
         self.report({"INFO"}, text)
         for name in coverage.clipping(scene):
-            self.report({"WARNING"}, f'"{name}" clips what is far: raise its Clip End')
+            self.report({"WARNING"}, f'"{name}" clips distant points: raise its Clip End')
 
 
 class CINEMAGRAPH_OT_limit_camera(EngineOperator, bpy.types.Operator):
-    """Draw the camera's path towards the photo's view until no frame has holes. The keys stay as they are"""
+    """Scale the camera's path towards the photo's view until no frame has too many holes; keyframes stay unchanged"""
 
     bl_idname = "cinemagraph.limit_camera"
     bl_label = "Limit to Safe Range"
@@ -45,7 +45,7 @@ class CINEMAGRAPH_OT_limit_camera(EngineOperator, bpy.types.Operator):
             return False
         return _can_check(cls, context)
 
-    def start(self, context: bpy.types.Context) -> Request:
+    def start(self, context: bpy.types.Context) -> EngineRequest:
         self._start = context.scene.frame_start
         return coverage.start_check(context.scene, limit=True)
 
@@ -55,11 +55,11 @@ class CINEMAGRAPH_OT_limit_camera(EngineOperator, bpy.types.Operator):
             self.report({"INFO"}, "The whole path is safe")
         else:
             text = f"The path is scaled to {answer['factor']:.0%} of its size"
-            self.report({"INFO"}, f"{text}; at worst {found.worst[1]:.2%} of a frame is open")
+            self.report({"INFO"}, f"{text}; the worst frame has {found.worst[1]:.2%} holes")
 
 
 class CINEMAGRAPH_OT_forget_coverage(bpy.types.Operator):
-    """Take the overlay and the figures away; the camera stays as it is"""
+    """Remove the overlay and the figures of the check, and leave the camera unchanged"""
 
     bl_idname = "cinemagraph.forget_coverage"
     bl_label = "Clear Check"
@@ -82,8 +82,8 @@ class CINEMAGRAPH_OT_go_to_frame(bpy.types.Operator):
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        open_share = f": {properties.share:.2%} of it is open" if properties.share >= 0 else ""
-        return f"Go to frame {properties.frame}{open_share}"
+        holes = f", with {properties.share:.2%} holes" if properties.share >= 0 else ""
+        return f"Go to frame {properties.frame}{holes}"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.scene.frame_set(self.frame)
@@ -92,7 +92,7 @@ class CINEMAGRAPH_OT_go_to_frame(bpy.types.Operator):
 
 def _can_check(operator: type, context: bpy.types.Context) -> bool:
     if not len(context.scene.cinemagraph.parts):
-        operator.poll_message_set("Nothing is built that a camera could see")
+        operator.poll_message_set("Nothing is built yet")
         return False
     return operator.is_idle(context)
 

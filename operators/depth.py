@@ -1,16 +1,16 @@
-"""Show the photo's depth in colours; choose and fetch the model that estimates it."""
+"""Operators that show and hide the photo's depth, and choose and download a depth model."""
 
 import bpy
 from bpy.props import StringProperty
 
 from ..blender_addon import depth_display, depth_models, jobs, viewport
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
 
 
 class _ShowsDepth(EngineOperator):
-    """Mixin: asks for the depth and shows it."""
+    """Mixin: asks the engine for the depth and shows it."""
 
     download = False
 
@@ -18,7 +18,7 @@ class _ShowsDepth(EngineOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_photo(cls, context) and cls.is_idle(context)
 
-    def start(self, context: bpy.types.Context) -> Request:
+    def start(self, context: bpy.types.Context) -> EngineRequest:
         return jobs.start_depth(context.scene, self.download)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
@@ -29,7 +29,7 @@ class _ShowsDepth(EngineOperator):
 
 
 class CINEMAGRAPH_OT_show_depth(_ShowsDepth, bpy.types.Operator):
-    """Make the depth and show it over the photo in colours: red is near, blue is far, grey is sky"""
+    """Show the depth as colours over the photo: red is near, blue is far, grey is sky"""
 
     bl_idname = "cinemagraph.show_depth"
     bl_label = "Show Depth"
@@ -37,7 +37,7 @@ class CINEMAGRAPH_OT_show_depth(_ShowsDepth, bpy.types.Operator):
 
 
 class CINEMAGRAPH_OT_hide_depth(bpy.types.Operator):
-    """Take the colours of the depth away, and stop showing them live"""
+    """Remove the depth colours and switch off Live"""
 
     bl_idname = "cinemagraph.hide_depth"
     bl_label = "Hide Depth"
@@ -77,7 +77,7 @@ class CINEMAGRAPH_OT_choose_model(bpy.types.Operator):
 
 
 class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
-    """Fetch the model from its hub (huggingface.co) unless it is on this computer already, and show its depth"""
+    """Download the model from huggingface.co unless it is already on this computer, and show its depth"""
 
     bl_idname = "cinemagraph.download_model"
     bl_label = "Download"
@@ -88,10 +88,10 @@ class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         settings = context.scene.cinemagraph
         if not bpy.app.online_access:
-            cls.poll_message_set("Blender is offline; allow online access in Preferences > System > Network")
+            cls.poll_message_set("Blender is offline; enable Allow Online Access in Preferences > System > Network")
             return False
         if settings.depth_source != "MODEL" or depth_models.is_local(settings.depth_model):
-            cls.poll_message_set("Only a model that is named, as owner/model, can be fetched")
+            cls.poll_message_set("Enter the name of a model as owner/model to download it")
             return False
         return super().poll(context)
 

@@ -1,4 +1,4 @@
-"""Annotations, motion and masks from files and to files."""
+"""Operators that import and export annotations, motion and masks."""
 
 from pathlib import Path
 
@@ -6,26 +6,26 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..blender_addon import exchange, jobs, strokes
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes
 from .engine_job import EngineOperator
 from .hints import has_photo
 
 FORMS = [
-    ("OURS", "3D Cinemagraph", "All that the strokes say, with speed and radius"),
-    ("LABELME", "labelme", "To be opened in labelme, or by programs that read its files"),
+    ("OURS", "3D Cinemagraph", "Complete strokes with speed and radius"),
+    ("LABELME", "labelme", "For labelme and for programs that read its files"),
 ]
 MOTION_FILES = [
-    (".flo", "Middlebury .flo", "Read by most programs for optical flow"),
+    (".flo", "Middlebury .flo", "For most programs for optical flow"),
     (".npy", "NumPy .npy", "Array of height x width x 2"),
-    (".exr", "OpenEXR .exr", "R is right, G is down; opens in compositors"),
-    (".png", "Mask .png", "The region that moves, in white"),
+    (".exr", "OpenEXR .exr", "For compositors; red is right, green is down"),
+    (".png", "Mask .png", "The moving region in white"),
 ]
 
 
 class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
-    """Draw the strokes of an annotation file: one of 3D Cinemagraph's own, or one of labelme"""
+    """Draw the strokes of an annotation file of 3D Cinemagraph or labelme"""
 
     bl_idname = "cinemagraph.import_annotations"
     bl_label = "Import Annotations"
@@ -33,9 +33,7 @@ class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
 
     filepath: StringProperty(name="File", description="The annotation file", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
-    replace: BoolProperty(
-        name="Replace", description="Remove the strokes that are there at this frame first", default=True
-    )
+    replace: BoolProperty(name="Replace", description="Remove the strokes of the current frame first", default=True)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -53,12 +51,12 @@ class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         strokes.add_hints(context.scene, found, self.replace)
-        self.report({"INFO"}, f"{len(found)} strokes")
+        self.report({"INFO"}, f"Imported {len(found)} strokes")
         return {"FINISHED"}
 
 
 class CINEMAGRAPH_OT_export_annotations(bpy.types.Operator):
-    """Write the strokes of this frame to a file"""
+    """Write the strokes of the current frame to a file"""
 
     bl_idname = "cinemagraph.export_annotations"
     bl_label = "Export Annotations"
@@ -67,7 +65,7 @@ class CINEMAGRAPH_OT_export_annotations(bpy.types.Operator):
     filepath: StringProperty(name="File", description="The file to write", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    form: EnumProperty(name="Format", items=FORMS)
+    form: EnumProperty(name="Format", description="Format of the file", items=FORMS)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -86,12 +84,12 @@ class CINEMAGRAPH_OT_export_annotations(bpy.types.Operator):
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{count} strokes in {Path(self.filepath).name}")
+        self.report({"INFO"}, f"Exported {count} strokes to {Path(self.filepath).name}")
         return {"FINISHED"}
 
 
 class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
-    """Solve the motion of the strokes and write it, or the region that moves, to a file"""
+    """Solve the motion of the strokes, and write it or the moving region to a file"""
 
     bl_idname = "cinemagraph.export_motion"
     bl_label = "Export Motion"
@@ -102,6 +100,7 @@ class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
     form: EnumProperty(
         name="Format",
+        description="Format of the file",
         items=MOTION_FILES,
         update=lambda self, _context: setattr(
             self, "filepath", str(Path(self.filepath).with_suffix(self.form)) if self.filepath else ""
@@ -117,19 +116,19 @@ class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def start(self, context: bpy.types.Context) -> Request:
-        self._file = exchange.writable(Path(bpy.path.abspath(self.filepath)), [form for form, *_ in MOTION_FILES])
-        self._exports = False
+    def start(self, context: bpy.types.Context) -> EngineRequest:
+        self._file = exchange.check_writable(Path(bpy.path.abspath(self.filepath)), [form for form, *_ in MOTION_FILES])
+        self._export_started = False
         return jobs.start_flow(context.scene)
 
-    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> Request | None:
-        if self._exports:
+    def proceed(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> EngineRequest | None:
+        if self._export_started:
             return None
-        self._exports = True
+        self._export_started = True
         return jobs.start_export(scene, self._file)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
-        self.report({"INFO"}, f"Wrote {self._file.name}")
+        self.report({"INFO"}, f"Exported {self._file.name}")
 
 
 CLASSES = (CINEMAGRAPH_OT_import_annotations, CINEMAGRAPH_OT_export_annotations, CINEMAGRAPH_OT_export_motion)

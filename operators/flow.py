@@ -1,15 +1,15 @@
-"""Show how everything will move, without a build."""
+"""Operators that show and hide the motion without a build."""
 
 import bpy
 
 from ..blender_addon import flow_display, jobs, viewport
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
 
 
 class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
-    """Solve the motion of the strokes and draw its streamlines over the photo, red where it is fast"""
+    """Solve the motion of the strokes and draw its streamlines over the photo, with fast flow in red"""
 
     bl_idname = "cinemagraph.show_flow"
     bl_label = "Show Flow"
@@ -19,7 +19,7 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_photo(cls, context) and cls.is_idle(context)
 
-    def start(self, context: bpy.types.Context) -> Request:
+    def start(self, context: bpy.types.Context) -> EngineRequest:
         return jobs.start_flow(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
@@ -32,7 +32,7 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
 
 
 class CINEMAGRAPH_OT_hide_flow(bpy.types.Operator):
-    """Take the streamlines away, and stop showing them live"""
+    """Remove the streamlines and switch off Live"""
 
     bl_idname = "cinemagraph.hide_flow"
     bl_label = "Hide Flow"

@@ -1,10 +1,11 @@
-"""Open a photo."""
+"""Operator that opens a photo."""
 
 import bpy
 from bpy.props import StringProperty
 
 from ..blender_addon import jobs, viewport
-from ..blender_addon.engine import Request
+from ..blender_addon.engine import EngineRequest
+from ..blender_addon.hint_layers import MOTION_LAYER
 from ..blender_addon.scene import in_the_way
 from .engine_job import EngineOperator
 
@@ -12,7 +13,7 @@ PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp"
 
 
 class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
-    """Open a photo and set the stage for it: camera, render size, backdrop and layers to draw on"""
+    """Open a photo and set up camera, render size, backdrop and layers to draw on"""
 
     bl_idname = "cinemagraph.open_photo"
     bl_label = "Open Photo"
@@ -29,17 +30,17 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def start(self, context: bpy.types.Context) -> Request:
-        self._wanted = jobs.request_open(context.scene, self.filepath)
-        return jobs.start_open(self._wanted)
+    def start(self, context: bpy.types.Context) -> EngineRequest:
+        self._photo = jobs.find_photo(context.scene, self.filepath)
+        return jobs.start_open(self._photo)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
-        jobs.finish_open(scene, self._wanted, answer)
+        jobs.finish_open(scene, self._photo, answer)
         context.view_layer.update()
         for name in in_the_way(scene):
-            self.report({"WARNING"}, f'"{name}" stands round the camera and hides the photo: move or delete it')
+            self.report({"WARNING"}, f'"{name}" encloses the camera and hides the photo: move or delete it')
         if viewport.has_window(context):
-            viewport.start_drawing(context, "Motion")
+            viewport.start_drawing(context, MOTION_LAYER)
 
 
 CLASSES = (CINEMAGRAPH_OT_open_photo,)

@@ -1,4 +1,4 @@
-"""Set the scene up for rendering the loop."""
+"""Operator that sets the scene up for rendering the loop."""
 
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
@@ -7,16 +7,16 @@ from ..blender_addon import render
 
 
 class CINEMAGRAPH_OT_set_up_render(bpy.types.Operator):
-    """Set Cycles, colour management and mp4 output so that the photo's colours come out as they are"""
+    """Set Cycles, the Standard View Transform and MP4 output, so that renders keep the photo's colours"""
 
     bl_idname = "cinemagraph.set_up_render"
     bl_label = "Set Up Render"
     bl_options = {"REGISTER", "UNDO"}
 
-    samples: IntProperty(name="Samples", description="Cycles samples per pixel", default=16, min=1, max=4096)
+    samples: IntProperty(name="Samples", description="Number of Cycles samples per pixel", default=16, min=1, max=4096)
     filter_width: FloatProperty(
         name="Filter Width",
-        description="Width of the Gaussian pixel filter; wider is softer and calmer in motion",
+        description="Width of the Gaussian pixel filter; a wider filter is softer and flickers less in motion",
         subtype="PIXEL",
         default=1.0,
         min=0.01,
@@ -25,7 +25,7 @@ class CINEMAGRAPH_OT_set_up_render(bpy.types.Operator):
     fps: IntProperty(name="Frame Rate", description="Frames per second", default=25, min=1, max=240)
     filepath: StringProperty(
         name="Output",
-        description="The video to write; left empty, the scene's output path stays",
+        description="Path of the video; if empty, the scene's output path is kept",
         subtype="FILE_PATH",
     )
 

@@ -1,4 +1,4 @@
-"""The tab "Cinemagraph" of the 3D view's sidebar."""
+"""The panels in the tab "Cinemagraph" of the 3D Viewport's sidebar."""
 
 import bpy
 

@@ -1,12 +1,12 @@
-"""The panel Coverage, under Camera: where the camera sees what the photo does not tell. It draws, and no more."""
+"""The panel Coverage, under Camera: check of the camera's path for holes. It only draws."""
 
 import bpy
 
-from ..blender_addon.coverage import Found, points_mark
+from ..blender_addon.coverage import CoverageResult, last_result, points_id
 
-MOST_RANGES = 4  # of bad frames that are written out
+MAX_RANGES = 4  # ranges of bad frames that are written out
 GOOD, BAD, WORSE = "COLORSET_03_VEC", "COLORSET_02_VEC", "COLORSET_01_VEC"  # green, orange, red
-FAR = 10.0  # times the tolerance, from which on it is far too much
+FAR_ABOVE = 10.0  # factor on the tolerance above which a frame counts as worst
 
 
 class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
@@ -28,9 +28,9 @@ class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
             if settings.found_json:
                 row.prop(settings, "show", text="", icon="HIDE_OFF" if settings.show else "HIDE_ON")
                 row.operator("cinemagraph.forget_coverage", text="", icon="X")
-        found = settings.found
-        if found is not None:
-            _draw_found(layout, found, points_mark(context.scene) != found.points)
+        result = last_result(context.scene)
+        if result is not None:
+            _draw_result(layout, result, points_id(context.scene) != result.points)
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "limit")
@@ -38,31 +38,31 @@ class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
         layout.operator("cinemagraph.limit_camera", icon="CON_DISTLIMIT")
 
 
-def _draw_found(layout: bpy.types.UILayout, found: Found, outdated: bool) -> None:
+def _draw_result(layout: bpy.types.UILayout, result: CoverageResult, outdated: bool) -> None:
     column = layout.column(align=True)
     if outdated:
-        column.label(text="Built anew since: check again", icon="ERROR")
-    for label, (frame, share) in (("Holes", found.worst), ("Invented", found.most_invented)):
+        column.label(text="Built since the check: check again", icon="ERROR")
+    for label, (frame, share) in (("Holes", result.worst), ("Invented", result.most_invented)):
         row = column.row(align=True)
         row.label(text=f"{label}: {share:.2%}")
         if share:
-            _jump(row, f"Frame {frame}", frame, share if label == "Holes" else -1.0)
+            _draw_jump(row, f"Frame {frame}", frame, share if label == "Holes" else -1.0)
     row = column.row(align=True)
-    for frame, share in found.bars():
-        _jump(row, "", frame, share, _icon(share, found.limit))
-    ranges = found.bad_frames()
+    for frame, share in result.bars():
+        _draw_jump(row, "", frame, share, _icon(share, result.limit))
+    ranges = result.bad_frames()
     if ranges:
-        named = [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges[:MOST_RANGES]]
-        column.label(text=f"Open: {', '.join(named)}{' …' if len(ranges) > MOST_RANGES else ''}")
+        named = [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges[:MAX_RANGES]]
+        column.label(text=f"Holes in: {', '.join(named)}{' …' if len(ranges) > MAX_RANGES else ''}")
 
 
 def _icon(share: float, limit: float) -> str:
     if share <= limit:
         return GOOD
-    return WORSE if share > FAR * limit else BAD
+    return WORSE if share > FAR_ABOVE * limit else BAD
 
 
-def _jump(row: bpy.types.UILayout, text: str, frame: int, share: float, icon: str = "NONE") -> None:
+def _draw_jump(row: bpy.types.UILayout, text: str, frame: int, share: float, icon: str = "NONE") -> None:
     button = row.operator("cinemagraph.go_to_frame", text=text, icon=icon, emboss=icon == "NONE")
     button.frame, button.share = frame, share
 

@@ -1,19 +1,9 @@
-"""Depth, within Photo: where it comes from, what it looks like, strokes that correct it."""
+"""The panel Depth, under Photo: source, display, and strokes that correct the depth."""
 
 import bpy
 
+from ..blender_addon.hint_layers import DEPTH_HINTS
 from .sidebar import SidebarPanel, show_draw_buttons, show_wrapped
-
-STROKE_ICONS = {
-    "Same Depth": "ALIGN_JUSTIFY",
-    "Nearer": "SORT_ASC",
-    "Farther": "SORT_DESC",
-    "Horizon": "REMOVE",
-    "Flat": "MESH_PLANE",
-    "Upright": "EMPTY_SINGLE_ARROW",
-    "Sky": "OUTLINER_OB_VOLUME",
-}
-STROKE_ROWS = (("Nearer", "Farther"), ("Same Depth", "Horizon"), ("Flat", "Upright", "Sky"))
 
 
 class CINEMAGRAPH_PT_depth(SidebarPanel, bpy.types.Panel):
@@ -41,7 +31,7 @@ def _draw_file(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     settings = context.scene.cinemagraph
     layout.prop(settings, "depth_file", text="")
     if not settings.depth_file:
-        layout.label(text="Built in, until a file is named", icon="INFO")
+        layout.label(text="Built-in depth until a file is chosen", icon="INFO")
         return
     column = layout.column()
     column.use_property_split, column.use_property_decorate = True, False
@@ -81,8 +71,8 @@ def _draw_display(context: bpy.types.Context, layout: bpy.types.UILayout) -> Non
 
 def _draw_strokes(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     column = layout.column(align=True)
-    column.label(text="Correct It with Strokes")
-    show_draw_buttons(context, column, STROKE_ROWS, STROKE_ICONS)
+    column.label(text="Corrective Strokes")
+    show_draw_buttons(context, column, DEPTH_HINTS)
 
 
 class CINEMAGRAPH_PT_hidden(SidebarPanel, bpy.types.Panel):

@@ -1,32 +1,26 @@
-"""The panels in workflow order: Photo, Hints, Build, Camera, Render. They draw, and do nothing else."""
+"""The panels in workflow order: Photo, Hints, Build, Camera, Render. They only draw."""
 
 import textwrap
 
 import bpy
 
-LAYER_ICONS = {
-    "Motion": "TRACKING_FORWARDS",
-    "Region": "MOD_FLUIDSIM",
-    "Sway": "FORCE_WIND",
-    "Still": "FREEZE",
-    "Outlet": "TRACKING_CLEAR_FORWARDS",
-}
-LAYER_ROWS = (("Motion",), ("Region", "Sway"), ("Still", "Outlet"))
-CHARACTER = 7.0  # px that a letter takes on average, at a scale of 1
+from ..blender_addon.hint_layers import MOTION_HINTS, button_rows
+
+CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
 CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
-# Key in the report's "quality" -> label and format.
+# Key in the report's "quality" -> label and format
 FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
     "seam": ("Loop Seam", "{:.2f}"),
     "contrast": ("Contrast Kept", "{:.0%}"),
-    "hint_angle_deg": ("Hint Direction Off", "{:.1f}°"),
-    "hint_speed": ("Hint Speed Off", "{:.0%}"),
+    "hint_angle_deg": ("Stroke Direction Error", "{:.1f}°"),
+    "hint_speed": ("Stroke Speed Error", "{:.0%}"),
 }
 
 
 class SidebarPanel:
-    """Mixin: where all our panels are."""
+    """Mixin: the place of all panels of the extension."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -34,28 +28,26 @@ class SidebarPanel:
 
 
 def show_wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR") -> None:
-    """Show a warning, or what the icon says, on as many lines as it needs; nothing for no text."""
+    """Show a text on as many lines as it needs, by default as a warning; nothing for an empty text."""
     if not text:
         return
     scale = context.preferences.system.ui_scale
-    width = max(20, int(context.region.width / (CHARACTER * scale)) - 6)
+    width = max(20, int(context.region.width / (CHARACTER_WIDTH * scale)) - 6)
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, width)):
         column.label(text=line, icon="BLANK1" if number else icon)
 
 
-def show_draw_buttons(
-    context: bpy.types.Context, column: bpy.types.UILayout, rows: tuple[tuple[str, ...], ...], icons: dict[str, str]
-) -> None:
-    """Show a button for each layer of the hints, pressed in while it is drawn on."""
+def show_draw_buttons(context: bpy.types.Context, column: bpy.types.UILayout, names: tuple[str, ...]) -> None:
+    """Show a button for each of these layers of the hints; it is pressed while the user draws on its layer."""
     hints = context.scene.cinemagraph.hints
     active = hints.data.layers.active if hints is not None else None
     drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
-    for names in rows:
+    for layers in button_rows(names):
         row = column.row(align=True)
-        for name in names:
-            pressed = drawing and active is not None and active.name == name
-            row.operator("cinemagraph.draw", text=name, icon=icons[name], depress=pressed).layer = name
+        for layer in layers:
+            pressed = drawing and active is not None and active.name == layer.name
+            row.operator("cinemagraph.draw", text=layer.name, icon=layer.icon, depress=pressed).layer = layer.name
 
 
 class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
@@ -76,7 +68,7 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
-        show_draw_buttons(context, layout.column(align=True), LAYER_ROWS, LAYER_ICONS)
+        show_draw_buttons(context, layout.column(align=True), MOTION_HINTS)
         layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
         row = layout.row(align=True)
         row.prop(settings, "stroke_speed")
@@ -182,7 +174,7 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
     if report.get("depth_source") in DEPTH_SOURCES:
         lines.append(("Depth", DEPTH_SOURCES[report["depth_source"]]))
     if "seconds" in report:
-        lines.append(("Built in", f"{report['seconds']:.1f} s"))
+        lines.append(("Build Time", f"{report['seconds']:.1f} s"))
     return lines
 
 

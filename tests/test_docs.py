@@ -88,7 +88,11 @@ def list_options() -> str:
     for name, row in ROWS.items():
         default = DEFAULTS[name]
         flag = f"--no-{name}" if default is True else f"--{name}"
-        values = "" if isinstance(default, bool) else describe_values(name) + (f" ({row.unit})" if row.unit and row.low is not None else "")
+        values = (
+            ""
+            if isinstance(default, bool)
+            else describe_values(name) + (f" ({row.unit})" if row.unit and row.low is not None else "")
+        )
         shown = "" if default in (None, "") or isinstance(default, bool) else f"{default}"
         text = f"Switch off: {row.help[0].lower()}{row.help[1:]}" if default is True else row.help
         lines.append(f"| `{flag.replace('_', '-')}` | {values} | {shown} | {text} |")

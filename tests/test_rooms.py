@@ -31,7 +31,11 @@ MAY_IMPORT = {
     "cinema_core": set(),
 }
 
-OPTIONAL = {"model", "model_location", "user_models"}  # modules that import packages of the optional group, and only when they are used
+OPTIONAL = {
+    "model",
+    "model_location",
+    "user_models",
+}  # modules that import packages of the optional group, and only when they are used
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {

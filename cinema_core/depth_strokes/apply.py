@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..shared.data import FARTHEST, Photo, Stroke
-from ..shared.stroke_entries import DEPTH_AREAS, DEPTH_KINDS
+from ..shared.stroke_kinds import DEPTH_AREAS, DEPTH_KINDS
 from .areas import apply_areas
 from .solve import solve_relations
 

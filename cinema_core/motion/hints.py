@@ -16,7 +16,7 @@ import numpy as np
 from ..image.polyline import resample, tangents
 from ..shared.data import Photo, Stroke
 from ..shared.errors import CinemaError
-from ..shared.stroke_entries import DEPTH_KINDS
+from ..shared.stroke_kinds import DEPTH_KINDS
 from .flowing import FlowingPart, find_flowing
 from .outlines import AREA_KINDS, area_masks, encloses_area, mask_at, outlet_mask, with_painted
 from .region_growing import grow_region

@@ -33,8 +33,8 @@ from ..points.sway import sway_points
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
 from ..shared.options import BuildOptions
-from ..shared.stroke_entries import DEPTH_KINDS
 from ..shared.stroke_files import read_strokes
+from ..shared.stroke_kinds import DEPTH_KINDS
 from . import stored
 from .stage import Cached, Stage
 from .stored import MotionField, PointFamily

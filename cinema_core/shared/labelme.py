@@ -16,18 +16,12 @@ import numpy as np
 
 from .atomic_write import atomic_write
 from .data import Stroke
-from .stroke_entries import DEPTH_AREAS, is_number, read_points, read_profile
+from .stroke_entries import is_number, read_points, read_profile
+from .stroke_kinds import ENCLOSING_KINDS, LABEL_STARTS, STROKE_KINDS
 
 SIZE_KEYS = ("imageWidth", "imageHeight")
 _VERSION = "5.5.0"  # labelme's version that written files name; labelme 4 to 6 open it
 _CIRCLE_CORNERS = 48  # of the polygon that takes the place of a circle
-_KIND_OF_PREFIX = {  # beginning of a label -> kind of stroke
-    "hint": "motion", "still": "still", "sway": "sway", "outlet": "outlet", "depth_same": "same_depth",
-    "depth_nearer": "nearer", "depth_farther": "farther", "depth_horizon": "horizon", "depth_flat": "flat",
-    "depth_upright": "upright", "depth_sky": "depth_sky",
-}  # fmt: skip
-_AREA_KINDS = ("region", "sway", *DEPTH_AREAS)  # kinds that always enclose an area
-_REGION_LABEL = "motion"  # written for regions, as by the program of Li et al. (CVPR 2023)
 _AREA_SHAPES = ("polygon", "rectangle", "oriented_rectangle", "circle")  # labelme's shape types that enclose an area
 _LINE_SHAPES = ("line", "linestrip", "point")
 
@@ -44,7 +38,7 @@ def read_shape(shape: dict) -> Stroke:
     kind = _kind_of_label(label)
     if form not in _AREA_SHAPES and form not in _LINE_SHAPES:
         raise ValueError(f"({label!r}) has labelme's type {form!r}, which cannot be used; draw a polygon")
-    if form not in _AREA_SHAPES and kind in _AREA_KINDS:
+    if form not in _AREA_SHAPES and kind in ENCLOSING_KINDS:
         raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
     if form == "rectangle":
         points = _rectangle_corners(points)
@@ -72,13 +66,12 @@ def write_labelme(
     """
     width, height = photo_size or size
     scale = np.array((width, height), np.float64) / size
-    labels = {kind: prefix for prefix, kind in _KIND_OF_PREFIX.items()} | {"region": _REGION_LABEL}
     shapes: list[dict] = []
     for stroke in strokes:
         number = sum(shape["label"].startswith("hint") for shape in shapes) if stroke.kind == "motion" else ""
         shapes.append(
             {
-                "label": f"{labels[stroke.kind]}{number}",
+                "label": f"{STROKE_KINDS[stroke.kind].label}{number}",
                 "points": [[_exact(x), _exact(y)] for x, y in stroke.points * scale],
                 "group_id": None,
                 "description": _description(stroke),
@@ -106,7 +99,7 @@ def _exact(value: float) -> float:
 
 
 def _shape_type(stroke: Stroke) -> str:
-    if stroke.closed or stroke.kind in _AREA_KINDS:
+    if stroke.closed or stroke.kind in ENCLOSING_KINDS:
         return "polygon"
     return {1: "point", 2: "line"}.get(len(stroke.points), "linestrip")
 
@@ -119,9 +112,9 @@ def _description(stroke: Stroke) -> str:
 
 
 def _kind_of_label(label: str) -> str:
-    kind = next((kind for prefix, kind in _KIND_OF_PREFIX.items() if label.startswith(prefix)), "region")
+    kind = next((kind for prefix, kind in LABEL_STARTS.items() if label.startswith(prefix)), "region")
     if kind == "region" and label.startswith("depth_"):
-        names = ", ".join(prefix for prefix in _KIND_OF_PREFIX if prefix.startswith("depth_"))
+        names = ", ".join(prefix for prefix in LABEL_STARTS if prefix.startswith("depth_"))
         raise ValueError(f"has the unknown depth label {label!r}; there are {names}")
     return kind
 

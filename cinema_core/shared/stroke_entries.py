@@ -1,4 +1,4 @@
-"""Kinds of strokes, and checks of values in stroke files. numpy only: Blender's process imports this module."""
+"""Checks of values in stroke files. numpy only: Blender's process imports this module."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import TypeGuard
 
 import numpy as np
 
-DEPTH_AREAS = ("flat", "upright", "depth_sky")  # kinds of depth strokes that enclose an area
-DEPTH_KINDS = ("same_depth", "nearer", "farther", "horizon", *DEPTH_AREAS)
-KINDS = ("motion", "region", "sway", "still", "outlet", *DEPTH_KINDS)
 _LARGEST_NUMBER = 1e9  # coordinates, speeds and factors of a real stroke are far below
 
 

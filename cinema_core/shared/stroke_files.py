@@ -30,7 +30,8 @@ from .atomic_write import atomic_write
 from .data import Stroke
 from .errors import CinemaError
 from .labelme import SIZE_KEYS, read_shape
-from .stroke_entries import KINDS, is_number, read_points, read_profile
+from .stroke_entries import is_number, read_points, read_profile
+from .stroke_kinds import KINDS
 
 SCHEMA = 1
 

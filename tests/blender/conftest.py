@@ -6,7 +6,7 @@ import types
 from importlib import import_module
 from pathlib import Path
 
-# Before bpy is imported: Blender reads its user folder's place only once.
+# Set before bpy is imported, because Blender reads the path of its user folder only once.
 USER_FOLDER = tempfile.mkdtemp(prefix="cinemagraph-user-")
 os.environ["BLENDER_USER_RESOURCES"] = USER_FOLDER
 
@@ -26,8 +26,8 @@ def extension_zip(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(extension_zip) -> str:
-    """The extension, installed and enabled once; gives its module name."""
-    import addon_utils  # can be imported once bpy is
+    """Install and enable the extension once, and give its module name."""
+    import addon_utils  # available after bpy is imported
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.extensions.package_install_files(
@@ -39,13 +39,15 @@ def installed(extension_zip) -> str:
 
 @pytest.fixture
 def addon(installed) -> types.SimpleNamespace:
-    """An empty scene, and the modules of the installed extension's bridge by name."""
+    """An empty scene, and the modules of the installed extension's scene bridge by name."""
     bpy.ops.wm.read_homefile(use_empty=True)
-    rooms = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
-             "selection", "flow_display", "live", "exchange", "depth_display", "depth_models")  # fmt: skip
+    modules = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
+               "selection", "flow_display", "live", "exchange", "depth_display", "depth_models", "coverage",
+               "camera_recording", "hint_layers", "known_models", "callbacks", "reactions")  # fmt: skip
     return types.SimpleNamespace(
-        **{room: import_module(f"{MODULE}.blender_addon.{room}") for room in rooms},
+        **{name: import_module(f"{MODULE}.blender_addon.{name}") for name in modules},
         data=import_module(f"{MODULE}.cinema_core.shared.data"),
+        stroke_kinds=import_module(f"{MODULE}.cinema_core.shared.stroke_kinds"),
         camera=import_module(f"{MODULE}.cinema_core.shared.camera"),
         errors=import_module(f"{MODULE}.cinema_core.shared.errors"),
     )
@@ -66,7 +68,7 @@ def photo_file(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def placed(addon, scene, photo_file, tmp_path) -> bpy.types.Scene:
-    """A scene with a photo, set without the engine."""
+    """A scene with a photo, set up without the engine."""
     camera = addon.camera.Camera(WIDTH, HEIGHT, FOCAL)
     addon.scene.place_photo(
         scene,
@@ -80,6 +82,6 @@ def placed(addon, scene, photo_file, tmp_path) -> bpy.types.Scene:
 
 @pytest.fixture
 def job(tmp_path) -> Path:
-    """A finished job made by hand: two still layers and points that move on bent trajectories."""
+    """A finished synthetic job: two still layers and points that move on curved trajectories."""
     write_job(tmp_path / "job", make_points())
     return tmp_path / "job"

@@ -1,4 +1,4 @@
-"""The extension under test: where its sources are, what it is called once installed, and Blender's own tool for it."""
+"""The extension under test: its sources, its name after the installation, and Blender's extension tool."""
 
 import subprocess
 import sys
@@ -11,6 +11,6 @@ MODULE = "bl_ext.user_default.cinemagraph_3d"
 
 
 def blender_ext(*arguments: str) -> subprocess.CompletedProcess:
-    """Run Blender's own extension tool."""
+    """Run Blender's extension tool."""
     tool = Path(bpy.utils.resource_path("LOCAL"), "scripts/addons_core/bl_pkg/cli/blender_ext.py")
     return subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, timeout=120)

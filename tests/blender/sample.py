@@ -1,4 +1,4 @@
-"""A synthetic photo, a finished job made of it by hand, and what Blender makes of that."""
+"""A synthetic photo, a finished synthetic job for it, and points as Blender evaluates them."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def picture(width: int, height: int) -> np.ndarray:
 
 
 def save_png(path: Path, color: np.ndarray) -> None:
-    """Write an (H, W, 3) sRGB array through Blender, which both environments have."""
+    """Write an (H, W, 3) sRGB array by Blender, which exists in both environments."""
     height, width = color.shape[:2]
     image = bpy.data.images.new("test", width, height)
     rgba = np.concatenate([color[::-1], np.ones((height, width, 1))], -1).astype(np.float32)
@@ -34,7 +34,7 @@ def save_png(path: Path, color: np.ndarray) -> None:
 
 
 def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[str, np.ndarray]:
-    """Arrays of the points: each photo pixel a still point, the right half near, and `moving` moving ones."""
+    """Arrays of points: a still point for each pixel of the photo, near in the right half, and `moving` others."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     depth = np.where(x < WIDTH / 2, 4.0, 1.0)
@@ -48,13 +48,13 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
         "still_radius_factor": np.ones(len(still)),
         "still_layer": (depth > 2).ravel(),
         "moving_position": rng.uniform((-1, -0.5, 2), (1, 0.5, 3), (moving, 3)),
-        # The second half are the backward family: they arrive at their position at the end of the loop.
+        # The second half has backward trajectories, which reach their position at the end of the loop.
         "moving_displacement": bend - np.where(np.arange(moving) < moving // 2, 0, 1)[None, :, None] * bend[-1:],
         "moving_birth": np.where(rng.random(moving) < 0.2, 0.3, 0.0),
         "moving_death": np.where(rng.random(moving) < 0.2, 0.7, 2.0),
         "moving_radius_factor": rng.uniform(1, 2, moving),
         **ends,
-        "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third one runs twice in a loop
+        "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third point runs twice in a loop
     }
     order = {
         "still": np.argsort(points["still_layer"], kind="stable"),
@@ -100,7 +100,7 @@ def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
 
 
 def evaluated_points(item: bpy.types.Object) -> dict[str, np.ndarray]:
-    """What the modifiers make of an object at the current frame: position, color (linear), radius."""
+    """Evaluated points of an object at the current frame: position, color (linear), radius."""
     geometry = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
     cloud = geometry.pointcloud
     if cloud is None:
@@ -115,5 +115,5 @@ def evaluated_points(item: bpy.types.Object) -> dict[str, np.ndarray]:
 
 
 def linear(color: np.ndarray) -> np.ndarray:
-    """sRGB -> scene-linear."""
+    """Convert sRGB to scene-linear."""
     return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)

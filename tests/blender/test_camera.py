@@ -1,4 +1,4 @@
-"""The photo's camera, and paths as keyframes."""
+"""The photo's camera, and camera paths as keyframes."""
 
 import bpy
 import numpy as np
@@ -64,7 +64,7 @@ def test_a_second_path_replaces_the_first_and_keeps_other_keys(addon, placed):
 
 @pytest.mark.parametrize("frames, length", [(20, 20), (60, 20), (50, 25), (37, 37), (0, 20)])
 def test_whole_loops_fit_the_path(addon, placed, job, frames, length):
-    addon.result.import_result(placed, job)  # its loop is 20 frames long
+    addon.result.import_result(placed, job)  # its loop has 20 frames
     bpy.ops.cinemagraph.add_camera_path(path="circle", frames=frames)
     assert addon.camera_path.loop_length(placed) == placed.cinemagraph.frames == length
     assert placed.frame_end == (frames or 20)
@@ -75,7 +75,7 @@ def test_no_camera_no_path(addon, scene):
         bpy.ops.cinemagraph.add_camera_path(path="side")
 
 
-def test_objects_round_the_camera_are_named(addon, placed):
+def test_objects_around_the_camera_are_named(addon, placed):
     bpy.ops.mesh.primitive_cube_add(size=2)
     round_it = bpy.context.object.name
     bpy.ops.mesh.primitive_cube_add(size=2, location=(0, 5, 0))

@@ -1,4 +1,4 @@
-"""Depth in Blender: its colours over the photo, strokes that correct it, what is asked of the engine, models."""
+"""Depth in Blender: colours over the photo, corrective strokes, requests to the engine, and models."""
 
 import json
 
@@ -9,7 +9,7 @@ from sample import HEIGHT, WIDTH
 
 RING = np.array([(100, 100), (200, 100), (200, 160), (100, 160)], np.float32)
 LINE = np.array([(20, 90), (100, 90), (200, 90), (300, 90)], np.float32)
-KINDS = {
+KIND_OF_LAYER = {
     "Same Depth": "same_depth", "Nearer": "nearer", "Farther": "farther", "Horizon": "horizon", "Flat": "flat",
     "Upright": "upright", "Sky": "depth_sky",
 }  # fmt: skip
@@ -17,7 +17,7 @@ BLOCKS = ("objects", "materials", "grease_pencils_v3" if hasattr(bpy.data, "grea
 
 
 def slope():
-    """(H, W) float32: sky in the upper half, ground that comes near below, a near post."""
+    """(H, W) float32 disparity: sky in the upper half, ground that approaches below, a near post."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     disparity = np.where(y < HEIGHT / 2, 0.01, 0.05 + 0.95 * (y / HEIGHT * 2 - 1))
     disparity[40:140, 150:157] = 1.0
@@ -25,7 +25,7 @@ def slope():
 
 
 def picture_of(scene):
-    """(H, W) int: the shades as they are drawn, looked up at every pixel of the photo; -1 where nothing is."""
+    """(H, W) int: the drawn shade at every pixel of the photo; -1 without a shade."""
     settings = scene.cinemagraph
     drawing = settings.depth_map.data.layers[0].get_frame_at(scene.frame_current).drawing
     found = np.full((HEIGHT, WIDTH), -1)
@@ -33,14 +33,14 @@ def picture_of(scene):
         corners = np.array([point.position[:] for point in stroke.points])
         x, y = corners[:, 0] * WIDTH + WIDTH / 2, HEIGHT / 2 - corners[:, 2] * WIDTH
         box = [round(float(value)) for value in (y.min(), y.max(), x.min(), x.max())]
-        assert (found[box[0] : box[1], box[2] : box[3]] == -1).all()  # nothing twice
+        assert (found[box[0] : box[1], box[2] : box[3]] == -1).all()  # strips do not overlap
         found[box[0] : box[1], box[2] : box[3]] = stroke.material_index
     return found
 
 
 def test_colours_lie_where_the_depth_is(addon, placed):
     display = addon.depth_display
-    item = display.show_depth(placed, display.DepthMap(slope(), "by hand", "MIT"))
+    item = display.show_depth(placed, display.DepthPreview(slope(), "by hand", "MIT"))
     assert item.hide_render and item.hide_select and item.show_in_front
     shades = picture_of(placed)
     assert (shades[:40] == display.SHADES).all()  # sky
@@ -56,7 +56,7 @@ def test_colours_lie_where_the_depth_is(addon, placed):
 @pytest.mark.parametrize("focal", [300.0, 900.0])
 def test_colours_fill_the_photos_view_beneath_the_strokes(addon, placed, focal):
     display = addon.depth_display
-    item = display.show_depth(placed, display.DepthMap(slope()))
+    item = display.show_depth(placed, display.DepthPreview(slope()))
     placed.cinemagraph.focal = focal
     bpy.context.view_layer.update()
     camera = placed.cinemagraph.photo_camera.matrix_world.inverted()
@@ -72,22 +72,22 @@ def test_colours_are_replaced_hidden_and_leave_nothing_behind(addon, placed):
     before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
     with pytest.raises(RuntimeError, match="No depth is shown"):
         bpy.ops.cinemagraph.hide_depth()
-    first = display.show_depth(placed, display.DepthMap(slope()))
+    first = display.show_depth(placed, display.DepthPreview(slope()))
     placed.cinemagraph.depth_opacity = 0.3
-    assert display.show_depth(placed, display.DepthMap(slope()[:, ::-1])) == first
+    assert display.show_depth(placed, display.DepthPreview(slope()[:, ::-1])) == first
     assert picture_of(placed)[100, WIDTH - 154] == display.SHADES - 1 and (picture_of(placed) >= 0).all()
     assert placed.cinemagraph.depth_opacity == pytest.approx(0.3)
     assert bpy.ops.cinemagraph.hide_depth() == {"FINISHED"}
     assert {name: len(getattr(bpy.data, name)) for name in BLOCKS} == before
-    display.show_depth(placed, display.DepthMap(slope()))
-    bpy.data.objects.remove(placed.cinemagraph.depth_map)  # by hand
-    display.show_depth(placed, display.DepthMap(slope()))
+    display.show_depth(placed, display.DepthPreview(slope()))
+    bpy.data.objects.remove(placed.cinemagraph.depth_map)  # by the user
+    display.show_depth(placed, display.DepthPreview(slope()))
     assert display.has_depth(placed)
 
 
 def test_another_photo_has_another_depth(addon, placed, photo_file, tmp_path):
     before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
-    addon.depth_display.show_depth(placed, addon.depth_display.DepthMap(slope()))
+    addon.depth_display.show_depth(placed, addon.depth_display.DepthPreview(slope()))
     camera = addon.camera.Camera(WIDTH, HEIGHT, 200.0)
     addon.scene.place_photo(placed, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path, camera, (WIDTH, HEIGHT)))
     assert not addon.depth_display.has_depth(placed)
@@ -96,7 +96,7 @@ def test_another_photo_has_another_depth(addon, placed, photo_file, tmp_path):
 
 def test_undo_brings_colours_and_focal_length_back(addon, placed, job):
     addon.result.import_result(placed, job)
-    addon.depth_display.show_depth(placed, addon.depth_display.DepthMap(slope()))
+    addon.depth_display.show_depth(placed, addon.depth_display.DepthPreview(slope()))
     bpy.ops.ed.undo_push(message="shown")
     bpy.ops.cinemagraph.hide_depth()
     bpy.context.scene.cinemagraph.focal = 900.0
@@ -126,19 +126,19 @@ def test_any_size_is_drawn(addon, placed, shape):
 
 def test_each_scene_shows_its_own(addon, placed, photo_file, tmp_path):
     display = addon.depth_display
-    display.show_depth(placed, display.DepthMap(slope()))
+    display.show_depth(placed, display.DepthPreview(slope()))
     other = bpy.data.scenes.new("other")
     camera = addon.camera.Camera(WIDTH, HEIGHT, 200.0)
     addon.scene.place_photo(other, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path, camera, (WIDTH, HEIGHT)))
     assert not display.has_depth(other)
-    display.show_depth(other, display.DepthMap(slope()))
+    display.show_depth(other, display.DepthPreview(slope()))
     display.remove_depth(other)
     assert display.has_depth(placed) and not display.has_depth(other)
 
 
 def test_colours_and_choices_are_saved(addon, placed, tmp_path):
     display, settings = addon.depth_display, placed.cinemagraph
-    display.show_depth(placed, display.DepthMap(slope()))
+    display.show_depth(placed, display.DepthPreview(slope()))
     settings.depth_source, settings.depth_kind, settings.reach = "FILE", "METRIC", 2.0
     addon.strokes.add_hints(placed, [addon.data.Stroke("nearer", LINE)])
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
@@ -147,19 +147,19 @@ def test_colours_and_choices_are_saved(addon, placed, tmp_path):
     settings = scene.cinemagraph
     assert display.has_depth(scene) and (picture_of(scene) >= 0).all()
     assert (settings.depth_source, settings.depth_kind, settings.reach) == ("FILE", "METRIC", 2.0)
-    assert [stroke.kind for stroke in addon.strokes.read_hints(scene)] == ["nearer"]
+    assert [stroke.kind for stroke in addon.strokes.read_drawn_strokes(scene)] == ["nearer"]
 
 
 def test_strokes_of_depth_are_read_by_their_layers(addon, placed):
     layers = placed.cinemagraph.hints.data.layers
-    drawn = [addon.data.Stroke(kind, LINE) for kind in KINDS.values()]
+    drawn = [addon.data.Stroke(kind, LINE) for kind in KIND_OF_LAYER.values()]
     addon.strokes.add_hints(placed, [*drawn, addon.data.Stroke("motion", LINE)])
-    for name, kind in KINDS.items():
+    for name, kind in KIND_OF_LAYER.items():
         assert len(layers[name].get_frame_at(1).drawing.strokes) == 1, kind
         assert layers[name].parent_group.name == "Depth"
     assert layers["Motion"].parent_group is None
-    found = addon.strokes.read_hints(placed)
-    assert {stroke.kind for stroke in found} == {*KINDS.values(), "motion"}
+    found = addon.strokes.read_drawn_strokes(placed)
+    assert {stroke.kind for stroke in found} == {*KIND_OF_LAYER.values(), "motion"}
     assert {stroke.kind for stroke in found if stroke.closed} == {"flat", "upright", "depth_sky"}
     assert all(np.abs(stroke.points - LINE).max() < 1e-2 for stroke in found)
     assert len(addon.strokes.about_depth(found)) == 7
@@ -169,24 +169,25 @@ def test_hidden_layers_and_groups_do_not_count(addon, placed):
     addon.strokes.add_hints(placed, [addon.data.Stroke("nearer", LINE), addon.data.Stroke("horizon", LINE)])
     data = placed.cinemagraph.hints.data
     data.layers["Nearer"].hide = True
-    assert [stroke.kind for stroke in addon.strokes.read_hints(placed)] == ["horizon"]
+    assert [stroke.kind for stroke in addon.strokes.read_drawn_strokes(placed)] == ["horizon"]
     data.layer_groups["Depth"].hide = True
-    assert not addon.strokes.read_hints(placed)
+    assert not addon.strokes.read_drawn_strokes(placed)
     addon.scene.show_layer(data.layers["Nearer"])
-    assert {stroke.kind for stroke in addon.strokes.read_hints(placed)} == {"nearer", "horizon"}
+    assert {stroke.kind for stroke in addon.strokes.read_drawn_strokes(placed)} == {"nearer", "horizon"}
 
 
 @pytest.mark.parametrize("form", ["OURS", "LABELME"])
 def test_strokes_of_depth_go_to_files_and_come_back(addon, placed, tmp_path, form):
     strokes = [
-        addon.data.Stroke(kind, RING, closed=kind in ("flat", "upright", "depth_sky")) for kind in KINDS.values()
+        addon.data.Stroke(kind, RING, closed=kind in ("flat", "upright", "depth_sky"))
+        for kind in KIND_OF_LAYER.values()
     ]
     addon.strokes.add_hints(placed, strokes)
     file = tmp_path / "strokes.json"
     bpy.ops.cinemagraph.export_annotations(filepath=str(file), form=form)
     bpy.ops.cinemagraph.import_annotations(filepath=str(file), replace=True)
-    again = addon.strokes.read_hints(placed)
-    assert sorted(stroke.kind for stroke in again) == sorted(KINDS.values())
+    again = addon.strokes.read_drawn_strokes(placed)
+    assert sorted(stroke.kind for stroke in again) == sorted(KIND_OF_LAYER.values())
     assert all(np.abs(stroke.points - RING).max() < 1e-2 for stroke in again)
 
 
@@ -197,14 +198,14 @@ def test_strokes_of_depth_move_nothing_and_suggestions_leave_them(addon, placed)
     answer = {"width": WIDTH, "height": HEIGHT, "strokes": [entry]}
     for _ in range(2):
         addon.jobs.finish_suggest(placed, answer, replace=True)
-    assert sorted(stroke.kind for stroke in addon.strokes.read_hints(placed)) == ["motion", "nearer"]
+    assert sorted(stroke.kind for stroke in addon.strokes.read_drawn_strokes(placed)) == ["motion", "nearer"]
     assert addon.jobs.has_hints(placed)
 
 
 def marks(scene, name):
-    """Outlines of the marks made with a material: a list of (N, 2) px."""
+    """Outlines of the marks with a material: a list of (N, 2) px."""
     item = scene.cinemagraph.marks
-    geometry = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()  # the data dies with it
+    geometry = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()  # keeps its data alive
     data, found = geometry.grease_pencil, []
     for stroke in data.layers[0].frames[0].drawing.strokes if data is not None and len(data.layers) else ():
         if name in data.materials[stroke.material_index].name:
@@ -213,7 +214,7 @@ def marks(scene, name):
     return found
 
 
-def test_marks_show_where_a_comparison_starts_and_what_is_enclosed(addon, placed):
+def test_marks_show_starts_of_comparisons_and_enclosed_areas(addon, placed):
     addon.strokes.add_hints(placed, [addon.data.Stroke(kind, LINE + 3) for kind in ("same_depth", "nearer", "farther")])
     addon.strokes.add_hints(placed, [addon.data.Stroke(kind, RING) for kind in ("flat", "upright", "depth_sky")])
     for name in ("Same Depth", "Nearer", "Farther"):
@@ -228,14 +229,14 @@ def test_marks_show_where_a_comparison_starts_and_what_is_enclosed(addon, placed
 
 
 def fields(addon, scene, monkeypatch, download=False):
-    """What would be asked of the engine."""
+    """Command and fields of a request for the depth, without sending it."""
     asked = []
     monkeypatch.setattr(addon.engine, "ask", lambda command, given, *_: asked.append((command, given)))
     addon.jobs.start_depth(scene, download)
     return asked[0]
 
 
-def test_only_what_counts_is_asked_for(addon, placed, monkeypatch, tmp_path):
+def test_requests_contain_used_options_only(addon, placed, monkeypatch, tmp_path):
     settings = placed.cinemagraph
     command, asked = fields(addon, placed, monkeypatch)
     assert command == "depth" and asked["depth"] is None and asked["annotations"] is None
@@ -258,7 +259,7 @@ def test_only_what_counts_is_asked_for(addon, placed, monkeypatch, tmp_path):
     assert asked["options"]["depth_near"] == 3.0 and asked["options"]["depth_far"] == 20.0
     settings.depth_source = "MODEL"
     _, asked = fields(addon, placed, monkeypatch, download=True)
-    assert asked["depth"] is None and asked["options"]["depth_model"] == addon.depth_models.DEFAULT
+    assert asked["depth"] is None and asked["options"]["depth_model"] == addon.known_models.DEFAULT_MODEL
     assert asked["options"]["download"] and asked["options"]["depth_kind"] == "inverted"
     assert not {"depth_gamma", "depth_near"} & asked["options"].keys()
     settings.depth_source, settings.depth_file = "FILE", ""
@@ -311,12 +312,12 @@ def test_download_needs_a_name_and_online_access(addon, placed, monkeypatch, tmp
         settings.depth_model = str(tmp_path)
         with pytest.raises(RuntimeError, match="owner/model"):
             bpy.ops.cinemagraph.download_model()
-        settings.depth_model, settings.depth_source = addon.depth_models.DEFAULT, "BUILT_IN"
+        settings.depth_model, settings.depth_source = addon.known_models.DEFAULT_MODEL, "BUILT_IN"
         assert not bpy.ops.cinemagraph.download_model.poll()
     finally:
         preferences.use_online_access = False
     command, asked = fields(addon, placed, monkeypatch)
-    assert asked["options"]["download"] is False  # nothing but the button asks for it
+    assert asked["options"]["download"] is False  # only the button asks for a download
 
 
 def test_show_depth_by_the_engine_follows_strokes_and_live(addon, scene, photo_file, tmp_path):
@@ -352,7 +353,7 @@ def test_show_depth_by_the_engine_follows_strokes_and_live(addon, scene, photo_f
     watch.look(scene)
     watch.since = 0.0
     watch.look(scene)
-    assert watch.request is None  # it says nothing about depth
+    assert watch.request is None  # a Motion stroke does not change the depth
     np.save(tmp_path / "depth.npy", np.ones((50, 50), np.float32))  # of another aspect
     scene.cinemagraph.depth_file = str(tmp_path / "depth.npy")
     with pytest.raises(addon.errors.CinemaError, match=r"depth\.npy"):

@@ -9,7 +9,7 @@ from cinema_core.files.exr import list_channels, read_channels
 
 @pytest.fixture(scope="module")
 def rendered() -> bpy.types.Scene:
-    """A plane at a slant before an empty world, with the Z pass."""
+    """A slanted plane in front of an empty world, rendered with the Z pass."""
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     bpy.ops.mesh.primitive_plane_add(size=2, location=(0, 6, 0), rotation=(1.0, 0, 0))
@@ -39,13 +39,13 @@ def test_the_z_pass_is_found_and_read(rendered, tmp_path, codec):
     channels = list_channels(data)
     (name,) = (name for name in channels if "Depth" in name)
     (depth,) = read_channels(data, [channels[name]])
-    assert depth.shape == (32, 48) and depth[0, 0] > 1e9  # the empty world
-    middle = depth[10:22, 24]  # higher is farther
+    assert depth.shape == (32, 48) and depth[0, 0] > 1e9  # no surface
+    middle = depth[10:22, 24]  # farther up is farther away
     assert (np.diff(middle) < 0).all() and 4 < middle[-1] < 6 < middle[0] < 9
 
 
 @pytest.mark.parametrize("length", [0, 3, 9, 60, 400, -100])
-def test_a_damaged_file_is_an_error(rendered, tmp_path, length):
+def test_a_damaged_file_raises_value_error(rendered, tmp_path, length):
     data = saved(rendered, tmp_path / "z.exr", "ZIP")[:length]
     with pytest.raises(ValueError):
         read_channels(data, list(list_channels(data).values()))

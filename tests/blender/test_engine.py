@@ -1,4 +1,4 @@
-"""The warm engine: one real process for the session, that is asked, cancelled, killed and restarted."""
+"""The warm engine: one real process for the session with requests, cancels, kills and restarts."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from sample import HEIGHT, WIDTH
 LINE = np.array([(60, 140), (120, 140), (180, 142)], np.float32)
 RING = np.array([(5, 100), (315, 100), (315, 175), (5, 175)], np.float32)
 
-# A Blender of its own, that starts an engine and then ends in the way that it is told.
+# A separate Blender that starts an engine and ends after a line on its stdin.
 GUEST = """
 import os, sys
 import bpy, addon_utils
@@ -32,7 +32,7 @@ os._exit(0)
 
 
 def state(place):
-    """Letter that Linux gives a process or thread: Z has ended and nobody has waited for it, T stands still."""
+    """State of a process or thread on Linux: Z for ended and not waited for, T for stopped."""
     try:
         return (Path("/proc") / place / "stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -44,7 +44,7 @@ def lives(pid):
 
 
 def hold(pid):
-    """Stop a process as it is, all its threads."""
+    """Stop a process with all its threads."""
     os.kill(pid, signal.SIGSTOP)
     while any(state(f"{pid}/task/{thread}") != "T" for thread in os.listdir(f"/proc/{pid}/task")):
         time.sleep(0.01)
@@ -57,12 +57,12 @@ def ends(pid, within=10.0):
     return not lives(pid)
 
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks at processes as Linux shows them")
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc of Linux")
 
 
 @pytest.fixture
 def drawn(addon, scene, photo_file):
-    """A scene with a photo and strokes on it, in the smallest loop."""
+    """A scene with a photo and strokes, and a short loop."""
     bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
     scene.cinemagraph.frames = 12
     stroke = addon.data.Stroke
@@ -71,7 +71,7 @@ def drawn(addon, scene, photo_file):
 
 
 def build(addon, scene):
-    """A build as in a window: the points as soon as they are there, the figures later."""
+    """A build as in a window: first the points, later the figures of the report."""
     request = addon.jobs.start_build(scene)
     addon.jobs.finish_build(scene, request.wait())
     return request
@@ -86,7 +86,7 @@ def test_the_figures_follow_the_points(addon, drawn):
     assert request.wait(done=True)["type"] == "done"
     addon.jobs.finish_report(drawn, before, request.answer)
     assert drawn.cinemagraph.report["quality"]["fidelity_db"] > 20
-    addon.jobs.finish_report(drawn, before, {"report": {}})  # by then it is another report, which stays
+    addon.jobs.finish_report(drawn, before, {"report": {}})  # the scene has another report by then, which stays
     assert drawn.cinemagraph.report["quality"]["fidelity_db"] > 20
 
 
@@ -114,7 +114,7 @@ def test_still_points_that_stay_the_same_are_left_alone(addon, drawn):
     assert still and still == {item: item.data.session_uid for item in still}
     assert set(moving).isdisjoint(item.data.session_uid for item, _ in addon.result.parts(drawn, moving_only=True))
     addon.strokes.add_hints(drawn, [addon.data.Stroke("region", RING - (0, 60), closed=True)])
-    build(addon, drawn).wait(done=True)  # the water covers more of the photo now
+    build(addon, drawn).wait(done=True)  # the moving region is larger now
     assert still != {item: item.data.session_uid for item in still if addon.scene.in_scene(item, drawn)}
 
 
@@ -130,7 +130,7 @@ def test_cancel_keeps_the_last_build_and_the_process(addon, drawn):
     build(addon, drawn).wait(done=True)
     pid, job = addon.engine.running_pid(), addon.jobs.job_path(drawn)
     files = {path: path.read_bytes() for path in job.rglob("*") if path.is_file()}
-    drawn.cinemagraph.focal = 500  # layers and all that follows are made anew
+    drawn.cinemagraph.focal = 500  # invalidates the layers and everything after them
     request = addon.jobs.start_build(drawn)
     while request.stage == "start":
         assert not request.poll(timeout=0.05)
@@ -145,7 +145,7 @@ def test_cancel_keeps_the_last_build_and_the_process(addon, drawn):
 
 
 def test_an_engine_that_does_not_answer_a_cancel_is_killed(addon, drawn, monkeypatch):
-    monkeypatch.setattr(addon.engine, "PATIENCE", 0.3)
+    monkeypatch.setattr(addon.engine, "CANCEL_TIMEOUT", 0.3)
     request = addon.jobs.start_build(drawn)
     pid = addon.engine.running_pid()
     hold(pid)
@@ -160,7 +160,7 @@ def test_an_engine_that_is_killed_is_reported_and_started_anew(addon, drawn):
     build(addon, drawn).wait(done=True)
     before, points = drawn.cinemagraph.report_json, len(addon.result.parts(drawn))
     pid = addon.engine.running_pid()
-    hold(pid)  # or it may have answered before it is killed: nothing has changed
+    hold(pid)  # otherwise it may answer before it is killed, because nothing has changed
     request = addon.jobs.start_build(drawn)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(addon.errors.CinemaError, match="without a result") as caught:
@@ -184,7 +184,7 @@ def test_an_engine_that_dies_as_it_is_asked_is_no_error(addon, drawn, monkeypatc
     os.kill(dying.pid, signal.SIGKILL)
     while dying.alive:
         time.sleep(0.05)
-    found = iter([dying])  # it had not ended yet when it was looked for
+    found = iter([dying])  # the engine that ends between the check and the request
     monkeypatch.setattr(addon.engine, "_ensure_engine", lambda: next(found, None) or ensure())
     build(addon, drawn).wait(done=True)
 
@@ -235,7 +235,7 @@ def test_it_ends_with_blender(installed, photo_file, tmp_path, way):
 
 def test_a_photo_opens_without_waiting_for_torch(addon, scene, photo_file):
     addon.engine.stop()
-    addon.jobs.start_open(addon.jobs.request_open(scene, str(photo_file))).wait()
+    addon.jobs.start_open(addon.jobs.find_photo(scene, str(photo_file))).wait()
     assert "libtorch_cpu" not in Path(f"/proc/{addon.engine.running_pid()}/maps").read_text()
 
 
@@ -251,10 +251,10 @@ def test_suggested_strokes_can_be_edited(addon, scene, photo_file):
     bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
     request = addon.jobs.start_suggest(scene)
     number = addon.jobs.finish_suggest(scene, request.wait())
-    assert number == len(addon.strokes.read_hints(scene)) > 0
+    assert number == len(addon.strokes.read_drawn_strokes(scene)) > 0
 
 
-def test_export_writes_what_the_suffix_says(addon, drawn, tmp_path):
+def test_the_suffix_chooses_the_export(addon, drawn, tmp_path):
     build(addon, drawn).wait(done=True)
     for name in ("motion.npy", "strokes.json"):
         addon.jobs.start_export(drawn, tmp_path / name).wait()

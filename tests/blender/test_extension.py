@@ -1,4 +1,4 @@
-"""The extension as a user gets it: built, validated, installed from the zip, switched off and on."""
+"""The extension as a user gets it: built, validated, installed from the zip, disabled and enabled."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def test_off_and_on_again_and_again(addon, placed, job):
         assert not [name for name in dir(bpy.types) if name.startswith("CINEMAGRAPH_")]
         assert addon_utils.enable(MODULE, default_set=True) is not None
     settings = bpy.context.scene.cinemagraph
-    assert settings.photo is not None and len(settings.parts) == 4  # what the .blend held is there again
+    assert settings.photo is not None and len(settings.parts) == 4  # the properties in the .blend file are back
     assert bpy.ops.cinemagraph.remove() == {"FINISHED"}
     addon_utils.disable(MODULE, default_set=True)
     addon_utils.enable(MODULE, default_set=True)
@@ -79,10 +79,10 @@ def test_plays_without_the_extension_in_another_process(addon, placed, job, tmp_
     blend, out, script = tmp_path / "scene.blend", tmp_path / "found.npz", tmp_path / "play.py"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend))
     script.write_text(PLAY)
-    shutil.rmtree(job)  # nor does it need the job folder
+    shutil.rmtree(job)  # playback does not need the job folder
     clean = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "nobody")}
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    clean["PYTHONPATH"] = root  # for the tests' own helper
+    clean["PYTHONPATH"] = root  # for the module `sample`
     subprocess.run(
         [sys.executable, str(script), str(blend), str(out), os.path.dirname(os.path.abspath(__file__))],
         env=clean,

@@ -1,4 +1,4 @@
-"""The solved motion over the photo, by button and live, and strokes and motion to files; with the real engine."""
+"""The flow over the photo, by button and live, and export of strokes and motion, with the real engine."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def drawn(addon, opened):
 
 
 def lines(scene):
-    """Streamlines as they are drawn: (N, 2) px each, without arrowheads; and all materials' numbers."""
+    """Drawn lines and arrowheads: (N, 2) px each, and their material indices."""
     drawing = scene.cinemagraph.flow.data.layers[0].get_frame_at(scene.frame_current).drawing
     found = [np.array([point.position[:] for point in stroke.points]) for stroke in drawing.strokes]
     pixels = [line[:, [0, 2]] * (WIDTH, -WIDTH) + (WIDTH / 2, HEIGHT / 2) for line in found]
@@ -36,21 +36,27 @@ def lines(scene):
 
 def streamlines(addon):
     points = np.array([(10, 10), (20, 10), (30, 10), (50, 60), (50, 70), (90, 90), (90, 90)], np.float32)
-    return addon.jobs.Streamlines(points, np.array([0, 3, 5, 7], np.int32), np.array([2.0, 0.5, 1.0], np.float32))
+    return addon.jobs.FlowPreview(points, np.array([0, 3, 5, 7], np.int32), np.array([2.0, 0.5, 1.0], np.float32))
 
 
 def test_lines_lie_where_they_belong(addon, placed):
     flow = addon.flow_display.show_flow(placed, streamlines(addon))
     assert flow.hide_render and flow.hide_select and flow.show_in_front
     pixels, shades = lines(placed)
-    assert [len(line) for line in pixels] == [3, 2, 2, 3, 3]  # two lines have a direction, and an arrowhead
+    assert [len(line) for line in pixels] == [
+        3,
+        2,
+        2,
+        3,
+        3,
+    ]  # two lines have a direction and a head
     assert np.abs(np.concatenate(pixels[:3]) - streamlines(addon).points).max() < 1e-2
-    assert np.abs(pixels[3][1] - (30, 10)).max() < 1e-2 and pixels[3][[0, 2], 0].max() < 30  # its barbs lie behind
+    assert np.abs(pixels[3][1] - (30, 10)).max() < 1e-2 and pixels[3][[0, 2], 0].max() < 30  # its barbs point back
     assert shades[0] == shades[3] == addon.flow_display.SHADES - 1 > shades[2] > shades[1] == shades[4]
     bpy.context.view_layer.update()
     camera = placed.cinemagraph.photo_camera
     tip = flow.matrix_world @ flow.data.layers[0].frames[0].drawing.strokes[0].points[2].position
-    near = camera.matrix_world.inverted() @ tip  # where the photo's camera sees it
+    near = camera.matrix_world.inverted() @ tip  # in the photo's camera
     assert abs(near.x / -near.z * 300 + WIDTH / 2 - 30) < 0.01 and abs(-near.y / -near.z * 300 + HEIGHT / 2 - 10) < 0.01
 
 
@@ -59,7 +65,7 @@ def test_lines_are_replaced_and_removed(addon, placed):
     for _ in range(3):
         addon.flow_display.show_flow(placed, streamlines(addon))
     assert len(lines(placed)[0]) == 5
-    empty = addon.jobs.Streamlines(np.zeros((0, 2), np.float32), np.zeros(1, np.int32), np.zeros(0, np.float32))
+    empty = addon.jobs.FlowPreview(np.zeros((0, 2), np.float32), np.zeros(1, np.int32), np.zeros(0, np.float32))
     addon.flow_display.show_flow(placed, empty)
     assert lines(placed) == ([], [])
     assert bpy.ops.cinemagraph.hide_flow() == {"FINISHED"}
@@ -68,7 +74,7 @@ def test_lines_are_replaced_and_removed(addon, placed):
     with pytest.raises(RuntimeError, match="No flow is shown"):
         bpy.ops.cinemagraph.hide_flow()
     addon.flow_display.show_flow(placed, streamlines(addon))
-    bpy.data.objects.remove(placed.cinemagraph.flow)  # by hand
+    bpy.data.objects.remove(placed.cinemagraph.flow)  # by the user
     addon.flow_display.show_flow(placed, streamlines(addon))
     assert len(lines(placed)[0]) == 5
 
@@ -87,7 +93,7 @@ def test_show_flow_follows_the_strokes(addon, drawn):
 
 
 def follow(addon, watch, scene, trouble="", seconds=60):
-    """Let the watch look until it has asked and got its answer."""
+    """Let the watch look until it has sent a request and drawn its answer."""
     import time
 
     until = time.monotonic() + seconds
@@ -99,26 +105,26 @@ def follow(addon, watch, scene, trouble="", seconds=60):
     raise TimeoutError
 
 
-def test_live_flow_notices_what_changed(addon, drawn):
+def test_live_flow_notices_changes(addon, drawn):
     watch = addon.live.Watch()
     watch.look(drawn)
-    assert watch.request is None  # it lets the pen rest first
+    assert watch.request is None  # the strokes have to rest first
     follow(addon, watch, drawn)
     first = np.concatenate(lines(drawn)[0])
     for _ in range(3):
         watch.look(drawn)
-    assert watch.request is None  # nothing changed, nothing is asked
+    assert watch.request is None  # no change, no request
     drawn.cinemagraph.stroke_speed = 3.0
     watch.look(drawn, busy=True)
     watch.since = 0.0
     watch.look(drawn, busy=True)
-    assert watch.request is None  # not while a stroke is drawn
+    assert watch.request is None  # no request while a stroke is being drawn
     watch.look(drawn)
     asked = watch.request
     assert asked is not None
     drawn.cinemagraph.stroke_speed = 4.0
     watch.look(drawn)
-    assert watch.request in (asked, None)  # one at a time
+    assert watch.request in (asked, None)  # one request at a time
     watch.asked = watch.asked if watch.request else ""
     follow(addon, watch, drawn)
     assert len(np.concatenate(lines(drawn)[0])) != len(first) or not np.allclose(np.concatenate(lines(drawn)[0]), first)
@@ -128,7 +134,7 @@ def test_live_flow_notices_what_changed(addon, drawn):
     assert watch.look(drawn) == "" and watch.request is None and not addon.flow_display.has_flow(drawn)
 
 
-def test_live_flow_says_what_is_wrong(addon, drawn):
+def test_live_flow_reports_problems(addon, drawn):
     drawn.cinemagraph.flow_file = "/nowhere/motion.flo"
     watch = addon.live.Watch()
     with pytest.raises(addon.errors.CinemaError, match="motion.flo"):
@@ -151,7 +157,7 @@ def test_live_flow_is_off_in_background_and_gone_with_the_extension(addon):
 def test_exported_strokes_come_back(addon, drawn, tmp_path, form):
     drawn.cinemagraph.stroke_speed = 2.0
     addon.strokes.add_hints(drawn, [addon.data.Stroke(kind, LINE - 5) for kind in ("still", "outlet")])
-    before = addon.strokes.read_hints(drawn)
+    before = addon.strokes.read_drawn_strokes(drawn)
     path = tmp_path / "strokes.json"
     path.write_text("old")
     assert bpy.ops.cinemagraph.export_annotations(filepath=str(path), form=form) == {"FINISHED"}
@@ -159,7 +165,7 @@ def test_exported_strokes_come_back(addon, drawn, tmp_path, form):
     content, settings = json.loads(path.read_text()), drawn.cinemagraph
     assert settings.file_size[0] and content.get("imageWidth", settings.file_size[0]) == settings.file_size[0]
     bpy.ops.cinemagraph.import_annotations(filepath=str(path))
-    after = addon.strokes.read_hints(drawn)
+    after = addon.strokes.read_drawn_strokes(drawn)
     assert len(after) == len(before) == 4
     for old, new in zip(before, after):
         assert (old.kind, old.closed) == (new.kind, new.closed)
@@ -167,13 +173,13 @@ def test_exported_strokes_come_back(addon, drawn, tmp_path, form):
         assert form == "LABELME" or old.speed == new.speed
 
 
-def test_export_refuses_what_it_cannot_write(addon, opened, tmp_path):
+def test_impossible_exports_are_refused(addon, opened, tmp_path):
     with pytest.raises(RuntimeError, match="no strokes"):
         bpy.ops.cinemagraph.export_annotations(filepath=str(tmp_path / "x.json"))
     addon.strokes.add_hints(opened, [addon.data.Stroke("motion", LINE)])
     with pytest.raises(RuntimeError, match="cannot be written"):
         bpy.ops.cinemagraph.export_annotations(filepath=str(tmp_path / "missing" / "x.json"))
-    with pytest.raises(RuntimeError, match="no ending"):
+    with pytest.raises(RuntimeError, match="no file extension"):
         bpy.ops.cinemagraph.export_motion(filepath=str(tmp_path / "motion.txt"))
     assert not os.listdir(tmp_path)
 
@@ -194,8 +200,8 @@ def test_exported_motion_is_the_flow_that_is_shown(addon, drawn, tmp_path):
 
 def test_suggested_regions_are_strokes_to_edit(addon, opened):
     bpy.ops.cinemagraph.suggest_regions()
-    found = addon.strokes.read_hints(opened)
+    found = addon.strokes.read_drawn_strokes(opened)
     assert {stroke.kind for stroke in found} <= {"region", "sway", "motion", "still"}
     count = len(found)
     bpy.ops.cinemagraph.suggest_regions(replace=True)
-    assert len(addon.strokes.read_hints(opened)) == count
+    assert len(addon.strokes.read_drawn_strokes(opened)) == count

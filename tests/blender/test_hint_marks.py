@@ -1,4 +1,4 @@
-"""Arrowheads along motion strokes, the speed and direction of chosen strokes, and the flow drawn over the photo."""
+"""Arrowheads along Motion strokes, tints of areas, and speed and direction of the chosen strokes."""
 
 import bpy
 import numpy as np
@@ -11,7 +11,7 @@ RING = np.array([(100, 100), (200, 100), (200, 160), (100, 160)], np.float32)
 
 
 def marks(scene, name):
-    """(M, N, 2) px of the marks made with a material: outlines of N corners, as they are seen."""
+    """(M, N, 2) px of the visible marks with a material: M outlines of N corners."""
     item = scene.cinemagraph.marks
     geometry = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()
     data = geometry.grease_pencil
@@ -47,7 +47,7 @@ def stroke(addon):
 
 @pytest.fixture
 def edit(placed):
-    """Go to edit mode on the hints; strokes of the layer Motion are selected by number."""
+    """Enter Edit Mode on the hints, with Motion strokes selected by index."""
 
     def start(*selected):
         hints = placed.cinemagraph.hints
@@ -70,8 +70,8 @@ def test_arrowheads_point_along_the_stroke(addon, placed, stroke):
     assert len(along) == 11 and len(back) == 1
     assert np.allclose(directions(along), (1, 0), atol=1e-4) and np.allclose(directions(back), (-1, 0), atol=1e-4)
     assert np.abs(heads[:, 0, 1] - heads[:, 2, 1]).max() < 0.01  # on the stroke
-    assert along[:, 0, 0].min() > 30  # none where the stroke starts
-    assert abs(along[:, 0, 0].max() - 300) < 6 and abs(back[0, 0, 0] - 20) < 6  # one where it ends
+    assert along[:, 0, 0].min() > 30  # none at the start of the stroke
+    assert abs(along[:, 0, 0].max() - 300) < 6 and abs(back[0, 0, 0] - 20) < 6  # one at the end
 
 
 def test_arrowheads_follow_every_change(addon, placed, stroke):
@@ -88,7 +88,7 @@ def test_arrowheads_follow_every_change(addon, placed, stroke):
     assert not len(arrowheads(placed))
 
 
-def test_only_motion_has_arrowheads_and_what_is_hidden_has_none(addon, placed, stroke):
+def test_only_visible_motion_strokes_have_arrowheads(addon, placed, stroke):
     hints = placed.cinemagraph.hints
     others = [addon.data.Stroke(kind, RING, closed=kind != "outlet") for kind in ("region", "sway", "still", "outlet")]
     addon.strokes.add_hints(placed, others)
@@ -137,7 +137,7 @@ def test_areas_are_tinted_even_where_their_stroke_is_open(addon, placed):
 def test_marks_leave_the_strokes_alone(addon, placed, stroke):
     settings = placed.cinemagraph
     addon.strokes.add_hints(placed, [stroke(LINE), stroke(SHORT)])
-    assert [len(one.points) for one in addon.strokes.read_hints(placed)] == [4, 2]
+    assert [len(one.points) for one in addon.strokes.read_drawn_strokes(placed)] == [4, 2]
     assert not len(settings.hints.modifiers)
     assert settings.hints.hide_render and settings.marks.hide_render and settings.marks.hide_select
     before = set(placed.objects)
@@ -161,7 +161,7 @@ def test_speed_is_that_of_the_last_stroke(addon, placed, stroke):
     addon.strokes.add_hints(placed, [stroke(LINE, speed=0.5), stroke(SHORT)])
     assert settings.stroke_speed == 1.0
     settings.stroke_speed = 2.5
-    assert [one.speed for one in addon.strokes.read_hints(placed)] == [0.5, 2.5]
+    assert [one.speed for one in addon.strokes.read_drawn_strokes(placed)] == [0.5, 2.5]
     assert settings.stroke_speed == 2.5
 
 
@@ -171,17 +171,17 @@ def test_speed_is_that_of_selected_strokes_in_edit_mode(addon, placed, stroke, e
     edit(0, 2)
     assert settings.stroke_speed == 1.0  # their mean
     settings.stroke_speed = 4.0
-    assert [one.speed for one in addon.strokes.read_hints(placed)] == [4.0, 1.0, 4.0]
+    assert [one.speed for one in addon.strokes.read_drawn_strokes(placed)] == [4.0, 1.0, 4.0]
     bpy.ops.grease_pencil.select_all(action="DESELECT")
     settings.stroke_speed = 9.0
-    assert [one.speed for one in addon.strokes.read_hints(placed)] == [4.0, 1.0, 4.0]
+    assert [one.speed for one in addon.strokes.read_drawn_strokes(placed)] == [4.0, 1.0, 4.0]
 
 
 def test_reverse_turns_the_last_stroke_round(addon, placed, stroke):
     profile = np.array([0.4, 0.8, 1.2, 1.6], np.float32)
     addon.strokes.add_hints(placed, [stroke(SHORT), stroke(LINE, profile=profile)])
     assert bpy.ops.cinemagraph.reverse_strokes() == {"FINISHED"}
-    first, last = addon.strokes.read_hints(placed)
+    first, last = addon.strokes.read_drawn_strokes(placed)
     assert np.abs(first.points - SHORT).max() < 1e-2 and np.abs(last.points - LINE[::-1]).max() < 1e-2
     assert np.allclose(last.profile, profile[::-1], rtol=1e-4)
     assert np.allclose(directions(arrowheads(placed))[-1], (-1, 0), atol=1e-4)
@@ -191,7 +191,7 @@ def test_reverse_turns_selected_strokes_round(addon, placed, stroke, edit):
     addon.strokes.add_hints(placed, [stroke(LINE), stroke(SHORT)])
     edit(0)
     assert bpy.ops.cinemagraph.reverse_strokes() == {"FINISHED"}
-    first, last = addon.strokes.read_hints(placed)
+    first, last = addon.strokes.read_drawn_strokes(placed)
     assert np.abs(first.points - LINE[::-1]).max() < 1e-2 and np.abs(last.points - SHORT).max() < 1e-2
 
 
@@ -202,13 +202,13 @@ def test_a_reversed_bezier_stroke_keeps_its_shape(addon, placed, stroke, edit):
     bpy.ops.grease_pencil.select_all(action="SELECT")
     bpy.ops.grease_pencil.set_curve_type(type="CATMULL_ROM")
     bpy.ops.grease_pencil.set_curve_type(type="BEZIER")
-    before = addon.strokes.read_hints(placed)[0].points
+    before = addon.strokes.read_drawn_strokes(placed)[0].points
     bpy.ops.cinemagraph.reverse_strokes()
-    after = addon.strokes.read_hints(placed)[0].points
+    after = addon.strokes.read_drawn_strokes(placed)[0].points
     assert len(before) > 20 and np.abs(after[::-1] - before).max() < 0.05
 
 
-def test_reverse_says_why_it_cannot(addon, placed):
-    with pytest.raises(RuntimeError, match="Draw a motion stroke first"):
+def test_reverse_without_strokes_is_refused(addon, placed):
+    with pytest.raises(RuntimeError, match="Draw a Motion stroke first"):
         bpy.ops.cinemagraph.reverse_strokes()
     assert bpy.ops.cinemagraph.hide_flow.poll() is False

@@ -1,4 +1,4 @@
-"""The whole way through the operators, with the real engine in its own process."""
+"""The whole workflow through the operators, with the real engine in its own process."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ STROKES = {
 
 
 def snapshot():
-    """All that an operator could have left behind."""
+    """Data that a failed operator must not change."""
     settings = bpy.context.scene.cinemagraph
     blocks = ("objects", "meshes", "images", "materials", "node_groups", "cameras", "collections", "actions")
     return (
@@ -47,7 +47,7 @@ def opened(addon, scene, photo_file):
 
 @pytest.fixture(scope="module")
 def built_file(installed, photo_file, tmp_path_factory):
-    """A .blend with a build in it, made once through the operators; building takes long."""
+    """A .blend file with a build, made once through the operators, because a build takes long."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "strokes.json").write_text(json.dumps(STROKES))
     bpy.ops.wm.read_homefile(use_empty=True)
@@ -69,11 +69,11 @@ def built(addon, built_file, tmp_path):
     return bpy.context.scene
 
 
-def test_open_photo_sets_the_stage(addon, opened, photo_file):
+def test_open_photo_sets_the_scene_up(addon, opened, photo_file):
     settings = opened.cinemagraph
     assert (settings.width, settings.height, settings.focal) == (WIDTH, HEIGHT, WIDTH)
     assert opened.camera == settings.camera and opened.camera.data.lens == pytest.approx(36)
-    assert [layer.name for layer in settings.hints.data.layers][::-1] == list(addon.scene.LAYERS)
+    assert [layer.name for layer in settings.hints.data.layers][::-1] == list(addon.hint_layers.LAYERS)
     assert settings.photo.packed_file is not None and settings.photo_path == str(photo_file)
     assert (addon.jobs.job_path(opened) / "photo.png").exists()
 
@@ -122,16 +122,16 @@ def test_build_works_from_the_blend_alone(addon, built, tmp_path, photo_file):
     assert (tmp_path / "new" / "report.json").exists()
 
 
-def test_without_hints_what_might_move_is_suggested(addon, opened):
+def test_without_hints_moving_regions_are_suggested(addon, opened):
     assert bpy.ops.cinemagraph.build() == {"FINISHED"}
-    drawn = addon.strokes.read_hints(opened)
+    drawn = addon.strokes.read_drawn_strokes(opened)
     assert drawn and {"region", "motion"} == {stroke.kind for stroke in drawn}
     assert addon.result.parts(opened, moving_only=True)
-    assert bpy.ops.cinemagraph.build() == {"FINISHED"}  # they are strokes like any others now, and not suggested again
-    assert len(addon.strokes.read_hints(opened)) == len(drawn)
+    assert bpy.ops.cinemagraph.build() == {"FINISHED"}  # they are ordinary strokes now and not suggested again
+    assert len(addon.strokes.read_drawn_strokes(opened)) == len(drawn)
 
 
-def test_without_hints_where_nothing_might_move_it_is_still_and_says_so(addon, scene, tmp_path):
+def test_without_hints_and_suggestions_the_scene_is_still_with_a_warning(addon, scene, tmp_path):
     save_png(tmp_path / "wall.png", np.full((120, 160, 3), 0.4, np.float32))
     bpy.ops.cinemagraph.open_photo(filepath=str(tmp_path / "wall.png"))
     assert bpy.ops.cinemagraph.build() == {"FINISHED"}
@@ -157,7 +157,7 @@ def test_bad_photos_are_refused_and_change_nothing(addon, built, tmp_path):
 
 
 def test_bad_annotations_are_refused_and_change_nothing(addon, built, tmp_path):
-    drawn = len(addon.strokes.read_hints(built))
+    drawn = len(addon.strokes.read_drawn_strokes(built))
     cases = {
         "malformed.json": "{",
         "size.json": json.dumps({**STROKES, "width": 100, "height": 100}),
@@ -170,7 +170,7 @@ def test_bad_annotations_are_refused_and_change_nothing(addon, built, tmp_path):
             bpy.ops.cinemagraph.import_annotations(filepath=str(tmp_path / name))
     with pytest.raises(RuntimeError, match="Error: "):
         bpy.ops.cinemagraph.import_annotations(filepath=str(tmp_path / "missing.json"))
-    assert snapshot() == before and len(addon.strokes.read_hints(built)) == drawn
+    assert snapshot() == before and len(addon.strokes.read_drawn_strokes(built)) == drawn
 
 
 def test_bad_strokes_and_depth_are_refused_and_change_nothing(addon, built, tmp_path):
@@ -206,9 +206,9 @@ def engine_preference():
     preferences.python_path = ""
 
 
-def test_an_engine_without_torch_says_what_to_do(addon, opened, engine_preference, tmp_path):
+def test_an_engine_without_torch_names_the_remedy(addon, opened, engine_preference, tmp_path):
     bare = tmp_path / "bare"
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # a Python without any package
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # a Python without packages
     bare.chmod(0o755)
     engine_preference.python_path = str(bare)
     with pytest.raises(RuntimeError, match=r"has no .*torch.*Preferences"):
@@ -220,7 +220,7 @@ def test_an_engine_without_torch_says_what_to_do(addon, opened, engine_preferenc
 
 def test_set_up_render(addon, opened, tmp_path):
     before = opened.view_settings.view_transform
-    assert before != "Standard"  # only the button changes it
+    assert before != "Standard"  # opening a photo does not change it
     bpy.ops.cinemagraph.set_up_render(samples=2, filepath=str(tmp_path / "loop.mp4"))
     assert (opened.render.engine, opened.cycles.samples, opened.cycles.pixel_filter_type) == ("CYCLES", 2, "GAUSSIAN")
     assert opened.view_settings.view_transform == "Standard" and opened.render.dither_intensity == 0
@@ -228,7 +228,7 @@ def test_set_up_render(addon, opened, tmp_path):
 
 
 def test_the_rendered_loop(addon, built, tmp_path, photo_file):
-    """One frame through Cycles against the photo, and a short video through Blender's own output."""
+    """One frame of Cycles against the photo, and a short video by Blender's own output."""
     bpy.ops.cinemagraph.set_up_render(samples=8, filepath=str(tmp_path / "loop.mp4"))
     built.frame_start, built.frame_end = 1, 2
     built.render.resolution_percentage = 50
@@ -246,4 +246,4 @@ def test_the_rendered_loop(addon, built, tmp_path, photo_file):
     loaded.pixels.foreach_get(pixels)
     rendered = pixels.reshape(HEIGHT, WIDTH, 4)[::-1, :, :3]
     error = np.square(rendered - picture(WIDTH, HEIGHT)).mean()
-    assert 10 * np.log10(1 / error) > 30  # white noise in the ripples is the worst there is for a pixel filter
+    assert 10 * np.log10(1 / error) > 30  # white noise in the ripples is the worst case for a pixel filter

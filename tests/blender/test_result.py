@@ -1,4 +1,4 @@
-"""Points of a job in the scene: where they are, what colour they have, what a rebuild keeps."""
+"""Points of a job in the scene: their positions and colours, and the user's changes that a rebuild keeps."""
 
 import bpy
 import numpy as np
@@ -14,7 +14,7 @@ def moving(addon, scene):
 
 
 def expected(points, loop_phase, cycles):
-    """Position, colour, radius of the living points with so many cycles, by numpy alone."""
+    """Position, colour and radius of the visible points with this number of cycles, by numpy alone."""
     phase = loop_phase * cycles % 1
     chosen = points["moving_cycles"] == cycles
     points = {
@@ -93,7 +93,7 @@ def test_axes_are_turned_once(addon, placed, job):
     assert np.abs(np.array(item.matrix_world @ Vector((1, 2, 3))) - (1, 3, -2)).max() < 1e-6
 
 
-def test_a_rebuild_replaces_points_and_keeps_what_the_user_set(addon, placed, job):
+def test_a_rebuild_replaces_points_and_keeps_the_users_changes(addon, placed, job):
     addon.result.import_result(placed, job)
     item, modifier = moving(addon, placed)[0]
     addon.nodes.set_inputs(modifier, {"Speed": 3.0})
@@ -143,7 +143,7 @@ def test_kinds_of_motion_have_objects_of_their_own(addon, placed, job):
     }
     write_job(job, last, moving_parts=parts[1:])
     addon.result.import_result(placed, job)
-    assert [item for item, _ in moving(addon, placed)] == [sway]  # not the object that showed the flow
+    assert [item for item, _ in moving(addon, placed)] == [sway]  # not the object that showed the Motion points
 
 
 def test_fewer_layers_leave_no_objects_behind(addon, placed, job):
@@ -174,7 +174,7 @@ def test_remove_takes_only_ours(addon, placed, job):
     assert bpy.ops.cinemagraph.remove() == {"FINISHED"}
     assert set(placed.objects) == before | {mine}
     assert [mesh.name for mesh in bpy.data.meshes] == ["mine"]
-    assert groups == set(bpy.data.node_groups)  # those of the hints
+    assert groups == set(bpy.data.node_groups)  # only those of the marks remain
     with pytest.raises(RuntimeError, match="Nothing is built"):
         bpy.ops.cinemagraph.remove()
 
@@ -187,7 +187,7 @@ def test_no_finished_job_changes_nothing(addon, placed, tmp_path):
 
 
 def pixels_and_sizes(position, radius, focal):
-    """Where points are seen on the photo, px, and how large: twice their radius, px."""
+    """Places of points on the photo, px, and their sizes, twice the radius, px."""
     return position[:, :2] / position[:, 2:] * focal, 2 * radius * focal / position[:, 2]
 
 
@@ -218,7 +218,7 @@ def test_points_keep_their_pixels_at_any_focal_length(addon, placed, job, focal)
 def test_a_build_for_another_focal_length_than_the_one_chosen_meanwhile(addon, placed, job):
     addon.result.import_result(placed, job)
     placed.cinemagraph.focal = 450.0
-    write_job(job, make_points(), focal=FOCAL)  # asked for before the change
+    write_job(job, make_points(), focal=FOCAL)  # requested before the change
     addon.result.import_result(placed, job)
     _, modifier = moving(addon, placed)[0]
     values = addon.nodes.get_inputs(modifier)

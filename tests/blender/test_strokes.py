@@ -1,4 +1,4 @@
-"""Grease Pencil strokes <-> pixels of the photo."""
+"""Conversion between Grease Pencil strokes and pixels of the photo."""
 
 import bpy
 import numpy as np
@@ -11,7 +11,7 @@ RING = np.array([(100, 100), (200, 100), (200, 160), (100, 160)], np.float32)
 
 
 def draw(scene, layer, world, cyclic=False):
-    """Draw a stroke at world positions, as an artist's pen would leave it."""
+    """Draw a stroke at world positions, as an artist would."""
     hints = scene.cinemagraph.hints
     drawing = hints.data.layers[layer].get_frame_at(scene.frame_current).drawing
     drawing.add_strokes([len(world)])
@@ -24,7 +24,7 @@ def draw(scene, layer, world, cyclic=False):
 
 
 def seen_at(pixels, depth):
-    """Blender world positions that the photo's camera at the origin, looking along +Y, sees at these pixels."""
+    """World positions at these pixels and depths of the photo's camera at the origin, which looks along +Y."""
     depth = np.broadcast_to(depth, len(pixels))
     x = (pixels[:, 0] - WIDTH / 2) * depth / FOCAL
     z = -(pixels[:, 1] - HEIGHT / 2) * depth / FOCAL
@@ -34,7 +34,7 @@ def seen_at(pixels, depth):
 @pytest.mark.parametrize("depth", [0.3, 1.0, 25.0, np.array([0.5, 3.0, 1.0, 8.0])])
 def test_depth_of_a_stroke_does_not_matter(addon, placed, depth):
     draw(placed, "Motion", seen_at(LINE, depth))
-    (stroke,) = addon.strokes.read_hints(placed)
+    (stroke,) = addon.strokes.read_drawn_strokes(placed)
     assert stroke.kind == "motion" and not stroke.closed and stroke.speed == 1.0
     assert np.abs(stroke.points - LINE).max() < 1e-3
 
@@ -45,24 +45,24 @@ def test_a_moved_hints_object_and_a_moved_root_are_followed(addon, placed):
     placed.cinemagraph.root.rotation_euler.z = 0.7
     placed.cinemagraph.root.scale = (2, 2, 2)
     bpy.context.view_layer.update()
-    assert np.abs(addon.strokes.read_hints(placed)[0].points - LINE).max() < 1e-3
+    assert np.abs(addon.strokes.read_drawn_strokes(placed)[0].points - LINE).max() < 1e-3
     placed.cinemagraph.hints.location.x += 0.1
     bpy.context.view_layer.update()
     shifted = LINE + (0.1 * FOCAL / 2.0, 0)
-    assert np.abs(addon.strokes.read_hints(placed)[0].points - shifted).max() < 1e-2
+    assert np.abs(addon.strokes.read_drawn_strokes(placed)[0].points - shifted).max() < 1e-2
 
 
 def test_the_animated_camera_does_not_move_strokes(addon, placed):
     draw(placed, "Motion", seen_at(LINE, 1.0))
     placed.cinemagraph.camera.location = (0.5, 0.5, 0.5)
     bpy.context.view_layer.update()
-    assert np.abs(addon.strokes.read_hints(placed)[0].points - LINE).max() < 1e-3
+    assert np.abs(addon.strokes.read_drawn_strokes(placed)[0].points - LINE).max() < 1e-3
 
 
-def test_what_counts_as_closed(addon, placed):
+def test_which_strokes_are_closed(addon, placed):
     open_ended = np.array([(10, 10), (100, 10), (200, 60)], np.float32)
     nearly = np.concatenate([RING, [(100, 104)]]).astype(np.float32)
-    want = {  # layer -> closed, for a cyclic stroke, one whose hand came back, and an open one
+    want = {  # layer -> closed, for a cyclic stroke, one whose ends nearly meet, and an open one
         "Motion": [True, False, False],
         "Region": [True, True, True],
         "Sway": [True, True, True],
@@ -72,7 +72,7 @@ def test_what_counts_as_closed(addon, placed):
     for layer in want:
         for points, cyclic in ((RING, True), (nearly, False), (open_ended, False)):
             draw(placed, layer, seen_at(points, 1.0), cyclic)
-    strokes = addon.strokes.read_hints(placed)
+    strokes = addon.strokes.read_drawn_strokes(placed)
     assert len(strokes) == 15
     for layer, closed in want.items():
         assert [stroke.closed for stroke in strokes if stroke.kind == layer.lower()] == closed, layer
@@ -80,14 +80,14 @@ def test_what_counts_as_closed(addon, placed):
 
 def test_a_filled_stroke_on_still_encloses(addon, placed):
     draw(placed, "Still", seen_at(LINE, 1.0))
-    assert not addon.strokes.read_hints(placed)[0].closed
+    assert not addon.strokes.read_drawn_strokes(placed)[0].closed
     stroke = placed.cinemagraph.hints.data.layers["Still"].get_frame_at(1).drawing.strokes[0]
     if hasattr(stroke, "fill_id"):
         stroke.fill_id = 1
     else:
         stroke.material_index = addon.scene.hint_material(placed, "Still")
         placed.cinemagraph.hints.data.materials[stroke.material_index].grease_pencil.show_fill = True
-    assert addon.strokes.read_hints(placed)[0].closed
+    assert addon.strokes.read_drawn_strokes(placed)[0].closed
 
 
 def test_layers_that_an_older_file_lacks_come_when_needed(addon, placed):
@@ -95,7 +95,7 @@ def test_layers_that_an_older_file_lacks_come_when_needed(addon, placed):
     for name in ("Sway", "Outlet", "Region"):
         layers.remove(layers[name])
     addon.strokes.add_hints(placed, [addon.data.Stroke("outlet", LINE), addon.data.Stroke("sway", RING, closed=True)])
-    assert sorted(stroke.kind for stroke in addon.strokes.read_hints(placed)) == ["outlet", "sway"]
+    assert sorted(stroke.kind for stroke in addon.strokes.read_drawn_strokes(placed)) == ["outlet", "sway"]
     assert list(layers)[-1].name == "Motion"  # the topmost stays on top
     assert layers["Region"].tint_factor == 1.0
 
@@ -105,23 +105,23 @@ def test_hidden_layers_and_other_frames_do_not_count(addon, placed):
     draw(placed, "Still", seen_at(RING, 1.0))
     layers = placed.cinemagraph.hints.data.layers
     layers["Still"].hide = True
-    assert [stroke.kind for stroke in addon.strokes.read_hints(placed)] == ["motion"]
+    assert [stroke.kind for stroke in addon.strokes.read_drawn_strokes(placed)] == ["motion"]
     layers["Motion"].frames.new(10)
     placed.frame_set(10)
-    assert addon.strokes.read_hints(placed) == []
+    assert addon.strokes.read_drawn_strokes(placed) == []
     placed.frame_set(9)
-    assert len(addon.strokes.read_hints(placed)) == 1
+    assert len(addon.strokes.read_drawn_strokes(placed)) == 1
 
 
-def test_radius_is_speed_where_it_is_asked_for(addon, placed):
+def test_radius_is_speed_if_switched_on(addon, placed):
     radius = (0.002, 0.004, 0.006, 0.004)
     draw(placed, "Motion", seen_at(LINE, 1.0))
     drawing = placed.cinemagraph.hints.data.layers["Motion"].get_frame_at(1).drawing
     for point, value in zip(drawing.strokes[0].points, radius):
         point.radius = value
-    assert addon.strokes.read_hints(placed)[0].profile is None
+    assert addon.strokes.read_drawn_strokes(placed)[0].profile is None
     placed.cinemagraph.speed_from_radius = True
-    profile = addon.strokes.read_hints(placed)[0].profile
+    profile = addon.strokes.read_drawn_strokes(placed)[0].profile
     assert profile.dtype == np.float32 and np.allclose(profile, (0.5, 1, 1.5, 1))
 
 
@@ -129,7 +129,7 @@ def test_a_profile_comes_back_as_radius_and_speed(addon, placed):
     profile = np.array([0.5, 1, 2, 4.5], np.float32)
     addon.strokes.add_hints(placed, [addon.data.Stroke("motion", LINE, speed=2.0, profile=profile)])
     assert placed.cinemagraph.speed_from_radius
-    (stroke,) = addon.strokes.read_hints(placed)
+    (stroke,) = addon.strokes.read_drawn_strokes(placed)
     assert np.allclose(stroke.speed * stroke.profile, 2.0 * profile, rtol=1e-5)
 
 
@@ -142,7 +142,7 @@ def polyline_distance(points, line):
 
 
 def blenders_curve(hints):
-    """(N, 3) points of the curve that Blender itself makes of the hints' Motion strokes."""
+    """(N, 3) points of Blender's own evaluation of the Motion strokes."""
     tree = bpy.data.node_groups.new("curve", "GeometryNodeTree")
     tree.is_modifier = True
     for way in ("INPUT", "OUTPUT"):
@@ -163,7 +163,7 @@ def blenders_curve(hints):
 
 @pytest.mark.parametrize("cyclic", [False, True], ids=["open", "cyclic"])
 @pytest.mark.parametrize("kind", ["CATMULL_ROM", "POLY", "BEZIER", "NURBS"])
-def test_curves_are_read_as_they_are_seen(addon, placed, kind, cyclic):
+def test_curves_are_read_as_blender_draws_them(addon, placed, kind, cyclic):
     corners = np.array([(20, 30), (90, 20), (160, 90), (300, 120), (250, 170)])
     draw(placed, "Motion", seen_at(corners, FOCAL / WIDTH), cyclic)
     hints = placed.cinemagraph.hints
@@ -181,7 +181,7 @@ def test_curves_are_read_as_they_are_seen(addon, placed, kind, cyclic):
         values[3:6] += (0.1, 0, 0.1)
         drawing.attributes["handle_right"].data.foreach_set("vector", values)
         drawing.tag_positions_changed()
-    (stroke,) = addon.strokes.read_hints(placed)
+    (stroke,) = addon.strokes.read_drawn_strokes(placed)
     seen = blenders_curve(hints)
     pixels = seen[:, [0, 2]] * (WIDTH, -WIDTH) + (WIDTH / 2, HEIGHT / 2)
     whole = np.concatenate([stroke.points, stroke.points[:1]]) if cyclic else stroke.points
@@ -194,7 +194,7 @@ def test_curves_are_read_as_they_are_seen(addon, placed, kind, cyclic):
 def test_a_stroke_behind_the_camera_is_refused(addon, placed):
     draw(placed, "Motion", -seen_at(LINE, 1.0))
     with pytest.raises(addon.errors.CinemaError, match="behind"):
-        addon.strokes.read_hints(placed)
+        addon.strokes.read_drawn_strokes(placed)
 
 
 @pytest.mark.parametrize("focal", [FOCAL, 900.0])
@@ -210,7 +210,7 @@ def test_strokes_come_back_as_they_were_added(addon, placed, focal):
     addon.strokes.add_hints(placed, strokes[:1])
     placed.cinemagraph.focal = focal  # strokes keep their pixels
     bpy.context.view_layer.update()
-    back = addon.strokes.read_hints(placed)
+    back = addon.strokes.read_drawn_strokes(placed)
     want = {"motion": [strokes[0], strokes[1], strokes[0]], "still": [strokes[2]], "region": [strokes[3]]}
     for kind, originals in want.items():
         found = [stroke for stroke in back if stroke.kind == kind]
@@ -219,4 +219,4 @@ def test_strokes_come_back_as_they_were_added(addon, placed, focal):
             assert np.abs(a.points - b.points).max() < 1e-2
             assert (a.closed, a.speed) == (b.closed, b.speed)
     addon.strokes.add_hints(placed, strokes[:1], replace=True)
-    assert len(addon.strokes.read_hints(placed)) == 1
+    assert len(addon.strokes.read_drawn_strokes(placed)) == 1

@@ -9,7 +9,7 @@ from cinema_core.depth_strokes.apply import apply_depth_strokes
 from cinema_core.depth_strokes.outlines import snap_to_edges
 from cinema_core.layers.discontinuities import find_discontinuities
 from cinema_core.shared.data import FARTHEST, Photo, Stroke
-from cinema_core.shared.stroke_entries import DEPTH_AREAS, DEPTH_KINDS
+from cinema_core.shared.stroke_kinds import DEPTH_AREAS, DEPTH_KINDS
 
 WIDTH, HEIGHT, HORIZON = 320, 200, 60
 BOX = (slice(70, 140), slice(120, 200))  # rows and columns

@@ -11,8 +11,8 @@ import pytest
 from cinema_core.shared.data import Stroke
 from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.labelme import write_labelme
-from cinema_core.shared.stroke_entries import KINDS
 from cinema_core.shared.stroke_files import read_strokes, write_strokes
+from cinema_core.shared.stroke_kinds import KINDS
 
 SIZE = (320, 200)
 
