@@ -20,6 +20,7 @@ from . import scene as stage
 from .depth_display import DepthPreview
 from .engine import EngineRequest
 from .hint_layers import MOTION_HINTS
+from .option_properties import SHOWN, read_option
 
 
 @dataclass(frozen=True)
@@ -203,36 +204,25 @@ def _photo(scene: bpy.types.Scene) -> dict:
     """Fields of a request with the photo, the job folder and the options."""
     settings = scene.cinemagraph
     job = ensure_job_folder(scene)
-    options = {
-        "frames": settings.frames,
-        "speed": settings.speed,
-        "focal": settings.focal,
-        "max_side": max(settings.width, settings.height),  # the photo was scaled when it was opened
-        "feather": settings.feather / 100,
-        "perspective": settings.perspective,
-        "swings": settings.swings,
-        "thin": settings.thin,
-        **_depth_options(settings),
-    }
+    unused = _unused_options(settings)
+    options = {name: read_option(settings, name) for name in SHOWN if name not in unused}
+    options["max_side"] = max(settings.width, settings.height)  # the photo was scaled when it was opened
+    if "depth_model" in options:
+        options["depth_model"] = depth_models.resolve(settings.depth_model)
     return {"photo": str(job / job_files.PHOTO), "out": str(job), "options": options}
 
 
-def _depth_options(settings: bpy.types.PropertyGroup) -> dict:
-    """Options about depth. Unused ones are left out, so that changing them does not invalidate cached results."""
-    options = {
-        "edge_cleanup": settings.edge_cleanup,
-        "reach": settings.reach,
-        "inpaint_model": bpy.path.abspath(settings.inpaint_model),
-    }
-    if settings.depth_source != "BUILT_IN":
-        options["depth_kind"] = settings.depth_kind.lower()
-    if settings.depth_source == "MODEL":
-        options["depth_model"] = depth_models.resolve(settings.depth_model)
-    if settings.depth_source == "FILE":
-        options["depth_gamma"] = settings.depth_gamma
-    if settings.depth_source == "FILE" and settings.depth_limits:
-        options |= {"depth_near": settings.depth_near, "depth_far": settings.depth_far}
-    return options
+def _unused_options(settings: bpy.types.PropertyGroup) -> set[str]:
+    """Options that the depth's source does not use; left out, so that changing them invalidates no cached result."""
+    source = settings.depth_source
+    unused = set() if source == "MODEL" else {"depth_model"}
+    if source == "BUILT_IN":
+        unused.add("depth_kind")
+    if source != "FILE":
+        unused.add("depth_gamma")
+    if source != "FILE" or not settings.depth_limits:
+        unused |= {"depth_near", "depth_far"}
+    return unused
 
 
 def _annotations(scene: bpy.types.Scene) -> str | None:

@@ -20,6 +20,7 @@ from bpy.props import (
 from .. import __package__ as base_package
 from . import callbacks
 from .depth_settings import DepthSettings
+from .option_properties import BuildSettings
 
 
 class CoverageSettings(bpy.types.PropertyGroup):
@@ -97,7 +98,7 @@ class PlaybackSettings:
     )
 
 
-class CinemagraphSettings(DepthSettings, PlaybackSettings, bpy.types.PropertyGroup):
+class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, bpy.types.PropertyGroup):
     """All properties of one scene's cinemagraph; at `Scene.cinemagraph`."""
 
     photo_path: StringProperty(name="Photo", description="Path of the photo as it was opened", subtype="FILE_PATH")
@@ -110,44 +111,6 @@ class CinemagraphSettings(DepthSettings, PlaybackSettings, bpy.types.PropertyGro
     width: IntProperty(name="Width", description="Width of the working photo", subtype="PIXEL", min=0)
     height: IntProperty(name="Height", description="Height of the working photo", subtype="PIXEL", min=0)
     file_size: IntVectorProperty(name="File Size", description="Size of the photo's file", size=2, min=0)
-    focal: FloatProperty(
-        name="Focal Length",
-        description="Focal length in pixels of the working photo, whose longer side is the 36 mm sensor width; "
-        "a shorter one gives a wider view and more depth, and built points follow at once",
-        subtype="PIXEL",
-        default=1000.0,
-        min=1.0,
-        max=1e6,
-        soft_min=100.0,
-        soft_max=10000.0,
-        update=callbacks.on_update("focal"),
-    )
-    max_side: IntProperty(
-        name="Max Side",
-        description="Longest side to which a larger photo is scaled down when it is opened",
-        subtype="PIXEL",
-        default=1920,
-        min=64,
-        max=16384,
-        soft_max=4096,
-    )
-    frames: IntProperty(
-        name="Loop Length",
-        description="Frames after which the motion of the next build repeats",
-        subtype="TIME",
-        default=60,
-        min=2,
-        max=10000,
-        soft_max=500,
-    )
-    speed: FloatProperty(
-        name="Flow Speed",
-        description="Factor on the speed of all Motion strokes; larger flows faster",
-        default=1.0,
-        min=0.0,
-        max=100.0,
-        soft_max=5.0,
-    )
     region_file: StringProperty(
         name="Region Mask",
         description="Painted picture of the moving region, in addition to the Region strokes: white moves, "
@@ -159,34 +122,6 @@ class CinemagraphSettings(DepthSettings, PlaybackSettings, bpy.types.PropertyGro
         description="Motion from another program, as .flo, .npy or OpenEXR in pixels per frame, "
         "in place of the Motion strokes",
         subtype="FILE_PATH",
-    )
-    feather: FloatProperty(
-        name="Feather",
-        description="Width inside the region's border over which the motion starts, in percent of the photo's "
-        "longer side",
-        subtype="PERCENTAGE",
-        default=1.0,
-        min=0.0,
-        max=20.0,
-        soft_max=5.0,
-        precision=1,
-    )
-    perspective: BoolProperty(
-        name="Perspective Speed",
-        description="Let nearer water move faster in pixels on a plane that runs into the distance",
-        default=True,
-    )
-    swings: IntProperty(
-        name="Swings",
-        description="Number of swings of Sway areas within one loop",
-        default=1,
-        min=1,
-        max=8,
-    )
-    thin: BoolProperty(
-        name="Thin Out",
-        description="Leave out moving points that make no visible difference, for smaller files and faster playback",
-        default=True,
     )
     speed_from_radius: BoolProperty(
         name="Speed from Radius",

@@ -54,10 +54,10 @@ class BuildOptions:
     """The options of a build; each is described by its `Row`."""
 
     frames: int = _option(60, Row(
-        "Loop Length", "Frames after which the motion repeats",
+        "Loop Length", "Frames after which the motion of the build repeats",
         "points", low=2, high=10000, soft=(2, 500), unit="frames"))
     speed: float = _option(1.0, Row(
-        "Flow Speed", "Factor on the speed that the strokes ask for; larger flows faster",
+        "Flow Speed", "Factor on the speed of all motion strokes; larger flows faster",
         "motion", low=0, high=100, soft=(0, 5)))
     max_side: int = _option(1920, Row(
         "Max Side", "Longest side of the working photo; a larger photo is scaled down to it",
@@ -78,13 +78,13 @@ class BuildOptions:
         "Feather", "Width of the strip along a region's boundary in which motion fades, as a share of the longer side",
         "motion", low=0, high=0.5, soft=(0, 0.05), unit="share"))
     perspective: bool = _option(True, Row(
-        "Perspective Speed", "On a receding plane, nearer water moves faster in pixels",
+        "Perspective Speed", "Let nearer water move faster in pixels on a plane that recedes into the distance",
         "motion"))
     swings: int = _option(1, Row(
-        "Swings", "Number of times that a sway region swings to and fro within a loop",
+        "Swings", "Number of swings of sway areas within one loop",
         "points", low=1, high=100, soft=(1, 8)))
     thin: bool = _option(True, Row(
-        "Thin Out", "Leave out moving points that others cover: smaller files, faster playback, the same look",
+        "Thin Out", "Leave out moving points that make no visible difference, for smaller files and faster playback",
         "points"))
     depth_kind: str = _option("auto", Row(
         "Values", "Meaning of depth values: disparity (near is white), inverted (near is black), metric (distances)",
@@ -109,10 +109,10 @@ class BuildOptions:
         "Fill Model", "Inpainting model, a .pt or .onnx file; by default texture of the photo is copied",
         "layers", unit="file", content=True))
     reach: float = _option(1.0, Row(
-        "Reach", "Factor on how far occluded surfaces and the photo's border are continued",
+        "Reach", "Factor on how far surfaces extend behind nearer ones and beyond the photo's border",
         "layers", low=0.25, high=4))
     edge_cleanup: float = _option(1.0, Row(
-        "Edge Cleanup", "Share by which depth edges move to those of the photo; 0 leaves the depth as it is",
+        "Edge Cleanup", "Strength with which depth edges are aligned with the photo's edges and noise is removed; 0 leaves them",
         "depth", low=0, high=1))
 # fmt: on
 
