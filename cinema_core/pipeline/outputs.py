@@ -15,13 +15,13 @@ import numpy as np
 from .. import __version__
 from ..files.photo import write_png
 from ..layers.split import Layers
+from ..points.backing import BACKING_LAYER
+from ..points.footprint import POINT_DIAMETER
 from ..points.merge import count_points
 from ..shared import job_files, job_folder, transaction
 from ..shared.data import BuildOptions, MovingPoints, Photo, StillPoints
 from . import cache
 from .cache import DiskCache, mark_file, write_stages
-
-POINT_SIZE = 1.4  # diameter of a point in its pixel's footprint; sqrt(2) is where a lattice of discs closes
 
 
 class Outputs:
@@ -103,7 +103,7 @@ def describe_layers(still: StillPoints, names: list[str]) -> list[dict]:
                 "points": len(depth),
                 "nearest": round(float(depth.min()), 4),
                 "farthest": round(float(depth.max()), 4),
-                "hidden": name == "Bed",
+                "hidden": name == BACKING_LAYER,
             }
         )
     return described
@@ -130,7 +130,7 @@ def describe(photo: Photo, name: str, options: BuildOptions, layers: Layers, des
         "focal": photo.focal,
         "frames": options.frames,
         "keys": options.keys,
-        "point_size": POINT_SIZE,
+        "point_size": POINT_DIAMETER,
         "options": asdict(options),
         "hidden_points": hidden,
         "border_points": border,
