@@ -1,5 +1,4 @@
-"""Backing points: coarse still points behind every visible surface, which close the cracks and holes between its
-points.
+"""Backing points: coarse still points behind every visible surface, which close cracks and holes between its points.
 
 Input: the layers, and the photo's colours without moving detail. Output: still points.
 
@@ -29,24 +28,14 @@ BACKING_LAYER = "Backing"  # name of the layer of backing points
 # Cell in px, and gap between surface and grid as a share of the depth: out of reach of the grid's spheres.
 FINE_GRID, COARSE_GRID = (2, 0.008), (8, 0.04)
 CRACK_COLOR = 0.1  # sRGB, any channel; a backing of this much another colour is noticed through a crack
-UNCOVERING_PARALLAX = (
-    8.0  # px (one coarse cell); above this parallax difference a coarse cell no longer covers a fine one
-)
+UNCOVERING_PARALLAX = 8.0  # px (one coarse cell); coarse cells that much farther by parallax do not cover a fine one
 CRACK_PARALLAX = 0.3  # px; neighbours that the presets separate by less leave cracks too small to see
-OTHER_SURFACE = (
-    0.9  # ratio of disparities; a neighbouring cell below it belongs to a farther surface and gives the colour
-)
-SAME_SURFACE = (
-    1.05  # ratio to a cell's least disparity; pixels up to it belong to the farthest surface and give the colour
-)
+OTHER_SURFACE = 0.9  # ratio of disparities; a neighbouring cell below it shows a farther surface and gives the colour
+SAME_SURFACE = 1.05  # ratio to a cell's least disparity; pixels up to it are its farthest surface and give the colour
 FLOOR_GAP = 0.98  # ratio of disparities; above it the coarse grid needs no floor behind it
 FLOOR_PARALLAX = 2.0  # px; parallax between neighbouring floor cells up to which their points still touch
-TEARING_SLOPE = (
-    0.5  # px of parallax per px; a coarse grid steeper than this tears, and has a floor as far as that is seen
-)
-MOVING_GAP = (
-    0.04  # share of the depth; least gap behind moving points, whose two families differ in depth by their slopes
-)
+TEARING_SLOPE = 0.5  # px of parallax per px; a coarse grid steeper than this tears, and gets a floor where it opens
+MOVING_GAP = 0.04  # share of the depth; least gap behind moving points, whose slopes shift both families in depth
 
 
 def backing_points(

@@ -13,9 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-POINT_DIAMETER = (
-    1.4  # px of the photo, of a point that covers its whole pixel; from sqrt(2) on a lattice of discs closes
-)
+POINT_DIAMETER = 1.4  # px of the photo, of a point that covers its pixel; a lattice of discs closes at sqrt(2)
 ZERO_SHARE_RADIUS = 0.12  # px, radius of a point that covers nothing; half the covered share is added to it
 
 _Values = TypeVar("_Values", np.ndarray, "torch.Tensor")

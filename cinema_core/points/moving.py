@@ -32,9 +32,7 @@ SHORTEST_CYCLE = 8  # frames; in shorter cycles the eye sees the repetition
 MIN_CORRELATION = -0.4  # of the texture at both ends of a trajectory; boosting contrast for less would show noise
 CORRELATION_SIGMA = 1 / 160  # of the longer side; standard deviation of the window of that correlation
 CHUNK_POINTS = 1 << 20  # points made at a time; the intermediates take more memory than the points
-KEPT_TRAJECTORIES = (
-    1 << 22
-)  # at most; more are computed twice rather than kept: they take half the memory of their points
+KEPT_TRAJECTORIES = 1 << 22  # at most; more are computed twice, as they take half the memory of their points
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,7 @@ from .unproject import slope_offset, unproject
 GAP_PARALLAX = 0.5  # px; neighbours on a slope that the presets separate by more get points in between
 FILL_SPACING = 1.2  # px; distance of those points when the neighbours are farthest apart
 MAX_FILL_POINTS = 6  # between two neighbours
-FILL_OFFSET = (
-    0.02  # share of the depth; gap by which the last of them lies behind the farther neighbour, not to cover it
-)
+FILL_OFFSET = 0.02  # share of the depth; gap of the last of them behind the farther neighbour, so as not to cover it
 
 
 def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints, list[str]]:

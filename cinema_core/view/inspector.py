@@ -29,9 +29,7 @@ HOLE, INVENTED, SEEN = 0, 1, 2
 # sizes do not fall on the corners of the lattice of points, where discs just meet.
 SAMPLES_ACROSS, SAMPLE_OFFSET = 477.3, 0.38
 INVENTED_GAP = 0.01  # share of the depth; a point farther behind the surface that the photo's camera sees is invented
-BACKING_GAP = (
-    0.06  # the same for backing points: they close the cracks of the surface before them, and count as part of it
-)
+BACKING_GAP = 0.06  # the same for backing points, which count as part of the surface before them in its cracks
 SAME_DEPTH = 0.01  # share of the depth; an invented point must be nearer by more than this to occlude a seen one
 CHUNK_SAMPLES = 1 << 22  # samples around discs that are tested at a time; bounds the memory right before a near surface
 

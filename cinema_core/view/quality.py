@@ -19,9 +19,7 @@ EXTREME_POSES = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle"
 # near the middle of a cycle, some near its quarters.
 SEAM_PHASES = (0.27, 0.5, 0.64)
 MEASURED_PIXELS = 1 << 21  # px; of a photo of more than twice as many about so many are rendered and measured
-FULL_MOTION = (
-    0.95  # factor on the motion; at hints where feathering leaves less, the speed is not meant to be the hint's
-)
+FULL_MOTION = 0.95  # factor on the motion; where feathering leaves less, its speed is not meant to be the hint's
 FIGURES = (
     "fidelity_db",
     "fidelity_still_db",

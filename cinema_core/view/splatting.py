@@ -19,9 +19,7 @@ from ..shared.camera import Camera
 from .point_cloud import CHUNK_POINTS, Alive, PointCloud
 
 NEAR_CLIP = 0.02  # scene units; nearer points are not drawn
-BLEND_DEPTH = (
-    0.01  # share of the depth; discs within it of the nearest one share the pixel, weighted towards their centres
-)
+BLEND_DEPTH = 0.01  # share of the depth; discs within it of the nearest share the pixel, weighted to their centres
 MAX_RADIUS = 8  # px; larger discs are drawn this large, which happens only right before the camera
 CONE = 0.04  # share of the depth by which a disc recedes one pixel off its centre: on a slope the nearest centre wins
 SPLAT_RADIUS = 1.35  # in radii of the point: discs of neighbours blend instead of forming steps
