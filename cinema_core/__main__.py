@@ -128,16 +128,8 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> Result:
     job_folder.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
     from .view import preview
 
-    files = preview.render_preview(
-        arguments.job,
-        arguments.camera,
-        arguments.out,
-        frames=arguments.frames,
-        fps=arguments.fps,
-        loop=arguments.loop,
-        device=arguments.device,
-        progress=messages.progress,
-    )
+    clips = preview.plan_clips(arguments.camera, arguments.out, arguments.frames, arguments.loop)
+    files = preview.render_preview(arguments.job, clips, arguments.fps, arguments.device, messages.progress)
     return Result("\n".join(map(str, files)), {"files": [str(Path(file).absolute()) for file in files]})
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from .. import __version__
 from ..layers.split import Layers
+from ..points.footprint import POINT_DIAMETER
 from ..points.merge import count_points
 from ..shared import job_files, transaction
 from ..shared.data import Photo
 from .cache import DiskCache, Mark, mark_file, write_stages
 from .request import Request
 from .stage import Stored
-
-POINT_SIZE = 1.4  # diameter of a point in its pixel's footprint; sqrt(2) is where a lattice of discs closes
 
 
 class Outputs:
@@ -76,7 +75,7 @@ def describe(photo: Photo, request: Request, layers: Layers, described: dict[str
         "focal": photo.focal,
         "frames": request.options.frames,
         "keys": request.options.keys,
-        "point_size": POINT_SIZE,
+        "point_size": POINT_DIAMETER,
         "options": asdict(request.options),
         "hidden_points": hidden,
         "border_points": border,

@@ -17,6 +17,7 @@ from ..files.photo import write_png
 from ..layers.bands import OccludedBand
 from ..layers.matting import MixedPixels
 from ..layers.split import Layers
+from ..points.backing import BACKING_LAYER
 from ..shared import job_files, job_folder
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
@@ -231,7 +232,7 @@ def describe_layers(still: StillPoints, names: list[str]) -> list[dict]:
                 "points": len(depth),
                 "nearest": round(float(depth.min()), 4),
                 "farthest": round(float(depth.max()), 4),
-                "hidden": name == "Bed",
+                "hidden": name == BACKING_LAYER,
             }
         )
     return described

@@ -1,8 +1,9 @@
-"""Points of the scene, unprojected from the layers: still, moving along trajectories, and backing.
+"""Points of the scene, unprojected from the layers: still points, moving points along trajectories, backing points.
 
 Imported by other rooms:
 
-* footprint: `covered_share`
+* backing: `BACKING_LAYER`
+* footprint: `POINT_DIAMETER`, `covered_share`
 * merge: `count_points`
 * moving: `join_points`, `moving_points`
 * moving_surface: `MovingSurface`, `find_flowing_surface`, `find_swaying_surface`

@@ -1,7 +1,8 @@
-"""Merging: of what the photo does not show, four pixels of one colour make one point that is twice as large.
+"""Merging: outside the visible photo, four pixels of one colour become one point of twice the size.
 
-Input: pixels of a surface that lies hidden or beyond the border. Output: the squares of them that one point stands for.
-Where a sky or a shade was continued a point for each pixel says nothing more; texture, edges and steep slopes keep theirs.
+Input: pixels of an occluded surface, or of the canvas beyond the photo's border. Output: squares of 2 x 2 pixels that
+one point replaces. Where a sky or a shade was continued, a point for each pixel adds nothing. Texture, edges and steep
+slopes keep one point for each pixel.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from ..layers.bands import OccludedBand
 from ..layers.split import Layers
 from ..shared.camera import SIDE
 
-ALIKE = 0.012  # sRGB, of any channel, between the lightest and the darkest of four
-FLAT = 0.5  # px, by which the presets part four at most
-MERGED_RADIUS = 2.0  # radius of their point, in radii of that of a pixel
+SIMILAR_COLOR = 0.012  # sRGB, any channel; range of the four colours of a square below which they are merged
+FLAT_PARALLAX = 0.5  # px; range of the four pixels' parallax in the presets below which they are merged
+MERGED_RADIUS = 2.0  # radius factor of a merged point, in radii of a pixel's point
 
 
 def find_squares(layers: Layers, index: np.ndarray, disparity: np.ndarray, color: np.ndarray) -> np.ndarray:
     """Squares of 2 x 2 pixels that are flat and of one colour.
 
     Args:
-        layers: The layers; what the photo shows through mixed pixels is never merged.
+        layers: The layers; background seen through mixed pixels is never merged.
         index: (P,) int64, flat canvas indices, ascending.
         disparity: (P,) float32.
         color: (P, 3) float32, sRGB.
@@ -37,22 +38,41 @@ def find_squares(layers: Layers, index: np.ndarray, disparity: np.ndarray, color
     first, below = first[below < last], below[below < last]
     complete = (index[below] == index[first] + across) & (index[below + 1] == index[below] + 1)
     squares = np.stack([first, first + 1, below, below + 1])[:, complete]
-    squares = squares[:, np.ptp(disparity[squares], axis=0) < FLAT / (SIDE * layers.camera.focal)]
-    squares = squares[:, (np.ptp(color[squares], axis=0) < ALIKE).all(-1)]
+    squares = squares[:, np.ptp(disparity[squares], axis=0) < FLAT_PARALLAX / (SIDE * layers.camera.focal)]
+    squares = squares[:, (np.ptp(color[squares], axis=0) < SIMILAR_COLOR).all(-1)]
     return squares[:, ~np.isin(index[squares], layers.mixed_pixels.index[layers.mixed_pixels.front]).any(0)]
 
 
 def lift_squares(
     layers: Layers, index: np.ndarray, disparity: np.ndarray, color: np.ndarray, squares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(S, 3) float32 positions and colours of squares; arguments as of `find_squares`, and its result."""
+    """Points of squares.
+
+    Args:
+        layers: As in `find_squares`.
+        index: As in `find_squares`.
+        disparity: As in `find_squares`.
+        color: As in `find_squares`.
+        squares: (4, S) int64, the result of `find_squares`.
+
+    Returns:
+        (S, 3) float32 positions and (S, 3) float32 colours.
+    """
     row, column = np.divmod(index[squares[0]], layers.valid.shape[1])
     pixels = np.stack([column, row], 1) + 1.0 - np.array(layers.pad)
     return layers.camera.unproject(pixels, 1 / disparity[squares].mean(0)), color[squares].mean(0)
 
 
 def border_squares(layers: Layers, chosen: np.ndarray) -> np.ndarray:
-    """(4, S) int64, flat canvas indices of the squares beyond the border, of what is chosen, (Hc, Wc) bool."""
+    """Squares beyond the photo's border.
+
+    Args:
+        layers: The layers.
+        chosen: (Hc, Wc) bool, pixels that may be merged; those of the photo are left out.
+
+    Returns:
+        (4, S) int64, flat canvas indices.
+    """
     beyond = chosen.copy()
     beyond[layers.photo] = False
     index = np.flatnonzero(beyond)
@@ -60,7 +80,7 @@ def border_squares(layers: Layers, chosen: np.ndarray) -> np.ndarray:
 
 
 def count_points(layers: Layers) -> tuple[int, int]:
-    """How many points show what lies hidden, and what lies beyond the border, if nothing of it moves."""
+    """Numbers of points of the occluded bands and of the canvas beyond the border, if none of them moves."""
 
     def of_band(band: OccludedBand) -> int:
         return len(band.index) - 3 * find_squares(layers, band.index, band.disparity, band.color).shape[1]

@@ -1,6 +1,6 @@
-"""The surface that moves: the region, with what continues it beyond the border and behind nearer things.
+"""Moving surfaces: a region of the photo, continued beyond the border and behind occluders.
 
-Input: the region of the photo and the layers. Output: `Surface` on the layers' canvas.
+Input: the region of the photo and the layers. Output: `MovingSurface` on the layers' canvas.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ..image.grid import extend, nearest_index, pool
 from ..layers.discontinuities import MIN_DISCONTINUITY
 from ..layers.split import Layers
 
-MOST_ROCKS = 0.4  # of the region; if more of it seems to stand in it, the depth means something else
-OTHER_COLOR = 0.15  # sRGB; distance of a rock's colour from the water's beside it
-MEAN_SIDE = 1 / 100  # of the longer side; blur of the local mean
-BESIDE_ROCK = 1 / 120  # of the longer side; how far from their edge the two are compared
+MAX_STANDING_SHARE = 0.4  # of the region; if more seems to stand in it, the depth is not trusted and nothing stands
+ROCK_CONTRAST = 0.15  # sRGB distance; least difference between the colour of a rock and of the water beside it
+ROCK_WINDOW = 1 / 120  # of the longer side; distance from their edge at which the two colours are compared
+MEAN_SIGMA = 1 / 100  # of the longer side; standard deviation of the blur of the local mean
 
 
 @dataclass(frozen=True, eq=False)
 class MovingSurface:
-    """What moves, seen through the photo's camera as if nothing stood before it.
+    """A moving surface, as the photo's camera would see it without occluders.
 
     Attributes:
-        region: (Hc, Wc) bool.
-        visible: (Hc, Wc) bool, the part of the region that nothing hides and that the presets can show.
-        hidden: (Hc, Wc) bool, the part of the region that lies behind something nearer.
+        region: (Hc, Wc) bool, the whole region.
+        visible: (Hc, Wc) bool, the part of the region without occluders that the presets can show.
+        hidden: (Hc, Wc) bool, the part of the region that is occluded.
         color: (Hc, Wc, 3) float32, sRGB, continued beyond the region.
         disparity: (Hc, Wc) float32, continued beyond the region.
     """
@@ -40,9 +40,10 @@ class MovingSurface:
 
 
 def find_flowing_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
-    """Continue what flows over the canvas: outward beyond the photo's border, and into the hidden bands.
+    """Continue the flowing region over the canvas: beyond the photo's border, and into the occluded bands.
 
-    What stands in it and is cut from it, as a rock in the surf, stays still; the band behind it flows.
+    An object in it that a depth discontinuity sets off, such as a rock in the surf, stays still. The occluded band
+    behind the object flows.
 
     Args:
         region: (H, W) bool, of the photo.
@@ -51,8 +52,8 @@ def find_flowing_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
     Returns:
         The surface; its region is empty where the photo's is.
     """
-    visible = _outward(region, layers) & layers.valid
-    visible &= ~_standing(visible, layers)
+    visible = _extend_outward(region, layers) & layers.valid
+    visible &= ~_standing_objects(visible, layers)
     hidden, color, disparity = np.zeros_like(visible), layers.color.copy(), layers.disparity.copy()
     for band in layers.bands:
         index = band.index
@@ -60,24 +61,29 @@ def find_flowing_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
         hidden.ravel()[index[behind]] = True
         color.reshape(-1, 3)[index[behind]] = band.color[behind]
         disparity.ravel()[index[behind]] = band.disparity[behind]
-    hidden &= ~_under_edge(visible, layers.disparity, disparity)
+    hidden &= ~_passes_under_edge(visible, layers.disparity, disparity)
     whole = visible | hidden
     if not whole.any():
         return MovingSurface(whole, visible, hidden, color, disparity)
     return MovingSurface(whole, visible, hidden, extend(color, whole), extend(disparity, whole))
 
 
-def _under_edge(visible: np.ndarray, valid: np.ndarray, disparity: np.ndarray) -> np.ndarray:
-    """(Hc, Wc) bool: where the region's hidden part passes right under the edge of its visible part, which is nearer.
+def _passes_under_edge(visible: np.ndarray, front: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+    """(Hc, Wc) bool: pixels where the region's occluded part passes far behind the edge of its visible part.
 
-    There the region ends, though it goes on far behind; joined, the visible part would flow out over its edge.
+    The visible region ends at that edge. Joined to the occluded part, it would flow out over the edge.
+
+    Args:
+        visible: (Hc, Wc) bool.
+        front: (Hc, Wc) float32, disparity of the visible pixels.
+        disparity: (Hc, Wc) float32, of the region with its occluded part.
     """
-    nearest = cv2.dilate(np.where(visible, valid, np.float32(0)), np.ones((3, 3), np.uint8))
+    nearest = cv2.dilate(np.where(visible, front, np.float32(0)), np.ones((3, 3), np.uint8))
     return nearest > disparity + MIN_DISCONTINUITY
 
 
 def find_swaying_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
-    """Continue what sways beyond the photo's border, to the end of the canvas; what it hides stays as it is.
+    """Continue the swaying region beyond the photo's border, to the end of the canvas. Surfaces behind it stay still.
 
     Args:
         region: (H, W) bool, of the photo.
@@ -86,14 +92,20 @@ def find_swaying_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
     Returns:
         The surface.
     """
-    whole = _outward(region, layers)
+    whole = _extend_outward(region, layers)
     return MovingSurface(whole, whole & layers.valid, np.zeros_like(whole), layers.color, layers.disparity)
 
 
 def local_mean(surface: MovingSurface) -> np.ndarray:
-    """(Hc, Wc, 3) float32, sRGB: the blurred picture, valid in the region; over cells, which is as smooth and far quicker."""
+    """The blurred colours of the region.
+
+    The blur runs over cells: as smooth as over pixels, and far quicker.
+
+    Returns:
+        (Hc, Wc, 3) float32, sRGB, valid in the region.
+    """
     height, width = surface.region.shape
-    sigma = MEAN_SIDE * max(height, width)
+    sigma = MEAN_SIGMA * max(height, width)
     size = max(1, int(sigma / 3))
     weight = pool(surface.region.astype(np.float32), size)
     total = cv2.GaussianBlur(pool(surface.color * surface.region[..., None], size), (0, 0), sigma / size)
@@ -103,7 +115,7 @@ def local_mean(surface: MovingSurface) -> np.ndarray:
     return np.ascontiguousarray(full[:height, :width], np.float32)
 
 
-def _outward(region: np.ndarray, layers: Layers) -> np.ndarray:
+def _extend_outward(region: np.ndarray, layers: Layers) -> np.ndarray:
     """(Hc, Wc) bool: the photo's region, continued from the nearest pixels of the border."""
     drawn, inside = np.zeros((2, *layers.valid.shape), bool)
     drawn[layers.photo] = region
@@ -111,36 +123,36 @@ def _outward(region: np.ndarray, layers: Layers) -> np.ndarray:
     return drawn.ravel()[nearest_index(inside)]
 
 
-def _standing(region: np.ndarray, layers: Layers) -> np.ndarray:
-    """(Hc, Wc) bool: what stands in the region before the rest of it, as far as the depth tells and the colour agrees.
+def _standing_objects(region: np.ndarray, layers: Layers) -> np.ndarray:
+    """(Hc, Wc) bool: objects that stand before the rest of the region, judged by depth and confirmed by colour.
 
-    On water, what lies in one row is about as near. So from the near side of every cut inside the region its row is
-    followed for as long as it is nearer than the water beside the cut. Depth alone is not trusted with making holes:
-    the colour has to be another one there, and to stay so.
+    Pixels of a water surface in one row are about equally near. So from the near side of every depth discontinuity
+    inside the region, its row is followed while it is nearer than the water beside the discontinuity. Depth alone is
+    not trusted with making holes: the colour has to differ from the water's too, all along the row.
     """
     found = np.zeros_like(region)
-    cut = np.where(region, layers.occluder_disparity, 0)
-    if not cut.any():
+    far_side = np.where(region, layers.occluder_disparity, 0)
+    if not far_side.any():
         return found
-    reach = max(2, round(BESIDE_ROCK * max(region.shape)))
-    for side in (1, -1):
-        near, far, inside, out = (values[:, ::side] for values in (layers.disparity, cut, region, found))
-        color = cv2.blur(layers.color, (reach // 2 * 2 + 1,) * 2)[:, ::side]
+    reach = max(2, round(ROCK_WINDOW * max(region.shape)))
+    for direction in (1, -1):
+        near, far, inside, out = (values[:, ::direction] for values in (layers.disparity, far_side, region, found))
+        color = cv2.blur(layers.color, (reach // 2 * 2 + 1,) * 2)[:, ::direction]
         for row, column in np.argwhere(
             (far[:, :-1] > 0) & inside[:, 1:] & (near[:, 1:] > near[:, :-1] + MIN_DISCONTINUITY)
         ):
             water, rock = color[row, max(0, column - reach)], color[row, min(column + reach, len(color[row]) - 1)]
-            if np.linalg.norm(rock - water) < OTHER_COLOR:
+            if np.linalg.norm(rock - water) < ROCK_CONTRAST:
                 continue
             run = color[row, column + 1 :]
             alike = np.linalg.norm(run - rock, axis=1) < np.linalg.norm(run - water, axis=1)
-            alike[: reach + 1] = True  # where the blurred colour is of both
+            alike[: reach + 1] = True  # here the blur mixes both colours
             stands = (
                 inside[row, column + 1 :] & (near[row, column + 1 :] > near[row, column] + MIN_DISCONTINUITY) & alike
             )
             length = len(stands) if stands.all() else int(stands.argmin())
             out[row, column + 1 : column + 1 + length] = True
-    # a rock is taller than that; thin stripes are rows whose colours happen to differ
+    # thin stripes are rows whose colours differ by chance; a rock is taller
     found = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2 * reach + 1, 1), np.uint8))
     found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool) & region
-    return found if found.sum() <= MOST_ROCKS * region.sum() else np.zeros_like(found)
+    return found if found.sum() <= MAX_STANDING_SHARE * region.sum() else np.zeros_like(found)

@@ -1,4 +1,8 @@
-"""Moving points of swaying regions."""
+"""Moving points of swaying regions, such as grass, branches and flags.
+
+Input: layers, the swaying surface and its field of amplitudes. Output: `MovingPoints`. Each point swings on a sine
+about its place on the photo, so one family of points loops by itself: none is born or dies, and colours never change.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +22,33 @@ def sway_points(
 
     Args:
         layers: The layers; their camera and pad.
-        surface: What sways.
+        surface: The swaying surface; its visible pixels get a point each.
         amplitude: (Hc, Wc, 2) float32, px.
         keys: Segments that a swing is stored in.
         swings: Swings within a loop.
 
     Returns:
-        The points, in rows of the canvas.
+        The points, in row-major order of the canvas; phase 0 is the photo.
     """
     mask = surface.visible
-    base, color = unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity)
+    position, color = unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity)
     wave = np.sin(2 * np.pi * np.arange(keys + 1)[:, None, None] / keys + phase_lag(amplitude)[mask][None, :, None])
     wave = (wave - wave[:1]).astype(np.float32)
-    wave[-1] = 0
-    # px on the photo at the point's own depth
-    sideways = amplitude[mask] * (base[:, 2:] / layers.camera.focal)
-    displacement = np.zeros((keys + 1, len(base), 3), np.float32)
-    displacement[..., :2] = wave * sideways
-    still = np.zeros(len(base), np.float32)
-    radius_factor = 1 + 0.5 * stretch(amplitude)[mask]  # beyond what discs of neighbours overlap by anyway
+    wave[-1] = 0  # exactly as at phase 0
+    # scene units: px of the photo at the point's own depth
+    reach = amplitude[mask] * (position[:, 2:] / layers.camera.focal)
+    displacement = np.zeros((keys + 1, len(position), 3), np.float32)
+    displacement[..., :2] = wave * reach
+    birth = np.zeros(len(position), np.float32)
     return MovingPoints(
-        base,
-        displacement,
-        still,
-        still + 2,
-        color,
-        color,
-        color,
-        color,
-        radius_factor,
-        np.full(len(base), swings, np.int16),
+        position=position,
+        displacement=displacement,
+        birth=birth,
+        death=birth + 2,
+        color0=color,
+        color1=color,
+        mean0=color,
+        mean1=color,
+        radius_factor=1 + 0.5 * stretch(amplitude)[mask],  # half the stretch: discs of neighbours overlap anyway
+        cycles=np.full(len(position), swings, np.int16),
     )

@@ -1,12 +1,8 @@
-"""Coverage: what a camera sees of which the photo tells nothing, and how far its path can be trusted.
+"""Coverage: the shares of a camera's frames that are holes or invented, and the largest safe size of its path.
 
-Input: a job's points and the views of any perspective camera. Output: for each view how much of its frame is a *hole*,
-where there is no point at all, and how much is *invented*, a surface that the photo's own camera does not see: what was
-continued behind nearer things and beyond the photo's border.
-
-The frame is looked at in samples, about `SAMPLES` along its longer side, and each is a hole if no point's disc covers
-just that place. Discs keep their true size, so a coarse grid sees the same holes as a fine one: none too many, none too
-few, only with less certainty how large they are (at 0.1 % of the frame, to a tenth of that).
+Input: an inspector of a job's points, and the views of a camera path. Output: two shares of each view's frame. *Holes*
+have no point at all. *Invented* surfaces are those that the photo's own camera does not see. With a home pose, the path
+is scaled by the largest factor for which no view has too many holes. See `inspector` for how a view is classified.
 """
 
 from __future__ import annotations
@@ -21,21 +17,21 @@ import numpy as np
 from ..shared.errors import CinemaError
 from .inspector import HOLE, INVENTED, Inspector, Views
 
-COARSE = 64  # views looked at first; then those between them that matter
-FINEST = 1 / 256  # of the path; how finely its safe size is found
-TRIES = 3  # to scale a path, should smaller moves not always be safer
+FIRST_VIEWS = 64  # views of a path that are inspected first, evenly spread
+FACTOR_STEP = 1 / 256  # of the path; resolution of its safe factor
+MAX_TRIES = 3  # at scaling a path; more than one is needed where a smaller move is not a safer one
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What was found.
+    """The coverage of a path.
 
     Attributes:
-        uncovered: (N,) float64, share of each frame that is hole; between frames looked at, on the line between them.
-        invented: (N,) float64, the same of what is invented.
-        looked: Which views were looked at, ascending.
-        factor: What the path was scaled to, 1 = as it was.
-        masks: Labels of the views looked at, (rows, columns) uint8 each.
+        uncovered: (N,) float64, share of holes in each frame; interpolated between the views that were inspected.
+        invented: (N,) float64, the same for invented surfaces.
+        looked: Indices of the views that were inspected, ascending.
+        factor: Factor by which the path was scaled, 1 = unchanged.
+        masks: Labels of the inspected views, (rows, columns) uint8 each.
     """
 
     uncovered: np.ndarray
@@ -52,59 +48,70 @@ def check_views(
     home: np.ndarray | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Coverage:
-    """Look along a path, and with `home` scale it towards there until nothing is amiss.
+    """Inspect a path, and with `home` scale it towards that pose until every frame is good.
 
     Args:
-        inspector: Looks at the points.
-        views: The path. Of a long one, `COARSE` views are looked at and then those between them where it is worst and
-            where it turns bad.
+        inspector: Classifies samples of the views.
+        views: The path. Of a long one, `FIRST_VIEWS` views are inspected, then those next to the worst one and those
+            where the path turns bad.
         limit: Share of holes up to which a frame is good.
         home: (4, 4) pose of the photo's camera: the path is scaled towards it by the largest factor for which every
             frame is good. None leaves the path as it is.
         progress: Told the fraction done.
 
+    Returns:
+        The coverage of the path, as scaled.
+
     Raises:
-        CinemaError: Not even from `home` would every frame be good.
+        CinemaError: Even at `home` some frame would have too many holes.
     """
     walk = _Walk(inspector, views, 1 if home is None else 3, progress)
-    found = walk.along(limit)
+    found = walk.inspect_path(limit)
     if home is None or found.uncovered.max() <= limit:
         return found
     walk.home = home
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         factor = _safe_factor(walk.share, walk.worst_first(found), limit, walk.factor)
         if factor is None:
             break
         walk.factor = factor
-        found = walk.along(limit)
+        found = walk.inspect_path(limit)
         if found.uncovered.max() <= limit:
             return found
     walk.factor = 0.0
     least = max(walk.share(index, 0.0) for index in found.looked)
-    if least <= limit:  # smaller moves were not safer; none at all is
-        return walk.along(limit)
-    text = f"Even from the photo's own place this camera sees {least:.2%} of the frame where nothing is"
-    raise CinemaError(text, "Give it a longer lens, or render in the photo's shape")
+    if least <= limit:  # no smaller path was safe, but standing still is
+        return walk.inspect_path(limit)
+    text = f"Even from the photo's own place, {least:.2%} of this camera's frame shows holes"
+    raise CinemaError(text, "Give the camera a longer lens, or render at the photo's aspect ratio")
 
 
 class _Walk:
-    """Looks at views of one path, of any size."""
+    """Inspects views of one path, scaled by any factor towards `home`.
+
+    Args:
+        inspector: Classifies samples of the views.
+        views: The path.
+        walks: Expected number of inspections of the whole path, for the progress.
+        progress: Told the fraction done.
+    """
 
     def __init__(self, inspector: Inspector, views: Views, walks: int, progress: Callable[[float], None]) -> None:
         self.inspector, self.views = inspector, views
-        self.home, self.factor = None, 1.0
+        self.home: np.ndarray | None = None
+        self.factor = 1.0
         self._progress, self._done = progress, 0
-        self._expected = walks * min(len(views), COARSE)  # how many looks; what comes on top nobody knows yet
+        self._expected = walks * min(len(views), FIRST_VIEWS)  # views; the number of further ones is not known yet
 
-    def along(self, limit: float) -> Coverage:
-        """Look along the path at its present size."""
+    def inspect_path(self, limit: float) -> Coverage:
+        """Inspect the path, scaled by `factor`."""
         masks: dict[int, np.ndarray] = {}
 
         def share(index: int) -> float:
             masks[index] = self._look(index, self.factor)
             return _share(masks[index], HOLE)
 
-        shares = _look_along(len(self.views), share, limit)
+        shares = _inspect_where_needed(len(self.views), share, limit)
         looked = sorted(shares)
         uncovered, invented = (
             np.interp(np.arange(len(self.views)), looked, values)
@@ -113,18 +120,20 @@ class _Walk:
         return Coverage(uncovered, invented, looked, self.factor, masks)
 
     def share(self, index: int, factor: float) -> float:
-        """Share of holes in a view of the path at that size."""
+        """Share of holes in a view of the path, scaled by `factor`."""
         return _share(self._look(index, factor), HOLE)
 
     @staticmethod
     def worst_first(found: Coverage) -> list[int]:
+        """Indices of the inspected views, by descending share of holes."""
         return sorted(found.looked, key=lambda index: -found.uncovered[index])
 
     def _look(self, index: int, factor: float) -> np.ndarray:
         pose = self.views.poses[index]
-        label = self.inspector.look(
-            self.views, index, pose if factor == 1 else interpolate_pose(self.home, pose, factor)
-        )
+        if factor != 1:
+            assert self.home is not None  # paths are scaled only towards a home pose
+            pose = interpolate_pose(self.home, pose, factor)
+        label = self.inspector.look(self.views, index, pose)
         self._done += 1
         self._progress(min(0.9 * self._done / self._expected, 1 - 0.1 * self._expected / self._done))
         return label
@@ -134,13 +143,12 @@ def _share(label: np.ndarray, kind: int) -> float:
     return float((label == kind).mean())
 
 
-def _look_along(count: int, share: Callable[[int], float], limit: float) -> dict[int, float]:
-    """Shares of the views that matter: spread evenly, then beside the worst one and where good ones turn bad."""
-    step = -(-count // COARSE)
+def _inspect_where_needed(count: int, share: Callable[[int], float], limit: float) -> dict[int, float]:
+    """Shares of holes of some of `count` views: evenly spread, then next to the worst and where good ones turn bad."""
+    step = -(-count // FIRST_VIEWS)
     shares = {index: share(index) for index in sorted({*range(0, count, step), count - 1})}
-    fresh = True
-    while fresh:
-        known, worst = sorted(shares), max(shares, key=shares.get)
+    while True:
+        known, worst = sorted(shares), max(shares, key=shares.__getitem__)
         fresh = {
             index: share(index)
             for index in (
@@ -149,31 +157,39 @@ def _look_along(count: int, share: Callable[[int], float], limit: float) -> dict
                 if b - a > 1 and (worst in (a, b) or (shares[a] > limit) != (shares[b] > limit))
             )
         }
+        if not fresh:
+            return shares
         shares |= fresh
-    return shares
 
 
 def _safe_factor(share: Callable[[int, float], float], order: list[int], limit: float, factor: float) -> float | None:
-    """The largest factor, of steps of `FINEST`, up to `factor` for which all views are good; None where there is none.
+    """The largest factor for which all views are good.
 
-    Most of the work is for the first, worst view: the others mostly are good at its factor.
+    Args:
+        share: Share of holes in a view at a factor.
+        order: Indices of the views, the worst first. Most others are good at its factor and need only one test.
+        limit: Share of holes up to which a view is good.
+        factor: Upper bound of the result.
+
+    Returns:
+        A multiple of `FACTOR_STEP`; None where a view is bad even at 0.
     """
-    high = round(factor / FINEST)
+    high = round(factor / FACTOR_STEP)
     for index in order:
-        if share(index, high * FINEST) <= limit:
+        if share(index, high * FACTOR_STEP) <= limit:
             continue
         if share(index, 0.0) > limit:
             return None
         low = 0
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if share(index, middle * FINEST) <= limit else (low, middle)
+            low, high = (middle, high) if share(index, middle * FACTOR_STEP) <= limit else (low, middle)
         high = low
-    return high * FINEST
+    return high * FACTOR_STEP
 
 
 def interpolate_pose(home: np.ndarray, pose: np.ndarray, factor: float) -> np.ndarray:
-    """A pose on the straight way from `home` (factor 0) to `pose` (1), turning evenly.
+    """A pose on the straight line from `home` (factor 0) to `pose` (1), rotating at a constant rate.
 
     Args:
         home: (4, 4) camera-to-world.

@@ -1,9 +1,11 @@
-"""The quality report: how good a build is, in numbers that an artist can act on.
+"""The quality report: figures about a build that an artist can act on.
 
 Input: the photo, the points, the hints and the motion field. Output: a dict for report.json.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +14,12 @@ from ..image.grid import sample
 from ..shared.camera import PATHS, camera_path
 from .splatting import Splatter
 
-LOOKS = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 45)}  # where paths reach farthest
-SEAM_PHASES = (
-    0.27,
-    0.5,
-    0.64,
-)  # whether a loop runs through 1 cycle or 5: some near the middle, some near the quarters
-LOOKED_AT = 1 << 21  # px, about, of a photo of more than twice as many; they are rendered as in the whole picture
-WHOLE = 0.95  # of the motion; where it is feathered to less, its speed is not the hints'
+EXTREME_POSES = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle": (0, 45)}  # where paths reach farthest
+# Phases at which the seam's frame difference is compared. Whether a loop runs through 1 cycle or 5, some of them are
+# near the middle of a cycle, some near its quarters.
+SEAM_PHASES = (0.27, 0.5, 0.64)
+MEASURED_PIXELS = 1 << 21  # px; of a photo of more than twice as many about so many are rendered and measured
+FULL_MOTION = 0.95  # factor on the motion; where feathering leaves less, its speed is not meant to be the hint's
 FIGURES = (
     "fidelity_db",
     "fidelity_still_db",
@@ -33,48 +33,52 @@ FIGURES = (
 
 
 def measure_hints(pixels: np.ndarray, velocities: np.ndarray, motion: np.ndarray, faded: np.ndarray) -> dict:
-    """Measure how well the motion obeys; quick.
+    """Measure how well the motion follows the hints; quick.
 
-    Only hints count where the motion is wanted whole: not those in the strip along the region's border, nor under the
-    grey of a soft mask, where it is feathered away on purpose.
+    Hints count only where the motion is not feathered. In the strip along the region's border and under the grey of a
+    soft mask it is slower on purpose.
 
     Args:
-        pixels: (N, 2) float32, px, where the motion was asked for.
+        pixels: (N, 2) float32, px, places of the hints.
         velocities: (N, 2) float32, px/frame.
         motion: (H, W, 2) float32, px/frame.
-        faded: (H, W) float32, factor on the motion by which it was feathered.
+        faded: (H, W) float32, factor by which the motion was feathered.
 
     Returns:
-        All figures of `measure` and hint_angle_deg and hint_speed, mean angular and relative speed error at the hints;
-        None where there is nothing to measure, or it has not been yet. "measured" is False.
+        All `FIGURES`. Only hint_angle_deg and hint_speed, the mean angular and the mean relative speed error at the
+        hints, are measured; they are None where no hint counts, and the others are always None. "measured" is False.
     """
     quality = {"measured": False} | dict.fromkeys(FIGURES)
-    whole = sample(faded, pixels) > WHOLE if len(pixels) else np.zeros(0, bool)
+    whole = sample(faded, pixels) > FULL_MOTION if len(pixels) else np.zeros(0, bool)
     if whole.any():
         quality["hint_angle_deg"], quality["hint_speed"] = _hint_error(pixels[whole], velocities[whole], motion)
     return {name: _rounded(value) for name, value in quality.items()}
 
 
 def sample_step(width: int, height: int) -> int:
-    """Every how manieth pixel of a photo across and down is looked at: of millions of them a part tells as much."""
-    share = width * height / LOOKED_AT
+    """Step between measured pixels of a photo, across and down: of millions of pixels a part is sample enough."""
+    share = width * height / MEASURED_PIXELS
     return int(np.ceil(share**0.5)) if share > 2 else 1
 
 
 def measure_quality(photo: np.ndarray, region: np.ndarray, splatter: Splatter, frames: int) -> dict:
-    """Measure what a build looks like; seconds. Figures are of the pixels that the splatter renders.
+    """Measure the look of a build, over the pixels that the splatter renders; takes seconds.
 
     Args:
         photo: (H, W, 3) float32, sRGB.
-        region: (H, W) bool, what moves.
-        splatter: Renders the points, or every few pixels of them.
+        region: (H, W) bool, moving pixels.
+        splatter: Renders the points, all pixels or every few.
         frames: Length of the loop.
 
     Returns:
-        fidelity_db and fidelity_still_db (PSNR of phase 0 through the photo's camera, over all and over still
-        pixels), seam (wrap-around frame difference over the median of others), contrast and contrast_max (the least
-        and the most over the loop in the moving region, share of the photo's: far apart, the loop breathes), holes
-        (share of uncovered pixels of each camera path's worst looked-at pose). None where there is nothing to measure.
+        Those figures that apply:
+
+        * fidelity_db, fidelity_still_db: PSNR of phase 0 through the photo's camera, over all and over still pixels;
+          the second is None where all pixels move.
+        * seam: frame difference at the wrap-around over the median of other frame differences.
+        * contrast, contrast_max: least and greatest contrast of the moving region over the loop, as a share of the
+          contrast at phase 0. Where they are far apart, the loop pulsates.
+        * holes: for each camera path, the share of uncovered pixels at its worst extreme pose.
     """
     flowing, photo, region = region, splatter.rendered(photo), splatter.rendered(region)
     first, _ = splatter.render(0.0, np.eye(4))
@@ -92,28 +96,30 @@ def measure_quality(photo: np.ndarray, region: np.ndarray, splatter: Splatter, f
     return {name: _rounded(value) for name, value in quality.items()} | {"measured": True}
 
 
-def _rounded(value):
+def _rounded(value: Any) -> Any:
+    """A figure, or each figure in a dict, rounded to 5 digits after the point."""
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     return round(value, 5) if isinstance(value, float) else value
 
 
 def _psnr(picture: np.ndarray, photo: np.ndarray) -> float:
-    """dB of 8-bit pictures; identical ones count as 99."""
+    """Peak signal-to-noise ratio of 8-bit pictures, dB; identical ones have 99."""
     error = np.square(np.rint(picture * 255) - np.rint(photo * 255)).mean()
     return min(99.0, float(10 * np.log10(255**2 / max(error, 1e-9))))
 
 
 def _holes(splatter: Splatter) -> dict[str, float]:
+    """Share of uncovered pixels at the worst extreme pose of each camera path, at mid-loop."""
     holes = {}
     for name in PATHS:
         poses = camera_path(name)
-        holes[name] = max(splatter.uncovered(0.5, poses[look]) for look in LOOKS[name])
+        holes[name] = max(splatter.uncovered(0.5, poses[index]) for index in EXTREME_POSES[name])
     return holes
 
 
 def _seam(splatter: Splatter, region: np.ndarray, frames: int) -> tuple[float, list[np.ndarray]]:
-    """Wrap-around difference over the median of the others, and pictures of phases spread over the loop."""
+    """Frame difference at the wrap-around over the median of those at `SEAM_PHASES`, and the pictures there."""
     still = np.eye(4)
 
     def difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,8 +7,8 @@ Each case is PHOTO:ANNOTATIONS. For each:
   trajectory ran at a phase of its own ("staggered"), for comparison;
 * sharpness of the frames around the wrap-around beside the one before it, to see a pop;
 * fidelity at phase 0, over what moves and over the rest, and still pixels that ever change;
-* moving points with and without thinning, and pixels that no moving or still point covers at its own size, the bed
-  left out: the worst of several phases, with and without thinning;
+* moving points with and without thinning, and pixels that no moving or still point covers at its own size, without
+  backing points: the worst of several phases, with and without thinning;
 * seconds that trajectories and points take.
 """
 
@@ -82,7 +82,7 @@ class Loop:
             hints = stages.drawn().value.hints
         self.region = hints.region if hints.sway is None else hints.region | hints.sway
         self.still, names = still_points(self.layers, *self.motion.surfaces)
-        self.bed = self.still.layer == names.index("Bed")
+        self.backing = self.still.layer == names.index("Backing")
         self.seconds, self.moving = self._timed(True)
         _, self.all = self._timed(False)
         self.splatter = self._splatter(self.still, self.moving)
@@ -141,7 +141,7 @@ class Loop:
             f"{(changed[~self.region] > 0).sum()}, {(changed[away] > 0).sum()} of them over 2 px away",
         )
         yield (
-            "uncovered without the bed, %",
+            "uncovered without backing, %",
             f"all {self._uncovered(self.all):.4f}, thinned {self._uncovered(self.moving):.4f}",
         )
 
@@ -160,7 +160,7 @@ class Loop:
 
     def _uncovered(self, moving: MovingPoints) -> float:
         """% of the region's pixels, at the worst of some phases."""
-        keep = ~self.bed
+        keep = ~self.backing
         still = StillPoints(*(getattr(self.still, n)[keep] for n in self.still.__dataclass_fields__))
         splatter = self._splatter(still, moving)
         return (

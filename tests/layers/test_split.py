@@ -18,7 +18,7 @@ from cinema_core.layers.inpaint import inpaint_hole
 from cinema_core.layers.occluded import Canvas
 from cinema_core.layers.split import Layers, split_layers
 from cinema_core.points.moving_surface import find_flowing_surface
-from cinema_core.points.still import BENEATH, still_points
+from cinema_core.points.still import FILL_OFFSET, still_points
 from cinema_core.shared.camera import SIDE, UP_DOWN, Camera
 
 WIDTH, HEIGHT, FOCAL = 160, 120, 160.0
@@ -76,14 +76,14 @@ def test_a_slope_has_no_discontinuities_and_no_bands(rows):
     assert not layers.bands
     nothing = find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers)
     points, names = still_points(layers, nothing)
-    own = points.layer != names.index("Bed")
+    own = points.layer != names.index("Backing")
     # on the steep slope, more points close the gaps between its pixels
     assert own.sum() == layers.valid.sum() if rows == HEIGHT else own.sum() > layers.valid.sum()
     # all of them lie on the slope: between the disparities of their own row of the photo and of the adjacent rows
     row = np.floor(layers.camera.project(points.position[own])[:, 1]).astype(int) + layers.pad[1]
     around = np.stack([np.roll(layers.disparity[:, layers.pad[0]], by) for by in (-1, 0, 1)])
     away = np.clip(1 / points.position[own, 2], around.min(0)[row], around.max(0)[row]) * points.position[own, 2]
-    assert (away - 1).min() > -1e-4 and (away - 1).max() < 1.1 * BENEATH  # or just behind it
+    assert (away - 1).min() > -1e-4 and (away - 1).max() < 1.1 * FILL_OFFSET  # or just behind it
 
 
 def scenery(width: int) -> np.ndarray:

@@ -133,8 +133,8 @@ def test_no_hole_opens_and_no_second_picture_shows(meadow, splatter):
     bare = {
         name: values[fine] if name.startswith("still_") else values.numpy() for name, values in splatter.points.items()
     }
-    without_bed = Splatter(bare, meadow.layers.camera, POINT_SIZE)
-    assert max(without_bed.uncovered(phase, HERE) for phase in (0.1, 0.25, 0.5, 0.75)) < 1e-4
+    without_backing = Splatter(bare, meadow.layers.camera, POINT_SIZE)
+    assert max(without_backing.uncovered(phase, HERE) for phase in (0.1, 0.25, 0.5, 0.75)) < 1e-4
 
 
 def test_it_keeps_its_colour_and_swings_as_often_as_told(meadow):

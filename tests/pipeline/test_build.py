@@ -107,7 +107,7 @@ def test_the_report_says_what_was_built(built):
     layers = report["layers"]
     counted = np.bincount(points["still_layer"], minlength=len(layers))
     assert [layer["points"] for layer in layers] == counted.tolist()
-    assert [layer["name"] for layer in layers if layer["hidden"]] == ["Bed"]
+    assert [layer["name"] for layer in layers if layer["hidden"]] == ["Backing"]
     valid = [layer["nearest"] for layer in layers if not layer["hidden"]]
     assert len(valid) > 1 and valid == sorted(valid)
     assert warned == report["warnings"] == []

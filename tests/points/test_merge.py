@@ -1,4 +1,4 @@
-"""Where four hidden pixels, or four beyond the border, make one point."""
+"""Merging: where four occluded pixels, or four beyond the border, become one point."""
 
 from dataclasses import replace
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cinema_core.layers.split import Layers, split_layers
-from cinema_core.points.merge import ALIKE, MERGED_RADIUS, border_squares, count_points, find_squares
+from cinema_core.points.backing import BACKING_LAYER
+from cinema_core.points.footprint import POINT_DIAMETER
+from cinema_core.points.merge import MERGED_RADIUS, SIMILAR_COLOR, border_squares, count_points, find_squares
 from cinema_core.points.moving_surface import find_flowing_surface
 from cinema_core.points.still import still_points
 from cinema_core.shared.camera import Camera
@@ -16,7 +18,7 @@ WIDTH, HEIGHT = 192, 108
 
 
 def layers_of(noise: float) -> Layers:
-    """A post before a wall; their colours are more or less even."""
+    """A post before a wall, in plain colours with noise of that amplitude."""
     disparity = np.full((HEIGHT, WIDTH), 0.3)
     disparity[:, 80:120] = 0.9
     color = np.full((HEIGHT, WIDTH, 3), (0.3, 0.5, 0.7))
@@ -34,10 +36,10 @@ def even() -> Layers:
 
 def points_of(layers: Layers):
     points, names = still_points(layers, find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers))
-    return points, points.layer != names.index("Bed")
+    return points, points.layer != names.index(BACKING_LAYER)
 
 
-def test_what_is_even_takes_few_points_what_is_textured_one_a_pixel(even):
+def test_plain_surfaces_take_few_points_and_textured_ones_one_a_pixel(even):
     for layers, shares in ((even, (0.25, 0.5)), (layers_of(0.4), (0.95, 1))):
         hidden, border = count_points(layers)
         pixels = sum(len(band.index) for band in layers.bands), int(layers.valid.sum()) - WIDTH * HEIGHT
@@ -46,17 +48,17 @@ def test_what_is_even_takes_few_points_what_is_textured_one_a_pixel(even):
             assert shares[0] * count <= points <= shares[1] * count
 
 
-def test_they_are_as_many_as_are_said_and_all_of_the_photo_keeps_its_own(even):
+def test_points_are_as_many_as_counted_and_each_pixel_of_the_photo_keeps_its_own(even):
     points, own = points_of(even)
     hidden, border = count_points(even)
     rims = len(even.mixed_pixels) - int(even.mixed_pixels.front.sum())
     assert own.sum() == WIDTH * HEIGHT + hidden + border + rims
     wide = own & (points.radius_factor > 1)
     pixels = even.camera.project(points.position[wide])
-    assert np.abs((pixels + even.pad) % 2 - 1).max() < 0.01  # in the middle of their four
+    assert np.abs((pixels + even.pad) % 2 - 1).max() < 0.01  # in the middle of their four pixels
     inside = ((pixels > 0) & (pixels < (WIDTH, HEIGHT))).all(1)
     assert wide.sum() > 500 and np.allclose(points.radius_factor[wide], MERGED_RADIUS)
-    assert (points.position[wide][inside, 2] > 3).all()  # hidden ones alone: behind the post, as far as the wall
+    assert (points.position[wide][inside, 2] > 3).all()  # occluded ones alone: behind the post, as far as the wall
 
 
 def test_squares_are_whole_flat_even_and_never_of_mixed_pixels(even):
@@ -72,7 +74,7 @@ def test_squares_are_whole_flat_even_and_never_of_mixed_pixels(even):
     gone[index[squares[3, ::2]]] = False  # every other square lacks its last pixel
     assert find_squares(bare, index[gone], disparity[gone], color[gone]).shape[1] == squares.shape[1] // 2
     spotted = color.copy()
-    spotted[squares[1, ::2], 2] += 1.1 * ALIKE
+    spotted[squares[1, ::2], 2] += 1.1 * SIMILAR_COLOR
     assert find_squares(bare, index, disparity, spotted).shape[1] == squares.shape[1] // 2
     steep = disparity.copy()
     steep[squares[2, ::2]] += 0.05
@@ -86,15 +88,15 @@ def test_squares_are_whole_flat_even_and_never_of_mixed_pixels(even):
     assert not find_squares(bare, index[:0], disparity[:0], color[:0]).size
 
 
-def test_of_the_border_alone(even):
+def test_border_squares_lie_beyond_the_photo(even):
     squares = border_squares(even, even.valid)
     inside = np.zeros(even.valid.shape, bool)
     inside[even.photo] = True
     assert squares.size and not inside.ravel()[squares].any() and even.valid.ravel()[squares].all()
 
 
-def test_the_camera_sees_the_same(even):
-    """No crack between the large points, nor between them and the small ones, and no other colour."""
+def test_a_camera_sees_no_difference(even):
+    """There is no crack between merged points, nor between them and single ones, and no other colour."""
     bands = [replace(band, color=np.full_like(band.color, 0.5)) for band in even.bands]
     layers = replace(even, bands=bands)
     points, own = points_of(layers)
@@ -105,12 +107,14 @@ def test_the_camera_sees_the_same(even):
     )
     still = {
         f"still_{name}": getattr(points, name)[own] for name in ("position", "color", "radius_factor")
-    }  # without the bed
-    splatter = Splatter(still | {f"moving_{name}": values for name, values in moving.items()}, layers.camera, 1.4)
+    }  # without backing points
+    moving = {f"moving_{name}": values for name, values in moving.items()}
+    splatter = Splatter(still | moving, layers.camera, POINT_DIAMETER)
     pose = np.eye(4)
     pose[0, 3] = 0.08
     picture, covered = splatter.render(0.0, pose)
     assert covered.all()
     row = picture[HEIGHT // 2]
     gap = np.flatnonzero(np.abs(row - 0.5).max(-1) < 0.01)
-    assert 6 <= len(gap) <= 12 and len(gap) == np.ptp(gap) + 1  # of the post's 0.6 a pixel's 192, what opened beside it
+    # the disocclusion beside the post: 0.6 disparity times 0.08 times 192 px
+    assert 6 <= len(gap) <= 12 and len(gap) == np.ptp(gap) + 1

@@ -1,4 +1,4 @@
-"""What a camera sees that no point shows: exact shares on cards, masks, and the safe size of a path."""
+"""Coverage: exact shares of holes and invented surfaces on cards, mask pictures, and the safe size of a path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cinema_core.points.footprint import POINT_DIAMETER
 from cinema_core.shared import job_files, job_folder, transaction
 from cinema_core.shared.camera import Camera, camera_path
 from cinema_core.shared.errors import CinemaError
@@ -22,11 +23,11 @@ from cinema_core.view.inspector import HOLE, INVENTED, SEEN, Inspector
 CAMERA = Camera(320, 180, 300.0)
 SIZE = 1.6  # point size that closes the lattice with something to spare
 ROOT = Path(__file__).parents[2]
-EXACT = 1.5 / inspector.SAMPLES  # a border falls between two samples
+EXACT = 1.5 / inspector.SAMPLES_ACROSS  # a border falls between two samples
 
 
 def card(depth, left=0, right=320, top=0, bottom=180):
-    """Points of a flat card, one a pixel of the photo, of columns left..right and rows top..bottom."""
+    """Points of a flat card, one for each pixel of the photo in columns left..right and rows top..bottom."""
     y, x = np.mgrid[top:bottom, left:right] + 0.5
     return CAMERA.unproject(np.stack([x, y], -1).reshape(-1, 2), np.full(x.size, depth))
 
@@ -53,7 +54,7 @@ def points(*cards, layers=None, moving=None, **changes):
 
 
 def at(x=0.0, y=0.0, z=0.0, turned=0.0):
-    """A pose, turned about the vertical by degrees."""
+    """A pose, rotated about the vertical axis by degrees."""
     pose = np.eye(4)
     pose[:3, :3] = cv2.Rodrigues(np.array([0.0, np.radians(turned), 0.0]))[0]
     pose[:3, 3] = x, y, z
@@ -64,8 +65,8 @@ def views(*poses, **fields):
     return read_views({"poses": [np.asarray(pose).ravel().tolist() for pose in poses], **fields}, CAMERA)
 
 
-def shares(cloud, pose, bed=(), **fields):
-    label = Inspector(cloud, CAMERA, SIZE, bed).look(views(pose, **fields), 0)
+def shares(cloud, pose, backing=(), **fields):
+    label = Inspector(cloud, CAMERA, SIZE, backing).look(views(pose, **fields), 0)
     return [float((label == kind).mean()) for kind in (HOLE, INVENTED, SEEN)]
 
 
@@ -74,7 +75,7 @@ def test_at_the_photos_place_nothing_is_missing():
 
 
 def test_no_size_puts_samples_on_the_corners_of_the_lattice():
-    tight = Inspector(points(card(1.0)), CAMERA, 1.4)  # open by a ten-thousandth, just between four points
+    tight = Inspector(points(card(1.0)), CAMERA, POINT_DIAMETER)  # a ten-thousandth is open, between four points
     for width in (160, 240, 320, 477, 640, 954, 955, 1280, 1920, 3840):
         label = tight.look(views(at(), width=width, height=width * 9 // 16), 0)
         assert (label[2:-2, 2:-2] == HOLE).mean() < 1e-3, width
@@ -91,7 +92,7 @@ def test_a_camera_moved_back_sees_round_the_card():
     assert hole == pytest.approx(1 - 0.25, abs=2 * EXACT)
 
 
-def test_what_was_continued_is_invented_not_seen():
+def test_continued_surfaces_are_invented_not_seen():
     cloud = points(card(1.0, 0, 160), card(4.0, 160), card(4.0, 60, 160), card(4.0, 320, 400))
     assert shares(cloud, at()) == [0, 0, 1]
     hole, invented, seen = shares(cloud, at(x=0.1))  # near things move 30 px to the left, far ones 7.5
@@ -99,18 +100,18 @@ def test_what_was_continued_is_invented_not_seen():
     assert invented == pytest.approx((22.5 + 7.5) / 320, abs=2 * EXACT) and seen == pytest.approx(1 - invented)
 
 
-def test_where_nothing_was_continued_there_is_a_hole():
+def test_without_continuation_there_is_a_hole():
     hole, invented, _ = shares(points(card(1.0, 0, 160), card(4.0, 160)), at(x=0.1))
     assert hole == pytest.approx((22.5 + 7.5) / 320, abs=3 * EXACT) and invented == 0
 
 
-def test_the_bed_is_an_invention_only_where_something_else_hides_it():
-    near, bed = card(1.0, 0, 160), np.concatenate([card(1.04, 0, 160), card(4.2, 0, 320)])
-    cloud = points(near, card(4.0, 160), bed, layers=np.repeat([0, 1, 2], [len(near), 160 * 180, len(bed)]))
-    _, invented, _ = shares(cloud, at(x=0.1), bed=[2])
-    assert invented == pytest.approx(22.5 / 320, abs=3 * EXACT)  # behind the near card; not behind the far one's cracks
+def test_backing_is_invented_only_behind_an_occluder():
+    near, back = card(1.0, 0, 160), np.concatenate([card(1.04, 0, 160), card(4.2, 0, 320)])
+    cloud = points(near, card(4.0, 160), back, layers=np.repeat([0, 1, 2], [len(near), 160 * 180, len(back)]))
+    _, invented, _ = shares(cloud, at(x=0.1), backing=[2])
+    assert invented == pytest.approx(22.5 / 320, abs=3 * EXACT)  # behind the near card, not in cracks of the far one
     thinned = cloud | {"still_radius_factor": np.where(cloud["still_layer"] == 2, 1.0, 0.4).astype(np.float32)}
-    hole, invented, seen = shares(thinned, at(), bed=[2])
+    hole, invented, seen = shares(thinned, at(), backing=[2])
     assert hole < 0.01 and invented < 0.01 and seen > 0.98
 
 
@@ -119,7 +120,7 @@ def test_a_camera_that_looks_away_sees_nothing(turn, share):
     assert shares(points(card(1.0)), at(turned=turn))[0] == share
 
 
-def test_a_camera_inside_the_scene_sees_what_is_before_it():
+def test_a_camera_inside_the_scene_sees_the_points_before_it():
     cloud = points(card(1.0, 0, 160), card(4.0))
     assert shares(cloud, at(z=1.5)) == [0, pytest.approx(0.5, abs=0.02), pytest.approx(0.5, abs=0.02)]
     assert shares(cloud, at(z=5.0))[0] == 1
@@ -131,7 +132,7 @@ def test_just_before_a_surface_its_points_are_large():
 
 
 @pytest.mark.parametrize("clip, hole", [((0.01, 100.0), 0), ((0.01, 0.9), 1), ((1.1, 100.0), 1)])
-def test_what_the_camera_clips_is_not_there(clip, hole):
+def test_clipped_points_do_not_count(clip, hole):
     lens = [300.0, 300.0, 160.0, 90.0, *clip]
     assert shares(points(card(1.0)), at(), lenses=[lens])[0] == hole
 
@@ -142,7 +143,7 @@ def test_lens_shift_and_shape_of_the_frame_count():
     assert shares(cloud, at(), lenses=[wide])[0] == pytest.approx(0.75, abs=2 * EXACT)
     shifted = [300.0, 300.0, 160.0 + 32, 90.0, 0.01, 100.0]
     assert shares(cloud, at(), lenses=[shifted])[0] == pytest.approx(0.1, abs=EXACT)
-    squeezed = [150.0, 300.0, 160.0, 90.0, 0.01, 100.0]  # pixels that are not square
+    squeezed = [150.0, 300.0, 160.0, 90.0, 0.01, 100.0]  # the pixels are not square
     assert shares(cloud, at(), lenses=[squeezed])[0] == pytest.approx(0.5, abs=EXACT)
     square = shares(cloud, at(), width=320, height=320)  # the photo's lens: above and below there is nothing
     assert square[0] == pytest.approx(1 - 180 / 320, abs=2 * EXACT)
@@ -162,7 +163,7 @@ def test_points_too_small_leave_holes_of_their_true_size():
     assert (label == HOLE).mean() == pytest.approx(1 - np.pi / 16, abs=0.01)
 
 
-# Paths
+# paths
 
 
 def path(amplitude, count=9):
@@ -176,7 +177,7 @@ def test_a_path_is_scaled_to_the_largest_safe_size():
     assert open_path.factor == 1 and open_path.uncovered.max() == pytest.approx(0.3 * 300 / 320, abs=0.01)
     safe = check_views(inspector, walk, 0.001, home=np.eye(4))
     assert safe.factor == pytest.approx(0.25, abs=0.01) and safe.uncovered.max() <= 0.001
-    again = [interpolate_pose(np.eye(4), pose, safe.factor + 2 * coverage.FINEST) for pose in walk.poses]
+    again = [interpolate_pose(np.eye(4), pose, safe.factor + 2 * coverage.FACTOR_STEP) for pose in walk.poses]
     assert check_views(inspector, views(*again), 0.001).uncovered.max() > 0.001
 
 
@@ -185,14 +186,14 @@ def test_a_safe_path_stays_as_it_is():
     assert check_views(inspector, views(*path(0.1)), 0.001, home=np.eye(4)).factor == 1
 
 
-def test_a_lens_too_wide_is_said_so():
+def test_too_wide_a_lens_is_an_error():
     inspector = Inspector(points(card(1.0)), CAMERA, SIZE)
     lens = [200.0, 200.0, 160.0, 90.0, 0.01, 100.0]
     with pytest.raises(CinemaError, match="Even from the photo's own place"):
         check_views(inspector, views(*path(0.1), lenses=[lens] * 9), 0.001, home=np.eye(4))
 
 
-def test_of_a_long_path_the_views_that_matter_are_looked_at():
+def test_of_a_long_path_the_views_that_matter_are_inspected():
     inspector = Inspector(points(card(1.0, -12, 332)), CAMERA, SIZE)
     poses = [at(x=0.5 * np.exp(-(((frame - 301.3) / 4) ** 2))) for frame in range(640)]
     looks = []
@@ -207,13 +208,13 @@ def test_of_a_long_path_the_views_that_matter_are_looked_at():
     assert abs(bad.min() - exact[0]) <= 1 and abs(bad.max() - exact[-1]) <= 1
 
 
-def test_blend_goes_straight_and_turns_evenly():
+def test_interpolated_poses_move_straight_and_turn_evenly():
     home, pose = at(x=1.0, turned=20), at(y=2.0, turned=80)
     assert np.allclose(interpolate_pose(home, pose, 0), home) and np.allclose(interpolate_pose(home, pose, 1), pose)
     assert np.allclose(interpolate_pose(home, pose, 0.25), at(x=0.75, y=0.5, turned=35))
 
 
-# Jobs and requests
+# jobs and requests
 
 
 def write_job(folder, cloud):
@@ -228,8 +229,8 @@ def write_job(folder, cloud):
 
 
 def ask(job, poses, **fields):
-    question = coverage_io.read_request({"poses": [pose.ravel().tolist() for pose in poses], **fields})
-    return coverage_io.measure_coverage(job, question)
+    request = coverage_io.read_request({"poses": [pose.ravel().tolist() for pose in poses], **fields})
+    return coverage_io.measure_coverage(job, request)
 
 
 def test_a_longer_focal_length_narrows_the_scene(tmp_path):
@@ -252,9 +253,9 @@ def test_masks_show_holes_and_inventions(tmp_path):
     clear, mask = (cv2.imread(file, cv2.IMREAD_UNCHANGED) for file in files)
     assert not clear.any()
     middle = mask[mask.shape[0] // 2]
-    assert tuple(middle[-3]) == (*coverage_io.COLORS[HOLE][2::-1], coverage_io.COLORS[HOLE][3])
+    assert tuple(middle[-3]) == (*coverage_io.MASK_COLORS[HOLE][2::-1], coverage_io.MASK_COLORS[HOLE][3])
     column = int((160 - 20) / 320 * mask.shape[1])  # behind the near card's right border
-    assert tuple(middle[column]) == (*coverage_io.COLORS[INVENTED][2::-1], coverage_io.COLORS[INVENTED][3])
+    assert tuple(middle[column]) == (*coverage_io.MASK_COLORS[INVENTED][2::-1], coverage_io.MASK_COLORS[INVENTED][3])
     assert not middle[10].any()
 
 
@@ -277,20 +278,20 @@ def test_the_command_line_tells_and_draws(tmp_path):
         ({"poses": []}, "incomplete"),
         ({"poses": [[1, 2, 3]]}, "no views"),
         ({}, "no views"),
-        ({"poses": [np.diag((2, 2, 2, 1)).ravel().tolist()]}, "more than turn"),
-        ({"poses": [[float("nan")] * 16]}, "more than turn"),
+        ({"poses": [np.diag((2, 2, 2, 1)).ravel().tolist()]}, "more than rotate"),
+        ({"poses": [[float("nan")] * 16]}, "more than rotate"),
         ({"poses": [np.eye(4).ravel().tolist()], "lenses": [[0, 1, 2, 3, 4, 5]]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "phases": [0, 0]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "limit": 2}, "out of range"),
-        ({"poses": [np.eye(4).ravel().tolist()], "home": [1]}, "none about coverage"),
+        ({"poses": [np.eye(4).ravel().tolist()], "home": [1]}, "cannot be read"),
         ({"poses": [np.eye(4).ravel().tolist()], "home": (2 * np.eye(4)).ravel().tolist()}, "home pose"),
         ({"poses": [np.eye(4).ravel().tolist()], "point_size": 0}, "out of range"),
     ],
 )
-def test_requests_that_are_none(tmp_path, fields, text):
+def test_malformed_requests(tmp_path, fields, text):
     with pytest.raises(CinemaError, match=text):
-        question = coverage_io.read_request(fields)
-        question.views(CAMERA)
+        request = coverage_io.read_request(fields)
+        request.views(CAMERA)
 
 
 def test_the_presets_at_their_own_size_are_safe_where_the_border_goes_on():
