@@ -99,9 +99,8 @@ def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, sol
     split = solid & (gap > MIN_DISCONTINUITY)
     share = torch.where(split, ((target - farthest) / gap.clamp(min=MIN_DISCONTINUITY)).clamp(0, 1), 0)
     entropy = F.binary_cross_entropy_with_logits(choice, share, reduction="none")
-    choice_error = (
-        entropy - F.binary_cross_entropy(share, share, reduction="none")
-    ) * split  # 0 where the share is correct
+    # The difference is 0 where the predicted share is correct.
+    choice_error = (entropy - F.binary_cross_entropy(share, share, reduction="none")) * split
     return missed.sum() / solid.sum().clamp(min=1), choice_error.sum() / split.sum().clamp(min=1)
 
 

@@ -1,4 +1,4 @@
-"""The pool of shapes of pick block of scenes: several meshes of each kind, and the surfaces for them."""
+"""The pool of shapes of one block of scenes: several meshes of each kind, and the surfaces for them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Pool:
 
 
 def surfaces_of(kind: str, materials: Materials, rng: np.random.Generator) -> list[Surface]:
-    """Random surfaces for an instance of this kind, pick per slot."""
+    """Random surfaces for an instance of this kind, one per slot."""
 
     def pick(choices: list[Surface]) -> Surface:
         return choices[rng.integers(len(choices))]
