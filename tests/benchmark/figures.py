@@ -20,14 +20,8 @@ os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="cinemagraph-benc
 import bpy
 import numpy as np
 
-SEAM_FRAMES = (
-    6,
-    15,
-    24,
-    31,
-    41,
-    53,
-)  # each is compared with the next frame, and the wrap-around with the median of these differences
+# Each is compared with the next frame, and the wrap-around with the median of these differences.
+SEAM_FRAMES = (6, 15, 24, 31, 41, 53)
 
 
 def main() -> None:
