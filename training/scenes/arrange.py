@@ -33,7 +33,7 @@ class Scene:
         return int(self.rng.uniform(low, high))
 
     def put(self, kind: str, place: tuple[float, float, float], size: float | tuple, turn: float | None = None) -> None:
-        """Place an object at `place` (m), scaled by `size` and rotated by `turn` about the vertical; random if None."""
+        """Place an object at `place` (m), scaled by `size`, turned about the vertical by `turn` or at random."""
         if self.stage.placed >= MAX_OBJECTS:
             return
         turn = float(self.rng.uniform(0, 2 * np.pi)) if turn is None else turn
@@ -332,7 +332,7 @@ def _surf(scene: Scene) -> None:
 
 
 def _street(scene: Scene) -> None:
-    """Two rows of houses along a street that leads away from the camera, or around a square."""
+    """Two rows of houses along a street that leads away from the camera, or along a square."""
     rng = scene.rng
     wide, turn, middle = rng.uniform(6, 22), rng.normal() * 0.25, rng.normal() * 2
     along = np.array([np.sin(turn), np.cos(turn)])
