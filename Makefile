@@ -1,10 +1,11 @@
-# make demo    the main job on the sample photo, or on PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
-# make test    all tests
-# make bench   the README's figures, on the sample photo or on CASES="photo.png:strokes.json ..."
-# make bench-motion   the motion field beside the reference's, the loop's look, and how soon an edit is in the scene
-# make bench-geometry   moved cameras beside the truth, slabs and a displaced mesh, and the layering's growth with size
-# make depth-data, depth-train, depth-eval    the depth network from its seeds: see training/README.md
-# All set up what they need in .venv; Python 3.11, git and make are the only things to have beforehand.
+# make demo             renders a loop of the sample photo, or of PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
+# make test             runs all tests
+# make bench            prints the README's figures, for the sample photo or CASES="photo.png:strokes.json ..."
+# make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
+# make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
+#                       how the layering's cost grows with the photo's size
+# make depth-data, depth-train, depth-eval    make the depth network from seeds; see training/README.md
+# Each sets up its environment in .venv. Only Python 3.11, git and make must be installed beforehand.
 
 PHOTO ?= demo/sea3.jpg
 OUT ?= demo/out
@@ -15,7 +16,7 @@ export BLENDERS
 
 PYTHON = .venv/bin/python
 EXTENSION = dist/cinemagraph_3d.zip
-# Blender's own extension tool, shipped in the bpy wheel.
+# Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
 .PHONY: demo test bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
@@ -40,7 +41,7 @@ bench-geometry: environment
 	$(PYTHON) tests/benchmark/geometry.py
 	$(PYTHON) tests/benchmark/geometry.py --scaling canyon
 
-# Each goes on where it was ended. The weights in use are left alone; to use new ones, copy them over
+# Each command continues where it stopped. None changes the shipped weights; to use new ones, copy them over
 # cinema_core/depth/network.safetensors.
 DEPTH_DATA ?= training/data
 DEPTH_RUN ?= training/run

@@ -1,7 +1,7 @@
 """Sets up one virtual environment with the pins of pyproject.toml: ``python environment.py FOLDER BLENDER``.
 
-Run by the Python that the environment shall have; BLENDER is the name of a dependency group, "4.5" or "5.2".
-A second run with the same pins returns at once. Standard library only.
+Run it with the Python version that the environment should have. BLENDER is the name of a dependency group, "4.5" or
+"5.2". A second run with the same pins returns at once. The script uses only the standard library.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINE = "4.5"  # the environment that also runs cinema_core
+ENGINE = "4.5"  # the Blender version whose environment also runs cinema_core
 
-# Shared libraries that the bpy and OpenCV wheels link but do not bring -> Debian's package.
+# Shared libraries that the bpy and OpenCV wheels need but do not contain, and the Debian package of each.
 DEBIAN_PACKAGES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -37,7 +37,8 @@ DEBIAN_PACKAGES = {
     "libxkbcommon.so.0": "libxkbcommon0",
 }
 
-# Opened only when a render needs a graphics context, so that the loader does not miss it; Blender aborts without it.
+# Libraries that Blender opens only when a render needs a graphics context. The loader does not report them as missing,
+# but Blender aborts without them.
 OPENED_LATER = {"bpy": ["libEGL.so.1"]}
 
 
@@ -57,7 +58,7 @@ def main(folder: Path, blender: str) -> None:
     provide_libraries(python, modules)
     for module in modules:
         run(python, "-c", f"import {module}")
-    stamp.write_text("\n".join(pins))  # last, so that an interrupted set-up is taken up again
+    stamp.write_text("\n".join(pins))  # written last, so that an interrupted set-up runs again
 
 
 def read_pins(blender: str) -> list[str]:
@@ -71,7 +72,7 @@ def python_of(folder: Path) -> Path:
 
 
 def works(python: Path) -> bool:
-    """True for the Python of an environment that was made by this version and still starts."""
+    """True if the environment's Python starts and has the version of the running one."""
     same = f"import sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     return python.exists() and subprocess.run([python, "-c", same], check=False).returncode == 0
 
@@ -80,26 +81,26 @@ def create(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        import ensurepip  # noqa: F401  Debian keeps it in a package of its own
+        import ensurepip  # noqa: F401  Debian has it in a separate package
     except ImportError:
         install_on_debian([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"])
     run(Path(sys.executable), "-m", "venv", str(folder))
 
 
 def provide_libraries(python: Path, modules: list[str]) -> None:
-    """Install, or name, the system libraries that the wheels link and this machine lacks."""
+    """Install the system libraries that the wheels need and this machine lacks, or exit with their names."""
     missing = {library for module in modules for library in missing_libraries(python, module)}
     if not missing:
         return
     unknown = sorted(missing - DEBIAN_PACKAGES.keys())
     print("Missing system libraries: " + ", ".join(sorted(missing)), flush=True)
     if unknown:
-        sys.exit("Install the packages that hold " + ", ".join(unknown) + ", then run the same command again.")
+        sys.exit("Please install the packages with " + ", ".join(unknown) + ", then run the same command again.")
     install_on_debian(sorted({DEBIAN_PACKAGES[library] for library in missing}))
 
 
 def missing_libraries(python: Path, module: str) -> list[str]:
-    """Sonames that the shared libraries of an installed module ask for and the loader does not find; Linux only."""
+    """Sonames that an installed module's shared libraries need and the loader does not find; empty outside Linux."""
     find = f"import importlib.util as u; print(u.find_spec({module!r}).submodule_search_locations[0])"
     folder = Path(subprocess.run([python, "-c", find], check=True, text=True, capture_output=True).stdout.strip())
     if sys.platform != "linux" or not shutil.which("ldd"):
@@ -120,18 +121,20 @@ def can_open(library: str) -> bool:
 def install_on_debian(packages: list[str]) -> None:
     command = "apt-get install -y --no-install-recommends " + " ".join(packages)
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        sys.exit(f"Please install what is missing, then run the same command again. On Debian or Ubuntu:\n  {command}")
+        sys.exit(
+            f"Please install the missing packages, then run the same command again. On Debian or Ubuntu:\n  {command}"
+        )
     print(f"Installing {' '.join(packages)}", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for step in ("apt-get update -q", command + " -q"):
         if subprocess.run(step.split(), env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-            sys.exit(f"This failed: {step}")
+            sys.exit(f"This command failed: {step}")
 
 
 def run(program: Path, *arguments: str) -> None:
     finished = subprocess.run([program, *arguments], check=False)
     if finished.returncode != 0:
-        sys.exit(f"This failed: {program} {' '.join(arguments)}")
+        sys.exit(f"This command failed: {program} {' '.join(arguments)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The main job, headless: a photo and strokes go in, a rendered loop comes out.
+"""Renders a loop from a photo and strokes, without a window.
 
-Does what a user does in a window, with the installed extension and through its operators only. Run it with a Python
-that has bpy and the engine's packages; `make demo` does.
+The script does the same steps as a user in Blender: it installs the extension and uses only its operators. Run it with
+`make demo`, or with a Python that has bpy and the engine's packages.
 """
 
 import argparse
@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--zip", type=Path, required=True, help="the built extension")
+parser.add_argument("--zip", type=Path, required=True, help="the extension's zip file")
 parser.add_argument("--photo", type=Path, required=True)
-parser.add_argument("--annotations", type=Path, help="strokes: 3D Cinemagraph's own JSON, or labelme's")
-parser.add_argument("--depth", type=Path, help="depth of the photo; without it depth is estimated")
+parser.add_argument("--annotations", type=Path, help="strokes, as JSON of 3D Cinemagraph or of labelme")
+parser.add_argument("--depth", type=Path, help="depth map of the photo; without one the depth is estimated")
 parser.add_argument("--out", type=Path, required=True, help="folder for loop.mp4, scene.blend and report.json")
-parser.add_argument("--frames", type=int, default=60, help="length of the loop")
+parser.add_argument("--frames", type=int, default=60, help="length of the loop in frames")
 parser.add_argument("--samples", type=int, default=16, help="Cycles samples per pixel")
 
 
@@ -31,7 +31,7 @@ def install(extension: Path) -> None:
 
 
 def make_scene(wanted: argparse.Namespace, out: Path) -> None:
-    """From the photo to a scene that is ready to render."""
+    """Build the photo and set up a scene that is ready to render."""
     bpy.ops.cinemagraph.open_photo(filepath=str(wanted.photo.resolve()))
     settings = bpy.context.scene.cinemagraph
     settings.frames = wanted.frames
@@ -47,7 +47,7 @@ def make_scene(wanted: argparse.Namespace, out: Path) -> None:
 
 
 def render(scene: "bpy.types.Scene") -> None:
-    """Render the loop through Blender's own output, with a bar on the terminal."""
+    """Render the loop with Blender's own output settings and show a progress bar on the terminal."""
     start, count = time.monotonic(), scene.frame_end - scene.frame_start + 1
 
     def show(done_scene: "bpy.types.Scene", *_: object) -> None:
@@ -66,7 +66,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 class quiet:
-    """Keeps Blender's own lines, dozens a frame, off the terminal; they go to descriptor 1."""
+    """Hides Blender's own output, dozens of lines per frame, which it writes to file descriptor 1."""
 
     def __enter__(self) -> None:
         sys.stdout.flush()
@@ -86,7 +86,7 @@ def main(wanted: argparse.Namespace) -> int:
         out.mkdir(parents=True, exist_ok=True)
         install(wanted.zip)
         make_scene(wanted, out)
-    except RuntimeError as error:  # an operator said no, and why
+    except RuntimeError as error:  # an operator failed; the error carries its message
         say(str(error).strip())
         return 2
     say(f"Scene: {out / 'scene.blend'}")
@@ -98,12 +98,12 @@ def main(wanted: argparse.Namespace) -> int:
 if __name__ == "__main__":
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cinemagraph-demo-") as user_folder:
-        # Before bpy is imported: Blender reads its user folder's place only once. The user's own stays untouched.
+        # Blender reads the path of its user folder once, when bpy is imported. The user's own folder stays unchanged.
         os.environ["BLENDER_USER_RESOURCES"] = user_folder
         import bpy
 
         code = main(arguments)
-    # All is written. Leaving Python the usual way frees Blender with the extension's classes still registered, and
-    # bpy 4.5 then reports its leaks without end.
+    # All files are written. A normal exit of Python frees Blender while the extension's classes are still registered,
+    # and bpy 4.5 then prints endless reports of memory leaks.
     sys.stdout.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The program as people and Blender start it: real processes, their messages, exit codes and files."""
+"""The command line program, run as real processes: messages, exit codes and files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cinema_core.shared.options import BuildOptions
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 PROGRAM = [sys.executable, "-m", "cinema_core"]
-SMALL = ("--max-side", "96")
+SMALL = ("--max-side", "96")  # px; keeps builds short
 
 STROKES = {
     "schema": 1, "width": 320, "height": 200,
@@ -39,12 +39,12 @@ def run(*arguments: object, program: list[str] = PROGRAM) -> subprocess.Complete
 
 
 def messages(done: subprocess.CompletedProcess) -> list[dict]:
-    """The messages of a run with --json; every line must be one."""
+    """Messages of a run with --json. Every line of its output must be a message."""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def error_of(*arguments: object) -> dict:
-    """The error of a run that must fail by the user's fault; its message is the last and says what to do."""
+def user_error(*arguments: object) -> dict:
+    """The last message of a run that must fail because of bad input. It must be an error with a hint."""
     done = run(*arguments, "--json")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -66,7 +66,7 @@ def strokes_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, landscape_file, strokes_file) -> tuple[Path, subprocess.CompletedProcess]:
-    """A finished small job and the run that made it. Shared: do not write to it."""
+    """A finished small job and the run that made it. Tests share it and must not change it."""
     job = tmp_path_factory.mktemp("built") / "job"
     done = run("build", landscape_file, "--annotations", strokes_file, "--out", job, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
@@ -75,13 +75,10 @@ def built(tmp_path_factory, landscape_file, strokes_file) -> tuple[Path, subproc
 
 @pytest.fixture
 def job(tmp_path, built) -> Path:
-    """A finished job of one's own."""
+    """A finished job that the test may change."""
     import shutil
 
     return Path(shutil.copytree(built[0], tmp_path / "job"))
-
-
-# open
 
 
 def test_open_writes_the_working_photo_and_nothing_else(tmp_path, landscape_file, landscape_pixels):
@@ -89,8 +86,8 @@ def test_open_writes_the_working_photo_and_nothing_else(tmp_path, landscape_file
     (progress, last) = messages(run("open", landscape_file, "--out", job, "--json"))
     assert progress["type"] == "progress" and progress["stage"] == "photo"
     assert last == {
-        "type": "done", "photo": str(job / "photo.png"), "width": 320, "height": 200, "focal": 320.0, "exif_focal": False,
-        "file_size": [320, 200],
+        "type": "done", "photo": str(job / "photo.png"), "width": 320, "height": 200, "focal": 320.0,
+        "exif_focal": False, "file_size": [320, 200],
     }  # fmt: skip
     np.testing.assert_array_equal(np.asarray(Image.open(job / "photo.png")), landscape_pixels)
     assert [path.name for path in job.iterdir() if not path.name.startswith(".")] == ["photo.png"]
@@ -114,9 +111,6 @@ def test_open_keeps_a_finished_build(job, landscape_file):
 def test_open_options(tmp_path, landscape_file):
     last = messages(run("open", landscape_file, "--out", tmp_path, "--max-side", 64, "--focal", 99.5, "--json"))[-1]
     assert (last["width"], last["height"], last["focal"]) == (64, 40, 99.5)
-
-
-# build
 
 
 def test_build_messages(built):
@@ -162,7 +156,7 @@ def test_a_still_photo_on_demand(tmp_path, landscape_file):
     assert "0 of them move" in done.stdout
 
 
-def test_build_without_strokes_moves_what_looks_as_if_it_flowed(tmp_path, landscape_file):
+def test_build_without_strokes_moves_the_suggested_regions(tmp_path, landscape_file):
     done = run("build", landscape_file, "--out", tmp_path / "job", "--json", *SMALL)
     lines = messages(done)
     assert done.returncode == 0 and lines[-1]["report"]["moving_points"] > 0
@@ -185,13 +179,14 @@ def test_build_options_reach_the_build(tmp_path, landscape_file, strokes_file):
 
 
 def test_a_mask_and_a_motion_field_instead_of_strokes(tmp_path, built, landscape_file):
-    """What a job exports is understood again."""
+    """A build accepts the files that another job exports."""
     for name in ("motion.flo", "motion.npy", "motion.exr", "region.png"):
         done = run("export", built[0], "--out", tmp_path / name)
         assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / name)
     wanted = np.load(built[0] / "motion.npy")
     moving = (np.linalg.norm(wanted, axis=-1) > 0.02 * np.abs(wanted).max()).astype(np.uint8)
-    inner = cv2.erode(moving, np.ones((7, 7))) > 0  # within 3 px of what stands still it always fades, so now twice
+    # Within 3 px of still pixels the motion is faded, here for the second time.
+    inner = cv2.erode(moving, np.ones((7, 7))) > 0
     inner[:, :4] = inner[:, -4:] = False
     assert inner.mean() > 0.3
     for name in ("motion.flo", "motion.npy", "motion.exr"):
@@ -241,18 +236,18 @@ def test_depth_is_written_and_built_with(tmp_path, built, landscape_file, name):
 def test_options_of_depth_reach_it(tmp_path, landscape_file):
     run("depth", landscape_file, "--out", tmp_path / "a.npy", "--depth-near", 2, "--depth-far", 10, *SMALL)
     assert np.load(tmp_path / "a.npy").max() == pytest.approx(5)
-    assert "cannot be written as" in error_of("depth", landscape_file, "--out", tmp_path / "a.jpg")["text"]
+    assert "cannot be written as" in user_error("depth", landscape_file, "--out", tmp_path / "a.jpg")["text"]
     assert (
         "not on this computer"
-        in error_of("depth", landscape_file, "--out", tmp_path / "b.npy", "--depth-model", "a/b")["text"]
+        in user_error("depth", landscape_file, "--out", tmp_path / "b.npy", "--depth-model", "a/b")["text"]
     )
     assert (
         "not a number from 0.25 to 4"
-        in error_of("build", landscape_file, "--out", tmp_path / "job", "--reach", 9)["text"]
+        in user_error("build", landscape_file, "--out", tmp_path / "job", "--reach", 9)["text"]
     )
     assert (
         "depth-kind"
-        in error_of("build", landscape_file, "--out", tmp_path / "job", "--depth-kind", "x")["text"].lower()
+        in user_error("build", landscape_file, "--out", tmp_path / "job", "--depth-kind", "x")["text"].lower()
     )
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["a.npy"]
 
@@ -260,7 +255,8 @@ def test_options_of_depth_reach_it(tmp_path, landscape_file):
 def test_labelme_strokes_come_back(tmp_path, built, landscape_file):
     assert run("export", built[0], "--out", tmp_path / "image.json").returncode == 0
     content = json.loads((tmp_path / "image.json").read_text())
-    assert (content["imageWidth"], content["imageHeight"]) == (320, 200)  # of the photo, though the job's is smaller
+    # The size is that of the photo, although the job works at a smaller one.
+    assert (content["imageWidth"], content["imageHeight"]) == (320, 200)
     again = run("build", landscape_file, "--annotations", tmp_path / "image.json", "--out", tmp_path / "job", *SMALL)
     assert again.returncode == 0
     np.testing.assert_allclose(np.load(tmp_path / "job" / "motion.npy"), np.load(built[0] / "motion.npy"), atol=1e-3)
@@ -294,7 +290,7 @@ def test_suggested_strokes_are_a_file_to_build_with(tmp_path, landscape_file):
 def test_bad_files(tmp_path, built, landscape_file, monkeypatch, arguments, text):
     monkeypatch.chdir(tmp_path)
     given = {"JOB": built[0], "PHOTO": landscape_file}
-    assert text in error_of(*(given.get(argument, argument) for argument in arguments))["text"]
+    assert text in user_error(*(given.get(argument, argument) for argument in arguments))["text"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -338,13 +334,13 @@ def test_bad_input_keeps_the_last_build(tmp_path, job, landscape_file, photo, op
     (tmp_path / "other.json").write_text(json.dumps(STROKES | {"height": 320}))
     before = snapshot(job)
     arguments = [part for option, value in options.items() for part in (option, tmp_path / value)]
-    assert text in error_of("build", tmp_path / photo, "--out", job, *SMALL, *arguments)["text"]
+    assert text in user_error("build", tmp_path / photo, "--out", job, *SMALL, *arguments)["text"]
     assert snapshot(job) == before
 
 
 def test_bad_input_makes_no_folder(tmp_path):
-    error_of("open", tmp_path / "none.jpg", "--out", tmp_path / "job")
-    error_of("build", tmp_path / "none.jpg", "--out", tmp_path / "job")
+    user_error("open", tmp_path / "none.jpg", "--out", tmp_path / "job")
+    user_error("build", tmp_path / "none.jpg", "--out", tmp_path / "job")
     assert not (tmp_path / "job").exists()
 
 
@@ -369,9 +365,6 @@ def test_stopped_build_keeps_the_last_one(job, landscape_file, how, code):
     assert after == before
     assert run("open", landscape_file, "--out", job, *SMALL).returncode == 0
     assert not any(job.glob(".staging-*"))
-
-
-# preview
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.gif"])
@@ -412,17 +405,14 @@ def test_malformed_camera_file(tmp_path, built, content):
     (tmp_path / "path.json").write_text(content)
     assert (
         "path.json"
-        in error_of("preview", built[0], "--camera", tmp_path / "path.json", "--out", tmp_path / "a.mp4")["text"]
+        in user_error("preview", built[0], "--camera", tmp_path / "path.json", "--out", tmp_path / "a.mp4")["text"]
     )
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_preview_of_nothing_and_into_nothing(tmp_path, built):
-    assert error_of("preview", tmp_path, "--camera", "side", "--out", tmp_path / "a.mp4")["hint"] == "Build it first"
-    assert ".doc" in error_of("preview", built[0], "--camera", "side", "--out", tmp_path / "a.doc")["text"]
-
-
-# check, arguments, messages
+    assert user_error("preview", tmp_path, "--camera", "side", "--out", tmp_path / "a.mp4")["hint"] == "Build it first"
+    assert ".doc" in user_error("preview", built[0], "--camera", "side", "--out", tmp_path / "a.doc")["text"]
 
 
 def test_check():
@@ -448,7 +438,7 @@ def test_check():
     ],
 )
 def test_arguments(arguments, text):
-    assert text in error_of(*arguments)["text"]
+    assert text in user_error(*arguments)["text"]
 
 
 def test_error_for_people():

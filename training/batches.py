@@ -1,4 +1,7 @@
-"""Training samples: a window of a view, under a sky, seen by some camera. A sample is set by seed and number."""
+"""Training samples: a window of a rendered view under a random sky, with the faults of a random camera.
+
+The random generator alone determines a sample; `Batches` seeds it with the number of the batch.
+"""
 
 from __future__ import annotations
 
@@ -14,51 +17,53 @@ from .photographs import cut_photograph, judged_photographs
 from .views import list_views, load_view, read_view
 from .weather import add_weather
 
-NEAREST = 0.05  # m
-LEAST_SOLID = 0.03  # share of a photo that must be there to be asked for
-SPAN = 6.0  # octaves about the median that the target keeps apart
-# How often a view that came up is taken, by its class: what is thin is the hardest, and few pixels of a view are of it.
-TAKEN = {"thin": 1.0, "figures": 0.6, "framed": 0.5}
-TAKEN_ELSE = 0.4
-PHOTOGRAPHS = 0.3  # of the samples, see `photographs`
+NEAREST_DEPTH = 0.05  # m; nearer surfaces count as this far away
+MIN_SOLID_SHARE = 0.03  # of the pixels; a view with fewer pixels of known depth is not used
+TARGET_RANGE = 6.0  # octaves; the target is clipped to this distance from its median
+# Probability that a drawn view is used, by scene class. Thin objects are the hardest and cover few pixels of a view.
+USE_PROBABILITY = {"thin": 1.0, "figures": 0.6, "framed": 0.5}
+DEFAULT_USE_PROBABILITY = 0.4
+PHOTOGRAPH_SHARE = 0.3  # of the samples; see `photographs`
 
 
 def make_sample(path: Path, size: tuple[int, int], rng: np.random.Generator, plain: bool = False) -> tuple | None:
-    """One photo with what is to be known of it.
+    """Make one photo from a rendered view, with its target depth and its labels.
 
     Args:
         path: The view.
         size: Width and height, px.
         rng: Chooses window, weather and camera.
-        plain: The whole view, with no camera's faults: for judging.
+        plain: Use the whole view without camera faults, for evaluation.
 
     Returns:
-        (3, H, W) uint8 sRGB, (H, W) float32 log2 of inverse depth over its median, (H, W) uint8: 0 solid, 1 sky,
-        2 not to be asked for; or None where hardly anything is solid.
+        (3, H, W) uint8 sRGB, (H, W) float32 log2 of inverse depth relative to its median, and (H, W) uint8 labels:
+        0 solid, 1 sky, 2 ignored. None where too few pixels are solid.
     """
-    sample = load_view(path, size, (0, 0, 1, 1) if plain else _window(read_view(path)[1].shape, size, rng))
-    if np.isfinite(sample.depth).mean() < LEAST_SOLID:
+    sample = load_view(path, size, (0, 0, 1, 1) if plain else _random_window(read_view(path)[1].shape, size, rng))
+    if np.isfinite(sample.depth).mean() < MIN_SOLID_SHARE:
         return None
     color, depth, seen = add_weather(rng, sample)
     if not plain and rng.random() < 0.5:
         color, depth, seen = color[:, ::-1], depth[:, ::-1], seen[:, ::-1]
     solid = np.isfinite(depth)
-    if (solid & seen).mean() < LEAST_SOLID:
+    if (solid & seen).mean() < MIN_SOLID_SHARE:
         return None
     image = _to_bytes(color) if plain else photograph(color, rng)
-    level = np.median(np.log2(np.maximum(depth[solid], NEAREST)))
+    level = np.median(np.log2(np.maximum(depth[solid], NEAREST_DEPTH)))
     target = np.where(
-        solid, np.clip(level - np.log2(np.maximum(np.where(solid, depth, 1), NEAREST)), -SPAN, SPAN), -SPAN
+        solid,
+        np.clip(level - np.log2(np.maximum(np.where(solid, depth, 1), NEAREST_DEPTH)), -TARGET_RANGE, TARGET_RANGE),
+        -TARGET_RANGE,
     )
     label = np.where(solid, np.where(seen, 0, 2), 1)
     return np.ascontiguousarray(image.transpose(2, 0, 1)), target.astype(np.float32), label.astype(np.uint8)
 
 
 def make_photograph_sample(size: tuple[int, int], rng: np.random.Generator) -> tuple | None:
-    """A window of a photograph, as `make_sample`: the target is log2 of inverse distance at its points, by label."""
+    """Like `make_sample`, from a window of a photograph; the target is log2 of inverse distance at labelled points."""
     photographs = judged_photographs()
     judged = photographs[rng.integers(len(photographs))]
-    parts = cut_photograph(judged, size, _window(judged.image.shape[:2], size, rng))
+    parts = cut_photograph(judged, size, _random_window(judged.image.shape[:2], size, rng))
     if parts is None:
         return None
     if rng.random() < 0.5:
@@ -66,10 +71,19 @@ def make_photograph_sample(size: tuple[int, int], rng: np.random.Generator) -> t
     return np.ascontiguousarray(photograph(parts[0], rng).transpose(2, 0, 1)), *map(np.ascontiguousarray, parts[1:])
 
 
-def _window(
+def _random_window(
     shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """A window of nearly the shape of `size`, 65 to 100 % of what fits into a picture (height, width), as shares of it."""
+    """A random window with nearly the aspect ratio of `size`, at 65 to 100 % of the largest that fits.
+
+    Args:
+        shape: Height and width of the picture, px.
+        size: Width and height of the sample, px.
+        rng: Chooses the window.
+
+    Returns:
+        Left, top, width and height as shares of the picture.
+    """
     height, width = shape
     shape = size[0] / size[1] * np.exp(rng.uniform(-0.2, 0.2))
     scale = rng.uniform(0.65, 1)
@@ -79,7 +93,7 @@ def _window(
 
 
 def photograph(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8: the picture as one of many cameras and editors would give it."""
+    """(H, W, 3) uint8: the picture with random exposure, colour, focus, noise, vignette and JPEG compression."""
     color = np.clip(color, 1e-4, 1) ** np.exp(rng.uniform(-0.5, 0.5))
     grey = color.mean(-1, keepdims=True)
     color = grey + (color - grey) * (0 if rng.random() < 0.06 else rng.uniform(0.4, 1.5))
@@ -92,7 +106,7 @@ def photograph(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         hsv = cv2.cvtColor(color, cv2.COLOR_RGB2HSV)
         hsv[..., 0] = (hsv[..., 0] + rng.uniform(-60, 60)) % 360
         color = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    color = _focus(color, rng)
+    color = _change_focus(color, rng)
     if rng.random() < 0.4:
         color = color + rng.standard_normal(color.shape, np.float32) * rng.uniform(0.005, 0.04)
     if rng.random() < 0.15:
@@ -105,8 +119,8 @@ def photograph(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def _focus(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blurred, sharpened, or enlarged from a smaller picture."""
+def _change_focus(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Randomly blur the picture, sharpen it, enlarge it from a smaller one, or leave it as it is."""
     chance = rng.random()
     if chance < 0.12:
         height, width = color.shape[:2]
@@ -125,17 +139,17 @@ def _to_bytes(color: np.ndarray) -> np.ndarray:
 
 
 def choose_view(views: list[Path], rng: np.random.Generator) -> Path:
-    """A view at random, see TAKEN."""
+    """A random view, drawn with the weights of `USE_PROBABILITY`."""
     while True:
         view = views[rng.integers(len(views))]
-        if rng.random() < TAKEN.get(read_view(view)[2]["class"], TAKEN_ELSE):
+        if rng.random() < USE_PROBABILITY.get(read_view(view)[2]["class"], DEFAULT_USE_PROBABILITY):
             return view
 
 
 class Batches(IterableDataset):
-    """Endless batches from batch number `first`; views that have been rendered meanwhile join in."""
+    """Endless batches from batch number `first` on. Views that are rendered in the meantime are found and used."""
 
-    LISTED_AGAIN = 100  # batches
+    RELIST_INTERVAL = 100  # batches between two searches for new views
 
     def __init__(self, folder: Path, sizes: list[tuple[int, int]], count: int, first: int = 0) -> None:
         self.folder, self.sizes, self.count, self.first = folder, sizes, count, first
@@ -146,7 +160,7 @@ class Batches(IterableDataset):
         cv2.setNumThreads(1)
         views: list[Path] = []
         while True:
-            if not views or number % self.LISTED_AGAIN < step:
+            if not views or number % self.RELIST_INTERVAL < step:
                 views = list_views(self.folder, held_back=False)
             yield self._batch(views, np.random.default_rng((7, number)))
             number += step
@@ -155,10 +169,10 @@ class Batches(IterableDataset):
         size = self.sizes[rng.integers(len(self.sizes))]
         samples = []
         while len(samples) < self.count:
-            photograph_next = rng.random() < PHOTOGRAPHS
+            from_photograph = rng.random() < PHOTOGRAPH_SHARE
             sample = (
                 make_photograph_sample(size, rng)
-                if photograph_next
+                if from_photograph
                 else make_sample(choose_view(views, rng), size, rng)
             )
             if sample is not None:

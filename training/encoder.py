@@ -1,4 +1,4 @@
-"""ImageNet weights for the network's encoder, their batch norms folded into the convolutions before them."""
+"""ImageNet weights for the network's encoder. Each batch norm is folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cinema_core.depth.network import Encoder
 
-EPSILON = 1e-3  # of the batch norms
+EPSILON = 1e-3  # that the batch norms add to the variance
 
 
 def load_imagenet(encoder: Encoder, path: Path) -> None:

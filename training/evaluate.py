@@ -1,6 +1,7 @@
 """Prints the network's figures: ``python -m training.evaluate --data FOLDER [--weights FILE]``.
 
-On renders of seeds that training never saw: depth after one factor, sky, edges, planes. On photographs: order of pairs.
+Held-back renders, whose seeds training never saw, give the errors of depth (up to one factor), sky, edges and planes.
+Photographs give the share of point pairs in the wrong order.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from .ordinal import is_wrong, read_pairs, summarise
 from .sources import photo_file
 from .views import list_views
 
-EDGE = 0.3  # octaves between neighbours that make an edge of depth
-CLOSE = 2  # px; an edge found within this of a true one is right
-FLAT = 0.01  # of the distance: what lies within this of a plane belongs to it
+MIN_EDGE_STEP = 0.3  # octaves between neighbouring pixels; a larger step is a depth edge
+EDGE_TOLERANCE = 2  # px; a predicted edge this close to a true edge is correct
+PLANE_TOLERANCE = 0.01  # relative residual below which a pixel belongs to a plane
 
-Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # as `cinema_core.depth.network.predict`
+Predictor = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # like `cinema_core.depth.network.predict`
 
 
 def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, float]:
-    """Means over held-back views, each under one sky that its number sets."""
+    """Mean figures over held-back views. The number of a view determines its sky."""
     views = list_views(data, held_back=True)[:count]
     figures = []
     for number, path in enumerate(views):
@@ -45,7 +46,7 @@ def judge_renders(data: Path, predictor: Predictor, count: int) -> dict[str, flo
 def judge_view(
     image: np.ndarray, target: np.ndarray, label: np.ndarray, inverse: np.ndarray, sky: np.ndarray
 ) -> dict[str, float]:
-    """Figures of one view; `inverse` and `sky` as predicted, the rest as `make_sample` gives it."""
+    """Figures of one view; `inverse` and `sky` are predictions, the other arguments come from `make_sample`."""
     solid = label == 0
     error = inverse - target
     error = np.abs(error - np.median(error[solid]))[solid]
@@ -66,7 +67,7 @@ def _with_sky(inverse: np.ndarray, sky: np.ndarray, solid: np.ndarray) -> np.nda
 
 
 def _cleaned(image: np.ndarray, inverse: np.ndarray, sky: np.ndarray) -> np.ndarray:
-    """Log2 inverse depth with its edges cleaned, as a build gets it."""
+    """Log2 inverse depth with its edges cleaned in the same way as in a build."""
     nearest = np.quantile(inverse[~sky], 0.995) if not sky.all() else inverse.max()
     disparity = np.where(sky, 1 / FARTHEST, np.exp2(np.minimum(inverse - nearest, 0))).astype(np.float32)
     color = image.transpose(1, 2, 0).astype(np.float32) / 255
@@ -74,30 +75,30 @@ def _cleaned(image: np.ndarray, inverse: np.ndarray, sky: np.ndarray) -> np.ndar
 
 
 def edge_score(predicted: np.ndarray, true: np.ndarray) -> float:
-    """F-score of the edges of depth: shares of them within CLOSE px of one of the other map."""
+    """F-score of the depth edges; an edge pixel counts if the other map has one within `EDGE_TOLERANCE` px."""
     found, sought = _edges(predicted), _edges(true)
-    near = np.ones((2 * CLOSE + 1,) * 2, np.uint8)
+    near = np.ones((2 * EDGE_TOLERANCE + 1,) * 2, np.uint8)
     precision = (found & cv2.dilate(sought, near)).sum() / max(found.sum(), 1)
     recall = (sought & cv2.dilate(found, near)).sum() / max(sought.sum(), 1)
     return float(2 * precision * recall / max(precision + recall, 1e-6)) if sought.any() else float(not found.any())
 
 
 def _edges(inverse: np.ndarray) -> np.ndarray:
-    """(H, W) uint8: steps of more than EDGE between a pixel and its right or lower neighbour."""
-    across = np.abs(np.diff(inverse, axis=1, append=inverse[:, -1:])) > EDGE
-    return (across | (np.abs(np.diff(inverse, axis=0, append=inverse[-1:])) > EDGE)).astype(np.uint8)
+    """(H, W) uint8: steps of more than `MIN_EDGE_STEP` between a pixel and its right or lower neighbour."""
+    across = np.abs(np.diff(inverse, axis=1, append=inverse[:, -1:])) > MIN_EDGE_STEP
+    return (across | (np.abs(np.diff(inverse, axis=0, append=inverse[-1:])) > MIN_EDGE_STEP)).astype(np.uint8)
 
 
 def plane_error(target: np.ndarray, solid: np.ndarray, inverse: np.ndarray) -> float | None:
-    """Mean distance of the predicted ground from its own best plane over distance; None where no plain is seen.
+    """Mean relative distance of the predicted ground from its own best-fitting plane; None where no plain is visible.
 
-    On a plane inverse depth is linear in the pixel's place, whatever the camera.
+    On a plane, inverse depth is linear in pixel coordinates for every camera.
     """
     truth = np.exp2(target)
     lower = solid & (np.arange(len(truth))[:, None] > 0.4 * len(truth))
     if lower.sum() < 100:
         return None
-    flat = solid & (_plane_residual(truth, lower, rounds=8) < FLAT)
+    flat = solid & (_plane_residual(truth, lower, rounds=8) < PLANE_TOLERANCE)
     if flat.mean() < 0.2:
         return None
     guess = np.exp2(inverse - np.median(inverse[flat]))
@@ -105,19 +106,19 @@ def plane_error(target: np.ndarray, solid: np.ndarray, inverse: np.ndarray) -> f
 
 
 def _plane_residual(values: np.ndarray, where: np.ndarray, rounds: int) -> np.ndarray:
-    """(H, W) |values - plane| / values, the plane fitted where asked; each round trusts far outliers less."""
+    """(H, W) |values - plane| / values of a plane fitted to `where`; each round lowers the weight of outliers."""
     row, column = np.mgrid[: values.shape[0], : values.shape[1]]
     basis = np.stack([row, column, np.ones_like(row)], -1).astype(np.float64)
     weight = where / values
     for _ in range(rounds):
         plane = np.linalg.lstsq((basis * weight[..., None])[where], (values * weight)[where], rcond=None)[0]
         residual = np.abs(basis @ plane - values) / values
-        weight = where / values / (1 + residual / FLAT)
+        weight = where / values / (1 + residual / PLANE_TOLERANCE)
     return residual
 
 
 def judge_order(predictor: Predictor) -> str:
-    """Wrong pairs on real photographs; what is sky is farthest."""
+    """Shares of wrong pairs on real photographs. Sky counts as farthest."""
     pairs, results = read_pairs(), []
     for photo in dict.fromkeys(pair.photo for pair in pairs):
         image = cv2.imread(str(photo_file(photo)))[..., ::-1].astype(np.float32) / 255
@@ -131,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    parser.add_argument("--count", type=int, default=400, help="most views to judge")
+    parser.add_argument("--count", type=int, default=400, help="largest number of views to evaluate")
     chosen = parser.parse_args()
     network = load_network(chosen.weights)
 

@@ -1,7 +1,7 @@
-"""Shows what the network makes of photographs: ``python -m training.look PHOTO.. --out SHEET.jpg``.
+"""Shows the network's depth of photographs: ``python -m training.look PHOTO.. --out SHEET.jpg``.
 
-A row for each photo: itself, its depth (sky black), and its points, unprojected and seen from the right side and from
-above in Blender, as they would stand in a scene: walls that lean and ground that waves do not hide there.
+Each photo has a row with four pictures: the photo, its depth (sky is black), and its unprojected points, rendered by
+Blender from the right side and from above. Leaning walls and wavy ground are easy to see in these two views.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from cinema_core.files.photo import read_photo
 from cinema_core.shared.camera import Camera
 from cinema_core.shared.data import FARTHEST, Photo
 
-CELL = (240, 135)  # px
-LONGEST = 800  # px of the photo; that many points are enough to see
-SEEN = 0.85  # share of the solid points, nearest first, that the views are scaled to
-FARTHEST_SEEN = 30.0  # scene units
+CELL_SIZE = (240, 135)  # px, width and height of each picture
+MAX_PHOTO_SIDE = 800  # px; a larger photo gives more points than the small pictures can show
+VIEWED_SHARE = 0.85  # of the solid points, nearest first; the views are scaled to them
+MAX_VIEW_REACH = 30.0  # scene units; depth that the views show at most
 
 
-def stand_points(photo: Photo, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, 3) positions in Blender's axes (x right, y away, z up), (N, 3) sRGB and (N,) radii of all but the sky."""
+def unproject_photo(photo: Photo, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 3) positions in Blender's axes (x right, y away, z up), (N, 3) sRGB and (N,) radii; without the sky."""
     solid = depth < 0.99 * FARTHEST
     camera = Camera(photo.width, photo.height, photo.focal)
     row, column = np.nonzero(solid)
@@ -37,7 +37,7 @@ def stand_points(photo: Photo, depth: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.stack([x, away, z], 1), photo.color[solid], 1.2 * away / camera.focal
 
 
-class Stage:
+class PointView:
     """A point cloud and an orthographic camera in Blender."""
 
     def __init__(self, positions: np.ndarray, colors: np.ndarray, radii: np.ndarray) -> None:
@@ -59,7 +59,7 @@ class Stage:
     def _set_up(self) -> None:
         render = self.scene.render
         render.engine, self.scene.cycles.samples, self.scene.cycles.use_denoising = "CYCLES", 4, False
-        render.resolution_x, render.resolution_y = CELL
+        render.resolution_x, render.resolution_y = CELL_SIZE
         self.scene.view_settings.view_transform = "Standard"
         world = bpy.data.worlds.new("World")
         world.color = (0.2, 0.2, 0.2)
@@ -70,7 +70,11 @@ class Stage:
         self.scene.camera = self.camera
 
     def render(self, across: int, up: int, reach: float, file: Path) -> np.ndarray:
-        """(h, w, 3) uint8 BGR of the points nearer than `reach`, axis `across` to the right and axis `up` upwards."""
+        """Render the points nearer than `reach`, with axis `across` to the right and axis `up` upwards.
+
+        Returns:
+            (h, w, 3) uint8 BGR.
+        """
         middle = np.array([0.0, reach / 2, 0.0])
         near = self.positions[self.positions[:, 1] < reach]
         middle[up] = np.quantile(near[:, up], (0.02, 0.98)).mean()
@@ -86,15 +90,15 @@ class Stage:
 
 
 def _glow() -> bpy.types.Material:
-    """Points shine in their own colour: no light, no shadow."""
+    """A material that emits the colour of each point, without light or shadow."""
     material = bpy.data.materials.new("Glow")
     material.use_nodes = True
     nodes, link = material.node_tree.nodes, material.node_tree.links.new
     nodes.clear()
-    color, shine, end = (nodes.new(f"ShaderNode{name}") for name in ("Attribute", "Emission", "OutputMaterial"))
+    color, emission, end = (nodes.new(f"ShaderNode{name}") for name in ("Attribute", "Emission", "OutputMaterial"))
     color.attribute_name = "Tint"
-    link(color.outputs["Color"], shine.inputs["Color"])
-    link(shine.outputs[0], end.inputs["Surface"])
+    link(color.outputs["Color"], emission.inputs["Color"])
+    link(emission.outputs[0], end.inputs["Surface"])
     return material
 
 
@@ -123,22 +127,22 @@ def _points_group(material: bpy.types.Material) -> bpy.types.NodeTree:
 
 
 def look(path: Path, file: Path) -> np.ndarray:
-    """One row of the sheet."""
-    photo = read_photo(path, LONGEST, None)
+    """One row of the sheet; `file` is a temporary file for the renders."""
+    photo = read_photo(path, MAX_PHOTO_SIDE, None)
     depth = estimate_depth(photo)
     solid = depth < 0.99 * FARTHEST
     shown = cv2.applyColorMap(np.uint8(255 * (1 - np.log(depth) / np.log(FARTHEST))), cv2.COLORMAP_TURBO)
     shown[~solid] = 0
     cells = [_fit(np.uint8(255 * photo.color[..., ::-1])), _fit(shown)]
-    reach = float(np.clip(np.quantile(depth[solid], SEEN), 3, FARTHEST_SEEN)) if solid.any() else 3.0
-    stage = Stage(*stand_points(photo, np.minimum(depth, 1e3)))
+    reach = float(np.clip(np.quantile(depth[solid], VIEWED_SHARE), 3, MAX_VIEW_REACH)) if solid.any() else 3.0
+    stage = PointView(*unproject_photo(photo, np.minimum(depth, 1e3)))
     return np.hstack([*cells, stage.render(1, 2, reach, file), stage.render(0, 1, reach, file)])
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
-    scale = min(CELL[0] / picture.shape[1], CELL[1] / picture.shape[0])
+    scale = min(CELL_SIZE[0] / picture.shape[1], CELL_SIZE[1] / picture.shape[0])
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    cell = np.zeros((CELL[1], CELL[0], 3), np.uint8)
+    cell = np.zeros((CELL_SIZE[1], CELL_SIZE[0], 3), np.uint8)
     cell[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return cell
 
@@ -148,7 +152,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    assert WEIGHTS.is_file(), "there are no weights to look at"
+    assert WEIGHTS.is_file(), "the weights of the network are missing"
     rows = [look(path, chosen.out.with_suffix(".view.png")) for path in chosen.photos]
     cv2.imwrite(str(chosen.out), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 70])
     chosen.out.with_suffix(".view.png").unlink()

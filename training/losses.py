@@ -1,4 +1,4 @@
-"""What training asks for: the right depth up to a factor, in the right place, with planes as planes; and the sky."""
+"""Training losses: depth up to one factor, its gradients, flatness of planes, both surfaces at depth edges, and sky."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from cinema_core.depth.network import SURFACE_RADIUS
 
 from .photographs import POINT, SKY_POINT
 
-FORGIVEN = 0.8  # of the median offset of a photo: the whole scale means nothing, yet must not run away
-PLANE, SKY = 0.25, 0.5  # weights beside the mean error in octaves
-GRADIENT = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}  # distance, px: weight; the shortest makes edges steps
-BENDS = (5, 20)  # px over which planes are asked to be planes
-EDGE = 0.4  # octaves between neighbours that make an edge
-EDGE_WEIGHT = 3.0
-SURFACES, CHOICE = 0.3, 0.3  # weights of the two surfaces of a pixel and of which of them it is
-ORDER, POINT_SKY = 3.0, 0.3  # weights of the points of photographs
-CERTAIN = 0.2  # octaves; two points that were judged closer than this are not compared
-STRICT, LOOSE = (
-    0.5,
-    (2.0, 0.5),
-)  # a judged ratio may be felt as its half, or as (twice, and octaves more): guesses are rough
+# Share of a photo's median offset that costs nothing. The scale is arbitrary; the rest keeps it from drifting away.
+FORGIVEN_OFFSET = 0.8
+PLANE_WEIGHT, SKY_WEIGHT = 0.25, 0.5  # relative to the mean error in octaves
+# Distance in px: weight of the gradient loss. The shortest distance makes depth edges sharp.
+GRADIENT_WEIGHTS = {1: 1.0, 2: 0.6, 4: 0.4, 8: 0.3, 16: 0.3}
+PLANE_DISTANCES = (5, 20)  # px between the three pixels whose second difference is 0 on a plane
+MIN_DISCONTINUITY = 0.4  # octaves between neighbouring pixels; a larger step is a depth discontinuity
+EDGE_WEIGHT = 3.0  # of pixels next to a depth discontinuity or the sky's boundary; all others count 1
+SURFACE_WEIGHT, CHOICE_WEIGHT = 0.3, 0.3  # of the two surfaces at a pixel, and of the choice between them
+ORDER_WEIGHT, POINT_SKY_WEIGHT = 3.0, 0.3  # of the points of photographs: their order and their sky
+MIN_JUDGED_RATIO = 0.2  # octaves; two points whose judged distances differ by less are not compared
+# Bounds of the predicted ratio in octaves; they are wide because distances judged by eye are rough.
+LOWER_RATIO_FACTOR = 0.5  # of the judged ratio
+UPPER_RATIO_FACTOR, UPPER_RATIO_EXTRA = 2.0, 0.5  # of the judged ratio, and octaves added to it
 
 
 def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """Loss of a batch, and its parts.
+    """Loss of a batch, and its parts by name.
 
     Args:
-        prediction: (N, 5, H, W), as the network answers.
-        target: (N, H, W) log2 inverse depth over its median.
-        label: (N, H, W) 0 solid, 1 sky, 2 ignored, and the points of photographs.
+        prediction: (N, 5, H, W), the output of the network.
+        target: (N, H, W) log2 inverse depth relative to its median.
+        label: (N, H, W) 0 solid, 1 sky, 2 ignored, or a label of a photograph's point (see `photographs`).
     """
     solid = label == 0
     inverse, sky_logit, *surfaces = prediction.unbind(1)
     offset = _medians((inverse - target).detach(), solid)
     weight = solid * (1 + (EDGE_WEIGHT - 1) * _near_edges(target, label))
     absolute, gradient, plane = _shape_loss(inverse, target, weight, offset)
-    missed, choice = _surface_loss(*surfaces, target + FORGIVEN * offset, solid)
+    missed, choice = _surface_loss(*surfaces, target + FORGIVEN_OFFSET * offset, solid)
     steps = sum(_shape_loss(choose_surface(*surfaces), target, weight, offset))
     sky = F.binary_cross_entropy_with_logits(sky_logit, (label == 1).to(prediction.dtype), reduction="none")
     sky = (sky * (label < 2)).mean()
@@ -47,12 +48,12 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
         absolute
         + gradient
         + plane
-        + SKY * sky
+        + SKY_WEIGHT * sky
         + steps
-        + SURFACES * missed
-        + CHOICE * choice
-        + ORDER * order
-        + POINT_SKY * point_sky
+        + SURFACE_WEIGHT * missed
+        + CHOICE_WEIGHT * choice
+        + ORDER_WEIGHT * order
+        + POINT_SKY_WEIGHT * point_sky
     )
     parts = {
         "octaves": absolute,
@@ -69,22 +70,25 @@ def depth_loss(prediction: Tensor, target: Tensor, label: Tensor) -> tuple[Tenso
 
 
 def choose_surface(near: Tensor, far: Tensor, choice: Tensor) -> Tensor:
-    """Log2 of inverse depth where `choice`, a logit, lies between two surfaces."""
+    """Log2 of inverse depth between two surfaces; `choice` is the logit of the near one's share."""
     return far + (near - far) * torch.sigmoid(choice)
 
 
 def _shape_loss(inverse: Tensor, target: Tensor, weight: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Octaves of error, pixel by pixel weighted, of its gradients, and how far planes are bent; each as it counts."""
+    """Weighted loss of each pixel's error in octaves, of the gradients of the error, and of bent planes."""
     solid = weight > 0
-    error = inverse - target - FORGIVEN * offset
+    error = inverse - target - FORGIVEN_OFFSET * offset
     absolute = (error.abs().clamp(max=6) * weight).sum() / weight.sum().clamp(min=1)
-    gradient = sum(share * _gradient(error, solid, step) for step, share in GRADIENT.items())
-    plane = sum(_plane(inverse - offset, target, solid, step) for step in BENDS)
-    return absolute, gradient, PLANE * plane
+    gradient = sum(share * _gradient_loss(error, solid, step) for step, share in GRADIENT_WEIGHTS.items())
+    plane = sum(_plane_loss(inverse - offset, target, solid, step) for step in PLANE_DISTANCES)
+    return absolute, gradient, PLANE_WEIGHT * plane
 
 
 def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, solid: Tensor) -> tuple[Tensor, Tensor]:
-    """Octaves by which the two surfaces miss the nearest and farthest beside each pixel, and the choice the right one."""
+    """Error of the two surfaces in octaves, and cross entropy of the choice between them.
+
+    The true surfaces of a pixel are the nearest and the farthest within `BESIDE` pixels.
+    """
     nothing = torch.where(solid, 0, torch.inf)
     nearest, farthest = (
         sign * F.max_pool2d((sign * target - nothing)[:, None], 2 * SURFACE_RADIUS + 1, 1, SURFACE_RADIUS)[:, 0]
@@ -93,23 +97,26 @@ def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, sol
     nearest, farthest = (torch.where(solid, value, 0) for value in (nearest, farthest))
     missed = ((near - nearest).abs().clamp(max=6) + (far - farthest).abs().clamp(max=6)) * solid
     gap = nearest - farthest
-    torn = solid & (gap > EDGE)
-    share = torch.where(torn, ((target - farthest) / gap.clamp(min=EDGE)).clamp(0, 1), 0)
-    crossed = F.binary_cross_entropy_with_logits(choice, share, reduction="none")
-    astray = (crossed - F.binary_cross_entropy(share, share, reduction="none")) * torn  # 0 where the share is right
-    return missed.sum() / solid.sum().clamp(min=1), astray.sum() / torn.sum().clamp(min=1)
+    split = solid & (gap > MIN_DISCONTINUITY)
+    share = torch.where(split, ((target - farthest) / gap.clamp(min=MIN_DISCONTINUITY)).clamp(0, 1), 0)
+    entropy = F.binary_cross_entropy_with_logits(choice, share, reduction="none")
+    # The difference is 0 where the predicted share is correct.
+    choice_error = (entropy - F.binary_cross_entropy(share, share, reduction="none")) * split
+    return missed.sum() / solid.sum().clamp(min=1), choice_error.sum() / split.sum().clamp(min=1)
 
 
 def _point_loss(inverse: Tensor, sky: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Octaves by which pairs of points leave the range that was judged, and cross entropy of their sky; means."""
+    """Mean octaves by which pairs of points leave their permitted range, and mean cross entropy of the points' sky."""
     orders, skies = [inverse.new_zeros(())], [inverse.new_zeros(())]
     for guess, chance, truth, kind in zip(inverse, sky, target, label, strict=True):
         point = kind == POINT
         if not point.any():
             continue
-        felt, judged = (v[point][:, None] - v[point] for v in (guess, truth))  # all pairs: the first is nearer
-        sure = judged >= CERTAIN
-        short, long = (STRICT * judged).clamp(max=1) - felt, felt - LOOSE[0] * judged - LOOSE[1]
+        # All pairs; positive where the first point is nearer.
+        predicted, judged = (v[point][:, None] - v[point] for v in (guess, truth))
+        sure = judged >= MIN_JUDGED_RATIO
+        short = (LOWER_RATIO_FACTOR * judged).clamp(max=1) - predicted
+        long = predicted - UPPER_RATIO_FACTOR * judged - UPPER_RATIO_EXTRA
         orders.append(((short.relu() + long.relu()).clamp(max=4) * sure).sum() / sure.sum().clamp(min=1))
         chosen = point | (kind == SKY_POINT)
         skies.append(F.binary_cross_entropy_with_logits(chance[chosen], (kind == SKY_POINT)[chosen].to(guess.dtype)))
@@ -117,20 +124,20 @@ def _point_loss(inverse: Tensor, sky: Tensor, target: Tensor, label: Tensor) -> 
 
 
 def _medians(values: Tensor, solid: Tensor) -> Tensor:
-    """(N, 1, 1) median over the solid pixels of each photo, within two octaves."""
+    """(N, 1, 1) median over the solid pixels of each photo, clipped to two octaves."""
     medians = [v[s].median() if s.any() else v.new_zeros(()) for v, s in zip(values, solid, strict=True)]
     return torch.stack(medians).view(-1, 1, 1).clamp(-2, 2)
 
 
 def _near_edges(target: Tensor, label: Tensor) -> Tensor:
-    """(N, H, W) float: 1 within a pixel of a step in depth or of the sky's border."""
+    """(N, H, W) float: 1 within a pixel of a depth discontinuity or of the sky's boundary."""
     steps = torch.where(label == 1, -12.0, target)[:, None]
     span = F.max_pool2d(steps, 3, 1, 1) + F.max_pool2d(-steps, 3, 1, 1)
-    return (span[:, 0] > EDGE).to(target.dtype)
+    return (span[:, 0] > MIN_DISCONTINUITY).to(target.dtype)
 
 
-def _gradient(error: Tensor, solid: Tensor, step: int) -> Tensor:
-    """Mean difference of the error between solid pixels `step` apart: relief and edges, wherever the whole lies."""
+def _gradient_loss(error: Tensor, solid: Tensor, step: int) -> Tensor:
+    """Mean difference of the error between solid pixels `step` apart; a constant offset costs nothing."""
     total = error.new_zeros(())
     for axis in (1, 2):
         length = error.shape[axis] - step
@@ -140,8 +147,8 @@ def _gradient(error: Tensor, solid: Tensor, step: int) -> Tensor:
     return total / 2
 
 
-def _plane(prediction: Tensor, target: Tensor, solid: Tensor, step: int) -> Tensor:
-    """Second differences of inverse depth, which are 0 on every plane, over inverse depth."""
+def _plane_loss(prediction: Tensor, target: Tensor, solid: Tensor, step: int) -> Tensor:
+    """Error of the second differences of inverse depth, relative to inverse depth; they are 0 on every plane."""
     total = prediction.new_zeros(())
     guess, truth = torch.exp2(prediction.clamp(-8, 8)), torch.exp2(target)
     for axis in (1, 2):

@@ -1,4 +1,4 @@
-"""Order of depth in real photographs: the pairs of pairs.txt, and how many of them a depth map gets wrong."""
+"""Order of depth in real photographs: the point pairs of pairs.txt, and the share that a depth map gets wrong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 PAIRS = Path(__file__).with_name("pairs.txt")
-LEVEL = 4.5  # percent of the height; points within are of equal height
+LEVEL_TOLERANCE = 4.5  # percent of the height; points that differ by less are at equal height
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two points of a photograph, as shares of its width and height; the first is nearer."""
+    """Two points of a photograph, as shares of its width and height. `near` is nearer than `far`."""
 
     photo: str
     near: tuple[float, float]
@@ -22,15 +22,18 @@ class Pair:
 
     @property
     def kind(self) -> str:
-        """thin, equal height, upper nearer or lower nearer."""
+        """One of "thin", "equal height", "upper nearer" and "lower nearer"."""
         if self.thin:
             return "thin"
         fall = 100 * (self.near[1] - self.far[1])
-        return "equal height" if abs(fall) < LEVEL else "lower nearer" if fall > 0 else "upper nearer"
+        return "equal height" if abs(fall) < LEVEL_TOLERANCE else "lower nearer" if fall > 0 else "upper nearer"
 
 
 def read_pairs(path: Path = PAIRS) -> list[Pair]:
-    """Pairs of a file as pairs.txt; its percents may have decimals: a pixel of a photograph is 0.14 % of its width."""
+    """Pairs of a file in the format of pairs.txt.
+
+    Its percentages may have decimals, since a pixel of a photograph is 0.14 % of its width.
+    """
     pairs = []
     for line in path.read_text().splitlines():
         if line.startswith("#") or not line.strip():
@@ -44,18 +47,18 @@ def read_pairs(path: Path = PAIRS) -> list[Pair]:
 
 
 def is_wrong(pair: Pair, nearness: np.ndarray) -> bool:
-    """True where the map ((H, W), larger is nearer) does not put the first point nearer; each is a 3 x 3 median."""
-    return bool(_look(nearness, pair.near) <= _look(nearness, pair.far))
+    """True if the map ((H, W), larger is nearer) does not put the first point nearer; points are 3 x 3 medians."""
+    return bool(_median_at(nearness, pair.near) <= _median_at(nearness, pair.far))
 
 
-def _look(values: np.ndarray, point: tuple[float, float]) -> float:
+def _median_at(values: np.ndarray, point: tuple[float, float]) -> float:
     height, width = values.shape
     column, row = int(point[0] * width), int(point[1] * height)
     return float(np.median(values[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]))
 
 
 def summarise(wrong: list[tuple[Pair, bool]]) -> str:
-    """Shares of wrong pairs, by kind and over all."""
+    """Shares of wrong pairs as text, overall and by kind."""
     kinds: dict[str, list[bool]] = {}
     for pair, failed in wrong:
         kinds.setdefault(pair.kind, []).append(failed)

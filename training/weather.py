@@ -1,4 +1,4 @@
-"""Puts sky, haze, fog banks and seas of clouds into a rendered view: every view is seen under many skies."""
+"""Adds sky, haze, fog banks and seas of clouds to a rendered view. Each use of a view gets a new random sky."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from .sources import photo_file, training_photos
 from .views import Sample
 
-HIDDEN = 0.1  # what fog leaves less of than this is not to be told from sky, and is not asked for
+MIN_TRANSMITTANCE = 0.1  # of fog; behind denser fog a surface looks like sky, and its depth is not trained
 
 
 @cache
 def sky_strips() -> tuple[np.ndarray, ...]:
-    """Upper parts of photographs that show nothing but sky, float32 sRGB."""
+    """Upper parts of photographs that show only sky, float32 sRGB."""
     allowed = {path.stem for path in training_photos()}
     strips = []
     for line in (Path(__file__).with_name("skies.txt")).read_text().splitlines():
@@ -28,7 +28,7 @@ def sky_strips() -> tuple[np.ndarray, ...]:
 
 
 def clouds(rng: np.random.Generator, size: tuple[int, int], octaves: int = 5) -> np.ndarray:
-    """(H, W) float32 noise of about unit spread; `size` is width and height."""
+    """(H, W) float32 noise with a standard deviation of about 1; `size` is width and height."""
     total, weight = np.zeros(size[::-1], np.float32), 1.0
     stretch = rng.uniform(1, 3)
     for octave in range(octaves):
@@ -39,7 +39,7 @@ def clouds(rng: np.random.Generator, size: tuple[int, int], octaves: int = 5) ->
 
 
 def make_sky(rng: np.random.Generator, sample: Sample) -> np.ndarray:
-    """(H, W, 3) float32 sRGB: a photograph's sky or one of gradients and noise, darkened by the scene's light."""
+    """(H, W, 3) float32 sRGB: the sky of a photograph, or gradients and noise; darkened at night."""
     rows = np.flatnonzero((~np.isfinite(sample.depth)).any(1))
     lowest = int(rows[-1]) + 1 if rows.size else 0
     sky = _photo_sky(rng, sample, lowest) if rng.random() < 0.7 else _painted_sky(rng, sample, lowest)
@@ -75,13 +75,13 @@ def _painted_sky(rng: np.random.Generator, sample: Sample, lowest: int) -> np.nd
     if rng.random() < 0.65:
         lumps = clouds(rng, (width, height))
         cover = np.clip((lumps - rng.uniform(-0.5, 1)) * rng.uniform(0.4, 3), 0, 1)[..., None] * rng.uniform(0.3, 1)
-        lit = np.clip(0.5 + (lumps - np.roll(lumps, -max(1, height // 24), 0)), 0, 1)[..., None]  # from above
+        lit = np.clip(0.5 + (lumps - np.roll(lumps, -max(1, height // 24), 0)), 0, 1)[..., None]  # lit from above
         sky = sky * (1 - cover) + cover * (rng.uniform(0.4, 1) + (lit - 0.5) * rng.uniform(0, 0.6))
     return sky
 
 
 def _add_sun(rng: np.random.Generator, sky: np.ndarray, lowest: int) -> np.ndarray:
-    """A glow, up to blown-out white, mostly low in the sky."""
+    """Add a glow, at most an overexposed white, mostly low in the sky."""
     height, width = sky.shape[:2]
     row, column = np.mgrid[:height, :width]
     away = np.hypot(row - rng.uniform(0.3, 1.05) * max(lowest, 1), column - rng.uniform(0, width))
@@ -90,11 +90,11 @@ def _add_sun(rng: np.random.Generator, sky: np.ndarray, lowest: int) -> np.ndarr
 
 
 def add_weather(rng: np.random.Generator, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The photo, its depth and what of it can be seen.
+    """Add sky and weather to a view.
 
     Returns:
-        (H, W, 3) float32 sRGB, (H, W) float32 depth (infinite in the sky), (H, W) bool: False where fog hides what is
-        there.
+        (H, W, 3) float32 sRGB, (H, W) float32 depth (infinite in the sky), and (H, W) bool visibility: False where fog
+        hides the surface.
     """
     sky = make_sky(rng, sample)
     color, alpha, depth = sample.color, sample.alpha, sample.depth
@@ -105,22 +105,22 @@ def add_weather(rng: np.random.Generator, sample: Sample) -> tuple[np.ndarray, n
     if sample.kind != "forest" and rng.random() < 0.06:
         color, alpha, depth = _cloud_sea(rng, sample, color, alpha, mist)
     elif rng.random() < 0.8:
-        through = _see_through(rng, sample)
+        through = _transmittance(rng, sample)
         veil = np.clip(mist * rng.uniform(0.75, 1.08), 0, 1)
         color = color * rng.uniform(0.6, 1) * through[..., None] + alpha * veil * (1 - through[..., None])
     if rng.random() < 0.4:
         color = color * (0.5 + 0.5 * mist / max(float(mist.max()), 0.05))
-    return color + sky * (1 - alpha), depth, through > HIDDEN
+    return color + sky * (1 - alpha), depth, through > MIN_TRANSMITTANCE
 
 
-def _see_through(rng: np.random.Generator, sample: Sample) -> np.ndarray:
-    """(H, W) float32 share of light that haze lets through: even, in banks that lie low, or in drifts."""
+def _transmittance(rng: np.random.Generator, sample: Sample) -> np.ndarray:
+    """(H, W) float32 transmittance of uniform haze, of low fog banks or of drifting patches of haze."""
     far = np.quantile(sample.depth[np.isfinite(sample.depth)], 0.92)
     depth = np.where(np.isfinite(sample.depth), sample.depth, far)
     thick = -np.log(rng.uniform(0.1, 1)) / far * (rng.uniform(1, 4) if rng.random() < 0.1 else 1)
     path = depth * thick
     kind = rng.random()
-    if kind < 0.12:  # a bank of fog, thicker below
+    if kind < 0.12:  # a fog bank, denser at the bottom
         top = np.quantile(sample.height, rng.uniform(0.3, 0.9))
         soft = max(float(np.ptp(sample.height)) * rng.uniform(0.02, 0.2), 0.5)
         path = path + rng.uniform(0.5, 4) * depth / far / (1 + np.exp(np.clip((sample.height - top) / soft, -30, 30)))
@@ -132,7 +132,7 @@ def _see_through(rng: np.random.Generator, sample: Sample) -> np.ndarray:
 def _cloud_sea(
     rng: np.random.Generator, sample: Sample, color: np.ndarray, alpha: np.ndarray, mist: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lay a layer of clouds below the camera; what stands above it stays."""
+    """Cover the land below a random level under the camera with a layer of clouds."""
     below = sample.rise < -0.005
     solid = np.isfinite(sample.depth)
     drops = -sample.height[solid & below]

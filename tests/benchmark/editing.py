@@ -1,9 +1,9 @@
 """Prints how long an edited stroke takes until its points are in the scene, with a warm engine.
 
-Background Blender, the installed extension, and the engine process that it starts. After a first build, one motion
-stroke of the photo's annotations is bent a little differently each time; what is timed is all between the stroke's
-end and a scene whose points are evaluated. Times are medians; the quality report, which follows, is waited for between
-two edits and not counted.
+The script uses background Blender, the installed extension, and the engine process that the extension starts. After a
+first build, it bends one motion stroke of the annotations a little differently each time. The time runs from the end of
+the stroke to the evaluation of the new points in the scene. Times are medians. The script waits for the quality report
+between two edits, and this wait is not counted.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--zip", required=True)
     parser.add_argument("--edits", type=int, default=7)
     parser.add_argument(
-        "--hurried", action="store_true", help="edit on while the last build's quality is being measured"
+        "--hurried", action="store_true", help="edit while the quality of the last build is still being measured"
     )
     parser.add_argument("case", nargs="+", metavar="PHOTO:ANNOTATIONS")
     arguments = parser.parse_args()
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def edit(scene: bpy.types.Scene, number: int, hurried: bool) -> dict[str, float]:
-    """Bend the first motion stroke and build; seconds of each part, the engine's stages among them."""
+    """Bend the first motion stroke and build; returns seconds by name of each part, including the engine's stages."""
     jobs = import_module(f"{MODULE}.blender_addon.jobs")
     bend(scene, number)
     start = time.perf_counter()
@@ -73,7 +73,7 @@ def edit(scene: bpy.types.Scene, number: int, hurried: bool) -> dict[str, float]
 
 
 def bend(scene: bpy.types.Scene, number: int) -> None:
-    """Push the first motion stroke's last point aside, as an artist's pen would leave it."""
+    """Move the last point of the first motion stroke, as an artist's edit would."""
     layer = scene.cinemagraph.hints.data.layers["Motion"]
     drawing = layer.get_frame_at(scene.frame_current).drawing
     point = drawing.strokes[0].points[-1]
@@ -84,4 +84,4 @@ def bend(scene: bpy.types.Scene, number: int) -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # bpy 4.5 reports leaks without end when it is left with an extension enabled
+    os._exit(0)  # on a normal exit with an extension enabled, bpy 4.5 prints endless reports of memory leaks

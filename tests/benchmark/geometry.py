@@ -1,20 +1,22 @@
-"""Prints how well the geometry holds when the camera moves, beside slabs and a plain displaced mesh; `make bench-geometry`.
+"""Prints errors of views from moved cameras for our layers, slabs and a displaced mesh; run by `make bench-geometry`.
 
-Scenes of known depth (`geometry_scenes`) are seen from the ends of the reference's camera paths. Each method is given
-the photo and its depth: exact, and as an estimator would give it (blurred by 1/320 of the width and of 8 bits). Printed
-in dB against the true view, pooled over the ends:
+Scenes of known depth (`geometry_scenes`) are seen from the ends of the reference's camera paths. Each method gets the
+photo and its depth, once exact and once degraded to an estimator's quality (8 bits, blurred by 1/320 of the width). The
+columns are in dB against the true view, pooled over the ends:
 
-* all: every pixel, black where a method leaves it empty;
-* seen: pixels of what the photo shows;
-* hidden: pixels of what the photo's frame holds but something nearer hides there;
-* border: pixels of what lies outside the photo's frame;
-* uncovered, in % of the picture, worst end. In all columns but the first, what a method leaves empty is filled smoothly
-  from around, as a learned decoder would, so that holes do not decide the comparison.
+* all: every pixel; empty pixels are black;
+* seen: pixels of surfaces that the photo shows;
+* hidden: pixels of surfaces inside the photo's frame that are occluded in the photo;
+* border: pixels of surfaces outside the photo's frame;
+* uncovered: % of the picture at the worst end.
 
-Goals, written down before the first run: ours ahead of both on every scene over all pixels and over hidden ones; at
-least 3 dB ahead of the better of them on average over hidden pixels; nothing uncovered.
+In all dB columns but the first, empty pixels are filled smoothly from their surroundings, as a learned decoder would
+do, so that holes do not decide the comparison.
 
-With --scaling: cuts, layers, points, seconds and memory of the layering from 320 to 3840 px.
+Goals, written down before the first run: ours is ahead of both others on every scene over all pixels and over hidden
+pixels; it is at least 3 dB ahead of the better of them on average over hidden pixels; nothing is uncovered.
+
+With --scaling the script prints discontinuities, layers, points, time and memory of the layering from 320 to 3840 px.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import bpy  # noqa: F401  before torch: both bring their own threads
+import bpy  # noqa: F401  imported before torch, because both bring their own threads
 import cv2
 import numpy as np
 from geometry_baseline import mesh_views, slab_points, smooth_fill
@@ -47,11 +49,12 @@ from cinema_core.shared.camera import Camera, camera_path
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
-POINT_SIZE = 1.4
+POINT_SIZE = 1.4  # diameter of a point in its own pixel footprints
 METHODS = ("ours", "slabs", "mesh")
 PARTS = ("all", "seen", "hidden", "border")
-SIZES = (320, 640, 1280, 2560, 3840)
-BESIDE = 0.01  # of the depth; what is farther than all that the photo shows round its place was hidden there
+SCALING_WIDTHS = (320, 640, 1280, 2560, 3840)  # px
+# Share of the depth. A surface that is farther by more than this than all 3 x 3 photo pixels around it is occluded.
+OCCLUSION_MARGIN = 0.01
 RENDERS = Path(tempfile.gettempdir()) / "cinemagraph_geometry"
 
 
@@ -59,29 +62,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--renders", type=Path, default=RENDERS, help="where rendered scenes are kept")
-    parser.add_argument("--pictures", type=Path, help="a folder for all views as PNG")
-    parser.add_argument("--ends", action="store_true", help="print every end of the paths on its own, too")
+    parser.add_argument("--renders", type=Path, default=RENDERS, help="folder that keeps the rendered scenes")
+    parser.add_argument("--pictures", type=Path, help="folder to which all views are written as PNG")
+    parser.add_argument("--ends", action="store_true", help="also print the figures of each end of the paths")
     parser.add_argument("--depth", choices=("exact", "degraded"), action="append")
     parser.add_argument("--methods", choices=METHODS, action="append")
-    parser.add_argument("--edge-cleanup", type=float, default=1.0, help="as the build's option")
+    parser.add_argument("--edge-cleanup", type=float, default=1.0, help="value of the build option of this name")
     parser.add_argument("--scaling", action="store_true")
-    parser.add_argument("--size", type=int, action="append", help="px, of --scaling")
+    parser.add_argument("--size", type=int, action="append", help="width in px for --scaling")
     parser.add_argument("scene", nargs="*", default=list(SCENES))
     arguments = parser.parse_args()
     if arguments.scaling:
-        print_scaling(arguments.scene[0], arguments.renders, arguments.seed, arguments.size or SIZES)
+        print_scaling(arguments.scene[0], arguments.renders, arguments.seed, arguments.size or SCALING_WIDTHS)
         return
     arguments.methods = arguments.methods or list(METHODS)
     for kind in arguments.depth or ("exact", "degraded"):
         print_table(kind, arguments)
 
 
-# ------------------------------------------------------------------------------------------------------- the table
-
-
 def print_table(kind: str, arguments: argparse.Namespace) -> None:
-    """Every scene's figures with one kind of depth, their means, and how far ours is ahead."""
+    """Print the figures of every scene with one kind of depth, their means, and the lead of our method."""
     head = "".join(f"{f'{part}, dB':^24}" for part in PARTS) + "uncovered, %"
     print(
         f"== {kind} depth\n{'':<10}{head}\n{'':<10}" + "".join(f"{m:>8}" for m in arguments.methods) * (len(PARTS) + 1),
@@ -92,7 +92,7 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
         with _quiet():
             scene = load_scene(name, arguments.width, arguments.renders, arguments.seed)
         errors = {method: Errors() for method in arguments.methods}
-        parts = {end: _parts(scene, end) for end in ENDS}
+        parts = {end: _part_masks(scene, end) for end in ENDS}
         for method in arguments.methods:
             for end, (picture, covered, empty) in zip(ENDS, _views(method, scene, kind, arguments.edge_cleanup)):
                 errors[method].add(picture, covered, scene.views[end], parts[end], end)
@@ -112,7 +112,7 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
             for end in ENDS:
                 values = [errors[m].psnr(part, end) for part in PARTS for m in arguments.methods]
                 print(f"  {end[0]:>7}{end[1]:3}"[:12].ljust(12)[2:] + "".join(f"{v:8.2f}" for v in values), flush=True)
-    values = np.ma.masked_invalid(rows)  # a slope hides nothing
+    values = np.ma.masked_invalid(rows)  # the scene "slope" has no hidden pixels
     print(f"{'mean':<10}" + "".join(f"{value:8.2f}" for value in values.mean(0).filled(np.nan).ravel()))
     if len(arguments.methods) == len(METHODS):
         ahead = values[..., 0] - values[..., 1:].max(-1)
@@ -124,7 +124,7 @@ def print_table(kind: str, arguments: argparse.Namespace) -> None:
 
 
 class Errors:
-    """Squared errors by end and part."""
+    """Squared errors by end and part of the picture."""
 
     def __init__(self) -> None:
         self.sums: dict[tuple, tuple[float, int]] = {}
@@ -139,15 +139,15 @@ class Errors:
             self.sums[end, part] = (float(square[mask].sum()), int(mask.sum()))
 
     def psnr(self, part: str, end: tuple[str, int] | None = None) -> float:
-        """dB over a part of one end, or of all; NaN where there is no such pixel."""
+        """dB over a part of the picture at one end, or at all ends; NaN if the part has no pixels."""
         total, count = np.sum(
             [value for key, value in self.sums.items() if key[1] == part and end in (None, key[0])], 0
         )
         return min(99.0, float(10 * np.log10(255**2 / max(total / count, 1e-9)))) if count else float("nan")
 
 
-def _parts(scene: Scene, end: tuple[str, int]) -> dict[str, np.ndarray]:
-    """(H, W) bool each: all pixels of a view, those of what the photo shows, of what it hides, and of what lies outside its frame."""
+def _part_masks(scene: Scene, end: tuple[str, int]) -> dict[str, np.ndarray]:
+    """(H, W) bool masks of a view by name of the part; see the module's docstring."""
     camera, depth = scene.camera, scene.views[end].depth
     pixels = np.stack(np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5), -1)
     away = np.where(np.isfinite(depth), depth, 1e6)
@@ -156,21 +156,22 @@ def _parts(scene: Scene, end: tuple[str, int]) -> dict[str, np.ndarray]:
     outside = ((there < 0) | (there >= (camera.width, camera.height))).any(-1)
     farthest = cv2.dilate(np.where(np.isfinite(scene.photo.depth), scene.photo.depth, 1e6), np.ones((3, 3), np.uint8))
     column, row = np.clip(there, 0, (camera.width - 1, camera.height - 1)).transpose(2, 0, 1)
-    hidden = ~outside & (places[..., 2] > (1 + BESIDE) * farthest[row, column])
+    hidden = ~outside & (places[..., 2] > (1 + OCCLUSION_MARGIN) * farthest[row, column])
     return {"all": np.ones_like(outside), "seen": ~hidden & ~outside, "hidden": hidden, "border": outside}
 
 
-# ------------------------------------------------------------------------------------------------------ the methods
-
-
 def degraded(disparity: np.ndarray) -> np.ndarray:
-    """(H, W) uint8: disparity as an estimator's picture of it."""
+    """(H, W) uint8: disparity with the blur and the bit depth of an estimator's output."""
     soft = cv2.GaussianBlur(disparity, (0, 0), disparity.shape[1] / 320)
     return np.rint(255 * (soft - soft.min()) / (soft.max() - soft.min())).astype(np.uint8)
 
 
 def _views(method: str, scene: Scene, kind: str, edge_cleanup: float) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """A method's picture at each end of the paths, what of it is covered, and the share that is not at the points' own size."""
+    """Render one method from each end of the paths.
+
+    Yields:
+        Picture, (H, W) bool mask of covered pixels, and share of pixels that points of their own size leave uncovered.
+    """
     disparity = (1 / scene.photo.depth).astype(np.float32)
     if kind == "degraded":
         disparity = degraded(disparity).astype(np.float32) / 255
@@ -192,7 +193,7 @@ def _views(method: str, scene: Scene, kind: str, edge_cleanup: float) -> Iterato
 
 
 def our_points(photo: View, kind: str, edge_cleanup: float = 1.0) -> dict[str, np.ndarray]:
-    """The points of a build with this depth, by the files that a user would give."""
+    """Points of a build from a photo file and a depth file."""
     with tempfile.TemporaryDirectory() as name:
         stages = our_stages(photo, kind, Path(name), edge_cleanup)
         still, moving = stages.still()[1]()[0], stages.moving(stages.motion().value.flow)[1]()[0]
@@ -201,7 +202,7 @@ def our_points(photo: View, kind: str, edge_cleanup: float = 1.0) -> dict[str, n
 
 
 def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) -> Stages:
-    """The stages of a still build of a photo with a depth map, neither of which they have read yet."""
+    """Stages of a still build; the photo and the depth map are written to the folder but not read yet."""
     cv2.imwrite(str(folder / "photo.png"), np.rint(photo.color[..., ::-1] * 255).astype(np.uint8))
     disparity = (1 / photo.depth).astype(np.float32)
     if kind == "degraded":
@@ -216,7 +217,7 @@ def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) 
 
 
 def still_only(position: np.ndarray, color: np.ndarray) -> dict[str, np.ndarray]:
-    """Points as the splatter takes them, none of which moves."""
+    """Still points in the format of the splatter, without moving points."""
     three, one = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     moving = {"position": three, "displacement": np.zeros((2, 0, 3), np.float32), "birth": one, "death": one}
     moving |= {
@@ -232,16 +233,15 @@ def still_only(position: np.ndarray, color: np.ndarray) -> dict[str, np.ndarray]
 
 
 def filled(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """The picture with its uncovered pixels filled smoothly."""
     return picture if covered.all() else smooth_fill(picture, covered)
 
 
-# ------------------------------------------------------------------------------------------------------- by size
-
-
 def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> None:
-    """Cuts, layers, points, time and memory of one scene's layering at growing sizes."""
+    """Print discontinuities, layers, points, time and memory of one scene's layering at growing sizes."""
     print(
-        f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}{'of visible, %':>15}{'s':>7}{'GB':>7}"
+        f"== {name}\n{'px':<7}{'layers':>7}{'bands':>7}{'cuts':>6}{'cut px / width':>16}{'hidden':>9}{'border':>9}"
+        f"{'of visible, %':>15}{'s':>7}{'GB':>7}"
     )
     for width in sizes:
         with _quiet():
@@ -254,21 +254,25 @@ def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> 
             seconds = time.perf_counter() - began
         camera = Camera(width, width * 9 // 16, float(width))
         cuts = find_discontinuities(layers.disparity, layers.valid)[layers.photo] > 0
-        pieces = _lasting_pieces(cuts, width)
+        pieces = _count_long_cuts(cuts, width)
         hidden, border = count_points(layers)
-        print(f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}{hidden:>9}{border:>9}"
-              f"{100 * (hidden + border) / (camera.width * camera.height):>15.1f}{seconds:>7.2f}{peak_memory():>7.2f}", flush=True)  # fmt: skip
+        share = 100 * (hidden + border) / (camera.width * camera.height)
+        print(
+            f"{width:<7}{layers.label.max() + 1:>7}{len(layers.bands):>7}{pieces:>6}{cuts.sum() / width:>16.2f}"
+            f"{hidden:>9}{border:>9}{share:>15.1f}{seconds:>7.2f}{peak_memory():>7.2f}",
+            flush=True,
+        )
 
 
-def _lasting_pieces(cuts: np.ndarray, width: int) -> int:
-    """Connected cuts, gaps of 1/160 of the width closed, that are longer than 1/40 of it: as many at any size."""
+def _count_long_cuts(cuts: np.ndarray, width: int) -> int:
+    """Number of connected discontinuities longer than 1/40 of the width.
+
+    Gaps of up to 1/160 of the width are closed, so that the number does not depend on the size.
+    """
     wide = max(1, width // 320) * 2 + 1
     joined = cv2.dilate(cuts.astype(np.uint8), np.ones((wide, wide), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     return int((stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1) > width / 40).sum())
-
-
-# ------------------------------------------------------------------------------------------------------ pictures
 
 
 def _write(folder: Path, name: str, picture: np.ndarray) -> None:
@@ -277,7 +281,7 @@ def _write(folder: Path, name: str, picture: np.ndarray) -> None:
 
 
 def _write_truth(folder: Path, scene: Scene, parts: dict) -> None:
-    """The true views, and again with hidden pixels red and border ones blue."""
+    """Write the true views, and copies with hidden pixels in red and border pixels in blue."""
     for end, view in scene.views.items():
         _write(folder, f"{scene.name}_{end[0]}_{end[1]}_truth", view.color)
         marked = view.color * 0.6
@@ -287,7 +291,7 @@ def _write_truth(folder: Path, scene: Scene, parts: dict) -> None:
 
 
 class _quiet:
-    """Keeps what Blender prints about each render away from the table."""
+    """Hides Blender's messages about each render, so that they do not get into the table."""
 
     def __enter__(self) -> None:
         sys.stdout.flush()
@@ -305,4 +309,4 @@ class _quiet:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    os._exit(0)  # bpy 4.5 reports leaks without end
+    os._exit(0)  # on a normal exit, bpy 4.5 prints endless reports of memory leaks

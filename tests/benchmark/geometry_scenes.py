@@ -1,8 +1,8 @@
-"""Scenes whose depth and whose views from elsewhere are known: the ground truth of the geometry benchmark.
+"""Scenes of known depth with views from moved cameras: the ground truth of the geometry benchmark.
 
-Each scene is built by Blender from a seed and rendered by Cycles. Its surfaces glow by themselves (their shading, haze
-and texture depend on the place alone), so that a point has the same colour from everywhere and there is no noise. The
-nearest point that the photo shows stands at depth 1. What is rendered is kept in a folder and found again.
+Blender builds each scene from a seed, and Cycles renders it. All surfaces emit light, and their shading, haze and
+texture depend only on the position. So a point has the same colour from every camera, and the renders have no noise.
+Depth is scaled so that the nearest visible point of the photo is at 1. Renders are kept in a folder and reused.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from training.scenes.exr import read_exr
 from training.scenes.noise import Noise
 from training.scenes.shape import Builder, Shape, grid_faces
 
-VERSION = 1  # of the scenes; kept renders of another one are not used
-SKY = 1e4  # m; what is beyond is sky
-SAMPLES = 16  # a pixel; a quarter of them in large pictures, which are for layering alone
-LARGE = 1920  # px
-SUN = np.array((0.5, -0.6, 0.62))
-# Preset, frame: both ends of the straight ones, the ends of the circle's two turns and of its move to and fro.
+VERSION = 1  # of the scenes; kept renders of another version are not used
+SKY_DEPTH = 1e4  # m; a greater depth counts as sky
+COLOR_SAMPLES = 16  # per pixel; a quarter of them in large pictures, which are only used for layering
+LARGE_WIDTH = 1920  # px; wider pictures are large
+SUN = np.array((0.5, -0.6, 0.62))  # direction towards the sun
+# Camera preset and frame: both ends of the straight paths, and the extreme positions on the circle's path.
 ENDS = (
     ("side", 0),
     ("side", 59),
@@ -47,7 +47,7 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A picture: color (H, W, 3) float32, sRGB; depth (H, W) float32 along z, scene units, infinite in the sky."""
+    """A picture: color (H, W, 3) float32 in sRGB; depth (H, W) float32 along z in scene units, infinite in the sky."""
 
     color: np.ndarray
     depth: np.ndarray
@@ -55,7 +55,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A photo and what is seen from elsewhere: views by (preset, frame)."""
+    """A photo, and views from moved cameras by (preset, frame)."""
 
     name: str
     camera: Camera
@@ -64,14 +64,14 @@ class Scene:
 
 
 def load_scene(name: str, width: int, folder: Path, seed: int = 0, views: bool = True) -> Scene:
-    """Render a scene, or find it in the folder.
+    """Render a scene, or read it from the folder.
 
     Args:
         name: One of `SCENES`.
         width: px; pictures are 16:9.
-        folder: Where renders are kept.
-        seed: Of everything that is random in the scene.
-        views: False renders the photo alone.
+        folder: Folder that keeps the renders.
+        seed: Seed of all random choices in the scene.
+        views: False renders only the photo.
 
     Returns:
         The scene.
@@ -94,7 +94,7 @@ def load_scene(name: str, width: int, folder: Path, seed: int = 0, views: bool =
 
 
 class Studio:
-    """Blender with one scene in it; making another one clears it."""
+    """Blender with one scene; a new `Studio` clears it."""
 
     def __init__(self, name: str, seed: int) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -110,7 +110,7 @@ class Studio:
         self.base = SCENES[name](self)
 
     def render(self, camera: Camera, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What a camera sees that is moved by (3,) metres in core axes.
+        """Render the view of a camera that is moved by (3,) metres in core axes.
 
         Returns:
             (H, W, 3) uint8 sRGB, and (H, W) float32 depth along z in metres at the pixels' centres.
@@ -120,17 +120,17 @@ class Studio:
             36,
             36 * camera.focal / camera.width,
             0.01,
-            2 * SKY,
+            2 * SKY_DEPTH,
         )
         if self.scene.camera is None:
             self.scene.camera = self._link("Camera", lens)
         self.scene.camera.matrix_world = self.base @ Matrix.Translation(offset * (1, -1, -1))
         self.scene.render.resolution_x, self.scene.render.resolution_y = camera.width, camera.height
         color = self._rendered(
-            SAMPLES if camera.width <= LARGE else SAMPLES // 4, 1.5, *(f"Combined.{c}" for c in "RGB")
+            COLOR_SAMPLES if camera.width <= LARGE_WIDTH else COLOR_SAMPLES // 4, 1.5, *(f"Combined.{c}" for c in "RGB")
         )
-        depth = self._rendered(1, 0.01, "Depth.Z")[..., 0]  # one sample in the pixel's middle
-        return _srgb_bytes(color), np.where(depth < SKY, depth, np.inf).astype(np.float32)
+        depth = self._rendered(1, 0.01, "Depth.Z")[..., 0]  # a single sample at the pixel's centre
+        return _srgb_bytes(color), np.where(depth < SKY_DEPTH, depth, np.inf).astype(np.float32)
 
     def _rendered(self, samples: int, filter_width: float, *channels: str) -> np.ndarray:
         self.scene.cycles.samples, self.scene.cycles.filter_width = samples, filter_width
@@ -140,16 +140,14 @@ class Studio:
             values = read_exr(Path(folder, "view.exr"))
         return np.stack([values[f"ViewLayer.{channel}"] for channel in channels], -1)
 
-    # ------------------------------------------------------------------------------------------------ what is placed
-
     def camera_at(self, height: float, pitch: float) -> Matrix:
-        """A camera over the origin that looks along +y; pitch in degrees upward."""
+        """Pose of a camera above the origin that looks along +y; `pitch` is in degrees upwards."""
         return Matrix.Translation((0, 0, height)) @ Matrix.Rotation(np.radians(90 + pitch), 4, "X")
 
     def add(
         self, shape: Shape, material: bpy.types.Material | list, place=(0, 0, 0), size=1.0, turn: float = 0.0
     ) -> None:
-        """Put a shape into the scene: metres, a factor (one or per axis), radians about the upright axis."""
+        """Add a shape at `place` (m), scaled by `size` (one factor or three) and turned by `turn` radians about z."""
         mesh = bpy.data.meshes.new("Shape")
         mesh.from_pydata(shape.vertices.tolist(), [], shape.faces)
         for one in material if isinstance(material, list) else [material]:
@@ -163,7 +161,7 @@ class Studio:
     def sheet(
         self, place: Callable[[np.ndarray, np.ndarray], np.ndarray], material: bpy.types.Material, rows=240, columns=240
     ):
-        """A surface: `place` turns two coordinates of 0..1 into (N, 3) metres."""
+        """Add a surface; `place` maps two coordinates in 0..1 to (N, 3) metres."""
         down, across = (
             grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, columns), indexing="ij")
         )
@@ -176,7 +174,7 @@ class Studio:
         return item
 
     def ground(self, height: Callable[[np.ndarray, np.ndarray], np.ndarray], material, near=0.4, far=600.0, spread=1.4):
-        """A fan of ground before the camera, finer where it is near; `height` of x and y, metres."""
+        """Add a fan of ground in front of the camera, finer nearby; `height` maps x and y to metres."""
 
         def place(across: np.ndarray, down: np.ndarray) -> np.ndarray:
             y = near * (far / near) ** down
@@ -186,7 +184,7 @@ class Studio:
         self.sheet(place, material, 400, 300)
 
     def sky(self, horizon: Color, zenith: Color, clouds: float) -> None:
-        """A sky at infinity: from the horizon's colour to the zenith's, with clouds."""
+        """Set a sky at infinity: a gradient from horizon to zenith, with clouds of this opacity."""
         world = bpy.data.worlds.new("World")
         world.use_nodes = True
         self.scene.world = world
@@ -209,15 +207,15 @@ class Studio:
         haze: float = 400.0,
         shade: float = 0.55,
     ) -> bpy.types.Material:
-        """A surface that glows in its colour: texture by the place in the world, shading by the side it turns to the sun.
+        """A material that emits its colour. Its texture depends on the world position, its shading on the normal.
 
         Args:
-            dark, light: sRGB, the ends of the texture.
+            dark, light: sRGB colours at the ends of the texture's range.
             scale: Features per metre.
-            stretch: Factors on the place before the texture is looked up.
+            stretch: Factors on the position before the texture lookup.
             kind: "noise" (fractal), "strata" (bent layers) or "bricks" (upright walls along x or y).
-            haze: m at which two thirds of the colour is the air's.
-            shade: How much darker what turns away from the sun is, 0..1.
+            haze: Distance in m at which haze makes up two thirds of the colour.
+            shade: Darkening of surfaces that face away from the sun, 0..1.
         """
         material = bpy.data.materials.new("Paint")
         material.use_nodes = True
@@ -250,7 +248,7 @@ class Studio:
 
 
 class Nodes:
-    """Short names for building a node tree. A socket or a value goes into every input; colours are sRGB."""
+    """A node tree under construction. Inputs take sockets or values; colours are sRGB."""
 
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self.tree = tree
@@ -295,11 +293,8 @@ class Nodes:
         return self.new("TexBrick", {"Vector": flat, "Scale": scale, **shades}).outputs["Color"]
 
 
-# ------------------------------------------------------------------------------------------------------- the scenes
-
-
 def shore(studio: Studio) -> Matrix:
-    """A beach, the sea, rocks near and far."""
+    """A beach with the sea, and rocks near and far."""
     rng, noise = studio.rng, studio.noise
     studio.sky((0.87, 0.86, 0.84), (0.42, 0.58, 0.78), 0.8)
     sand, sea = (
@@ -325,7 +320,7 @@ def shore(studio: Studio) -> Matrix:
 
 
 def canyon(studio: Studio) -> Matrix:
-    """A river between walls of rock, with trees on its banks."""
+    """A river between walls of rock, with trees on the banks."""
     rng, noise = studio.rng, studio.noise
     studio.sky((0.85, 0.85, 0.86), (0.4, 0.56, 0.8), 0.5)
     wall = studio.paint((0.36, 0.2, 0.13), (0.8, 0.58, 0.42), 0.35, (1, 1, 3), "strata", haze=250)
@@ -352,15 +347,21 @@ def canyon(studio: Studio) -> Matrix:
         studio.paint((0.08, 0.16, 0.05), (0.45, 0.55, 0.2), 2.5),
     )
     for x, y, size, make in (
-        (-2.1, 3.6, 2.4, plants.broadleaf), (2.6, 5.0, 3.4, plants.conifer), (-3.6, 8, 4.5, plants.conifer), (4.4, 9, 4, plants.broadleaf),
-        (-2.6, 14, 5, plants.conifer), (6, 17, 6, plants.conifer), (0.2, 24, 5, plants.broadleaf), (7, 34, 7, plants.conifer),
-    ):  # fmt: skip
+        (-2.1, 3.6, 2.4, plants.broadleaf),
+        (2.6, 5.0, 3.4, plants.conifer),
+        (-3.6, 8, 4.5, plants.conifer),
+        (4.4, 9, 4, plants.broadleaf),
+        (-2.6, 14, 5, plants.conifer),
+        (6, 17, 6, plants.conifer),
+        (0.2, 24, 5, plants.broadleaf),
+        (7, 34, 7, plants.conifer),
+    ):
         studio.add(make(rng), [wood, leaves], (x, y, 0.1), size, rng.uniform(0, 6))
     return studio.camera_at(1.5, 3)
 
 
 def street(studio: Studio) -> Matrix:
-    """Houses on both sides of a street, boxes and a column on it."""
+    """Houses on both sides of a street, with boxes and a column on it."""
     rng = studio.rng
     studio.sky((0.8, 0.8, 0.8), (0.5, 0.6, 0.72), 0.9)
     studio.ground(lambda x, y: 0 * x, studio.paint((0.25, 0.25, 0.26), (0.55, 0.54, 0.52), 1.2), far=400)
@@ -393,7 +394,7 @@ def street(studio: Studio) -> Matrix:
 
 
 def slope(studio: Studio) -> Matrix:
-    """A hillside and nothing else: no edge anywhere."""
+    """Only a hillside, without any depth discontinuity."""
     noise = studio.noise
     grass = studio.paint((0.16, 0.24, 0.08), (0.62, 0.6, 0.32), 1.2)
     studio.ground(lambda x, y: 0.42 * y + 0.05 * noise.fractal(0.35 * x, 0.35 * y, 2), grass, near=0.3, far=120)
@@ -401,7 +402,7 @@ def slope(studio: Studio) -> Matrix:
 
 
 def thin(studio: Studio) -> Matrix:
-    """A railing, a branch and bare trees before a lake and hills."""
+    """A railing, branches and bare trees in front of a lake and hills."""
     rng, noise = studio.rng, studio.noise
     studio.sky((0.9, 0.84, 0.76), (0.5, 0.62, 0.8), 0.7)
     lake, hills = (

@@ -1,13 +1,13 @@
-"""Prints hashes of builds, to show that a change of the code changes no result; run by `make identity`.
+"""Prints hashes of builds, to show that a code change does not change any result; run by `make identity`.
 
 Each case is PHOTO, PHOTO:ANNOTATIONS or a folder with a photo and its annotations. A case is built and previewed by the
-command line of one checkout. Two checkouts give the same results where they print the same lines:
+command line of one checkout. Two checkouts give the same results if they print the same lines:
 
     python tests/benchmark/identity.py demo/sea3.jpg:demo/sea3_strokes.json > after
     python tests/benchmark/identity.py --checkout ../before demo/sea3.jpg:demo/sea3_strokes.json > before
 
-Arrays of points, layers, depth and motion are hashed by their contents, whatever their files are called. Of the report
-the figures are hashed, not the version and the names of options.
+Arrays of points, layers, depth and motion are hashed by their contents, not by the names of their files. The report is
+hashed without its version and its options.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-FRAMES = 4  # of each preview
+FRAMES = 4  # frames of each preview
 CAMERAS = ("circle", "side")
+# Fields of the report that are hashed.
 FIGURES = (
     "width", "height", "focal", "frames", "keys", "point_size", "hidden_points", "border_points", "still_points",
     "moving_points", "quality", "depth_source",
@@ -34,7 +35,7 @@ FIGURES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="the code that builds (this one)")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="the checkout that builds; the default is this one")
     parser.add_argument("case", nargs="+", help="PHOTO[:ANNOTATIONS] or FOLDER")
     arguments = parser.parse_args()
     for case in arguments.case:
@@ -44,13 +45,13 @@ def main() -> None:
 
 
 def hash_case(checkout: Path, case: str, folder: Path):
-    """Yields (name, hash) of everything that a case leaves."""
+    """Yields (name, hash) of every result of a case."""
     photo, _, annotations = case.partition(":")
     job = folder / "job"
     given = ["--annotations", str(Path(annotations).resolve())] if annotations else []
     run(checkout, "build", str(Path(photo).resolve()), "--out", str(job), *given)
     for path in sorted(job.glob("points/*.npy")):
-        yield f"points {same_name(path.stem)}", hash_array(np.load(path))
+        yield f"points {present_name(path.stem)}", hash_array(np.load(path))
     for name in ("depth", "motion"):
         yield name, hash_array(np.load(job / f"{name}.npy"))
     with np.load(job / "layers.npz") as file:
@@ -71,8 +72,8 @@ def run(checkout: Path, *arguments: str) -> None:
     )
 
 
-def same_name(stem: str) -> str:
-    """The present name of an array that an earlier version called differently."""
+def present_name(stem: str) -> str:
+    """The present name of an array that had another name in an earlier version."""
     return stem.replace("_spread", "_radius_factor")
 
 

@@ -1,15 +1,15 @@
-"""Prints how the loops of photos look, measured with the preview's renderer at the photo's camera.
+"""Prints figures of photos' loops, measured with the preview's renderer at the photo's camera.
 
-Each case is PHOTO:ANNOTATIONS. For each:
+Each case is PHOTO:ANNOTATIONS. The figures of a case:
 
-* seam: the wrap-around frame difference over the median of the others;
-* contrast of the fine detail of what moves over the loop, least and most, in % of the photo's; the same if every
-  trajectory ran at a phase of its own ("staggered"), for comparison;
-* sharpness of the frames around the wrap-around beside the one before it, to see a pop;
-* fidelity at phase 0, over what moves and over the rest, and still pixels that ever change;
-* moving points with and without thinning, and pixels that no moving or still point covers at its own size, without
-  backing points: the worst of several phases, with and without thinning;
-* seconds that trajectories and points take.
+* seam: the frame difference at the wrap-around, relative to the median of other frame differences;
+* least and greatest contrast of fine detail in the moving region over the loop, in % of the photo's contrast, and for
+  comparison the same with staggered phases of the trajectories;
+* sharpness of the frames around the wrap-around, relative to the frame at phase 0, to reveal a sudden change;
+* fidelity at phase 0 in the moving region and in the rest, and number of still pixels that ever change;
+* number of moving points with and without thinning, and share of pixels that no point of its own size covers, without
+  the backing points, at the worst of several phases;
+* seconds for trajectories and points.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ from cinema_core.shared.data import MovingPoints, StillPoints
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
+# Phases of the loop that are measured; the photo is at phase 0.
 PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)
-POINT_SIZE = 1.4
-HERE = np.eye(4)
+POINT_SIZE = 1.4  # diameter of a point in its own pixel footprints
+PHOTO_POSE = np.eye(4)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--pictures", type=Path, help="a folder for frames as PNG")
+    parser.add_argument("--pictures", type=Path, help="folder to which frames are written as PNG")
     parser.add_argument("case", nargs="+", metavar="PHOTO:ANNOTATIONS")
     arguments = parser.parse_args()
     options = BuildOptions(speed=arguments.speed, frames=arguments.frames)
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 class Loop:
-    """One photo's points, with and without thinning."""
+    """The points of one photo, with and without thinning."""
 
     def __init__(self, photo: Path, annotations: Path, options: BuildOptions) -> None:
         self.options = options
@@ -103,7 +104,7 @@ class Loop:
         return kind(points, self.layers.camera, POINT_SIZE)
 
     def figures(self):
-        """Yields (name, value as text)."""
+        """Yields (name, value as text) of every figure."""
         step = 1 / self.options.frames
         length = np.linalg.norm(self.flow[self.layers.photo][self.region], axis=-1)
         yield (
@@ -115,16 +116,17 @@ class Loop:
             f"{len(self.all.position)} -> {len(self.moving.position)} ({self._drawn()} drawn at once)",
         )
         yield "trajectories and points, s", f"{self.seconds:.2f}"
-        frames = {phase: self.splatter.render(phase, HERE)[0] for phase in (0.0, *PHASES)}
-        wrap = [self.splatter.render(1 + n * step, HERE)[0] for n in range(-4, 0)]
-        after = [frames[0.0], *(self.splatter.render(n * step, HERE)[0] for n in range(1, 4))]
+        frames = {phase: self.splatter.render(phase, PHOTO_POSE)[0] for phase in (0.0, *PHASES)}
+        wrap = [self.splatter.render(1 + n * step, PHOTO_POSE)[0] for n in range(-4, 0)]
+        after = [frames[0.0], *(self.splatter.render(n * step, PHOTO_POSE)[0] for n in range(1, 4))]
         inner = [
-            self._difference(frames[p], self.splatter.render(p + step, HERE)[0]) for p in (0.08, 0.33, 0.5, 0.67, 0.83)
+            self._difference(frames[p], self.splatter.render(p + step, PHOTO_POSE)[0])
+            for p in (0.08, 0.33, 0.5, 0.67, 0.83)
         ]
         yield "seam", f"{self._difference(wrap[-1], frames[0.0]) / np.median(inner):.3f}"
         yield "contrast, % of the photo's", self._contrast([frames[p] for p in PHASES])
         staggered = self._splatter(self.still, self.moving, Staggered)
-        yield "  staggered phases", self._contrast([staggered.render(p, HERE)[0] for p in PHASES[::3]])
+        yield "  staggered phases", self._contrast([staggered.render(p, PHOTO_POSE)[0] for p in PHASES[::3]])
         detail = _sharpness(frames[0.0], self.region)
         yield (
             "sharpness at frames -4..3, %",
@@ -132,7 +134,8 @@ class Loop:
         )
         yield (
             "fidelity at phase 0, dB",
-            f"moving {_psnr(frames[0.0], self.photo, self.region):.2f}, still {_psnr(frames[0.0], self.photo, ~self.region):.2f}",
+            f"moving {_psnr(frames[0.0], self.photo, self.region):.2f}, "
+            f"still {_psnr(frames[0.0], self.photo, ~self.region):.2f}",
         )
         changed = np.max([np.abs(_bytes(f) - _bytes(frames[0.0])).max(-1) for f in frames.values()], 0)
         away = cv2.dilate(self.region.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
@@ -153,19 +156,19 @@ class Loop:
         return float(np.abs(a - b)[self.region].mean())
 
     def _contrast(self, frames: list[np.ndarray]) -> str:
-        """Of fine detail, beside the photo's; and the least of the nine parts of the picture, smoothly moving ones apart."""
+        """Least and greatest contrast of fine detail in the frames, in % of the photo's, as text."""
         own = _contrast(self.photo, self.region)
         shares = [100 * _contrast(frame, self.region) / own for frame in frames]
         return f"{min(shares):.1f} to {max(shares):.1f}"
 
     def _uncovered(self, moving: MovingPoints) -> float:
-        """% of the region's pixels, at the worst of some phases."""
+        """Uncovered share of the region's pixels without backing points, in %, at the worst of several phases."""
         keep = ~self.backing
         still = StillPoints(*(getattr(self.still, n)[keep] for n in self.still.__dataclass_fields__))
         splatter = self._splatter(still, moving)
         return (
             100
-            * max(splatter.uncovered(p, HERE) for p in (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98))
+            * max(splatter.uncovered(p, PHOTO_POSE) for p in (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 0.98))
             * self.region.size
             / self.region.sum()
         )
@@ -173,12 +176,12 @@ class Loop:
     def write(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for phase in (0.0, 0.25, 0.5, 0.75, 0.98):
-            picture = np.rint(self.splatter.render(phase, HERE)[0] * 255).astype(np.uint8)
+            picture = np.rint(self.splatter.render(phase, PHOTO_POSE)[0] * 255).astype(np.uint8)
             cv2.imwrite(str(folder / f"{name}_{round(100 * phase):02d}.png"), picture[..., ::-1])
 
 
 class Staggered(Splatter):
-    """Every trajectory at one of four phases, by the place where it starts."""
+    """Renders every trajectory at one of four phases, chosen by its starting position."""
 
     def alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
         place = self.points["moving_position"]

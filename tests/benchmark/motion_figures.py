@@ -1,13 +1,14 @@
-"""Prints how well the motion field of sparse hints comes out, beside the program of Li et al. (CVPR 2023).
+"""Prints errors of the motion field from sparse hints, next to those of the program of Li et al. (CVPR 2023).
 
-Flows in closed form, free of divergence, their banks streamlines; hints along 3, 5 and 10 seeded strokes that follow
-the water for 50 frames. The baseline is that program's own hint encoding without its network (Gaussian mean round the
-strokes' starts, sigma = H / n, masked, one 15 x 15 box blur) with its Euler integration.
+The flows are given in closed form and have no divergence; their banks are streamlines. The hints are 3, 5 and 10 seeded
+strokes that follow the water for 50 frames. The baseline is that program's hint encoding without its network (Gaussian
+mean around the strokes' starts, sigma = H / n, masked, one 15 x 15 box blur) with its Euler integration.
 
-Goals, written down before the first run: error of the field and of 60-frame paths at most a third of the baseline's on
-average and never above it; at the hints 2 degrees and 3 % of speed; |M . n| on closed banks 2 % of the mean speed; time
-from 0.25 to 8 megapixels grows at most 1.2 times linearly; paths within 0.05 px of the analytic ones. The cases under
-"held back" set no goal; they were run while the solve was made, so they are no blind test.
+Goals, written down before the first run: the errors of the field and of 60-frame paths are at most a third of the
+baseline's on average and never above it; the error at the hints is 2 degrees and 3 % of the speed; |M . n| on closed
+banks is 2 % of the mean speed; the time from 0.25 to 8 megapixels grows at most 1.2 times linearly; paths are within
+0.05 px of the analytic ones. The cases under "held back" have no goal; they were run during the development of the
+solver, so they are no blind test.
 """
 
 from __future__ import annotations
@@ -29,22 +30,19 @@ from cinema_core.image.grid import sample
 from cinema_core.motion.solve import MotionConstraints, solve_motion
 from cinema_core.motion.trajectories import advect
 
-WIDTH, HEIGHT = 640, 360
-STROKES, SEEDS = (3, 5, 10), (0, 1, 2)
-FRAMES, STROKE_FRAMES = 60, 50
+WIDTH, HEIGHT = 640, 360  # px
+STROKE_COUNTS, SEEDS = (3, 5, 10), (0, 1, 2)
+FRAMES, STROKE_FRAMES = 60, 50  # length of the measured paths and of the strokes
 Velocity = Callable[[np.ndarray], np.ndarray]  # (..., 2) px -> (..., 2) px/frame
 
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow in closed form; `inside` says of (..., 2) px whether the water is there."""
+    """A flow in closed form; `inside` is True at (..., 2) px positions in the water."""
 
     name: str
     velocity: Velocity
     inside: Callable[[np.ndarray], np.ndarray]
-
-
-# ---------------------------------------------------------------------------------------------------- the flows
 
 
 def uniform() -> Flow:
@@ -88,7 +86,7 @@ def channel() -> Flow:
 
 
 def waterfall() -> Flow:
-    """psi = X (1 - exp(-Y / 150)), Y up from the pool's floor; the banks are psi = +-70."""
+    """Stream function psi = X (1 - exp(-Y / 150)) with Y upwards from the pool's floor; the banks are psi = +-70."""
 
     def velocity(p):
         x, up = p[..., 0] - 320, 350 - p[..., 1]
@@ -102,7 +100,7 @@ def waterfall() -> Flow:
 
 
 def islands() -> Flow:
-    """Stuart's row of vortices; within its closed streamlines lie islands."""
+    """Stuart's row of vortices, with islands inside its closed streamlines."""
     wave, share = 2 * np.pi / 213, 0.4
 
     def parts(p):
@@ -125,13 +123,13 @@ def gyres() -> Flow:
 
 
 def bend() -> Flow:
-    """The flow round a cylinder, wound up by the exponential map; the banks are its streamlines."""
+    """The flow around a cylinder, bent by the exponential map; the banks are its streamlines."""
     radius, size = 0.18, 190.0
 
     def mapped(p):
         z = ((p[..., 0] - 320) + 1j * (p[..., 1] - 350)) / size
         z = np.where(np.abs(z) < 1e-3, 1e-3, z)
-        zeta = np.log(z) * -1j + np.pi / 2  # runs round the bend; its imaginary part is -log of the distance
+        zeta = np.log(z) * -1j + np.pi / 2  # increases along the bend; its imaginary part is -log of the distance
         return z, zeta
 
     def velocity(p):
@@ -161,15 +159,12 @@ CASES = [uniform(), cylinder(), vortex(), channel(), waterfall(), islands()]
 HELD_BACK = [gyres(), bend(), open_water()]
 
 
-# ------------------------------------------------------------------------------------------- strokes and truth
-
-
 def pixel_grid(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     return np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
 
 
-def carried(velocity: Velocity, start: np.ndarray, frames: float, steps: int) -> np.ndarray:
-    """(steps + 1, M, 2) true paths, by the classical Runge-Kutta rule."""
+def true_paths(velocity: Velocity, start: np.ndarray, frames: float, steps: int) -> np.ndarray:
+    """(steps + 1, M, 2) true paths, by the classical Runge-Kutta method."""
     path, step = [start.astype(np.float64)], frames / steps
     for _ in range(steps):
         at = path[-1]
@@ -180,35 +175,36 @@ def carried(velocity: Velocity, start: np.ndarray, frames: float, steps: int) ->
     return np.stack(path)
 
 
-def on_photo(places: np.ndarray) -> np.ndarray:
-    return ((places > 0) & (places < (WIDTH, HEIGHT))).all(-1)
+def on_photo(positions: np.ndarray) -> np.ndarray:
+    return ((positions > 0) & (positions < (WIDTH, HEIGHT))).all(-1)
 
 
-def staying(flow: Flow, frames: float, count: int, seed: int) -> np.ndarray:
-    """(steps + 1, count, 2) true paths that stay in the region, from seeded places."""
+def paths_inside(flow: Flow, frames: float, count: int, seed: int) -> np.ndarray:
+    """(steps + 1, count, 2) true paths that stay in the region, from seeded random positions."""
     start = np.random.default_rng(seed).uniform((0, 0), (WIDTH, HEIGHT), (40 * count, 2))
-    path = carried(flow.velocity, start, frames, 200)
+    path = true_paths(flow.velocity, start, frames, 200)
     good = np.flatnonzero((flow.inside(path) & on_photo(path)).all(0))
     return path[:, good[:count]]
 
 
 def hints_of(flow: Flow, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Strokes' (2, n, 2) ends, and samples every 2 px with the true velocity there."""
-    path = staying(flow, STROKE_FRAMES, count, 100 + seed)
+    """Hints along random true paths.
+
+    Returns:
+        (2, n, 2) ends of the strokes, (M, 2) samples every 2 px along them, and (M, 2) true velocities there.
+    """
+    path = paths_inside(flow, STROKE_FRAMES, count, 100 + seed)
     samples = []
     for line in np.moveaxis(path, 1, 0):
         along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-        places = np.linspace(0, along[-1], max(2, int(along[-1] / 2) + 1))
-        samples.append(np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], 1))
+        positions = np.linspace(0, along[-1], max(2, int(along[-1] / 2) + 1))
+        samples.append(np.stack([np.interp(positions, along, line[:, axis]) for axis in (0, 1)], 1))
     pixels = np.concatenate(samples)
     return path[[0, -1]], pixels.astype(np.float32), flow.velocity(pixels).astype(np.float32)
 
 
-# ---------------------------------------------------------------------------------------------------- baseline
-
-
 def baseline_field(region: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(H, W, 2) as the reference encodes hints and blurs its field, without the network between."""
+    """(H, W, 2) field from the reference's encoding of hints and its blur, without the network between them."""
     height = region.shape[0]
     weight = np.zeros(region.shape, np.float32)
     total = np.zeros((*region.shape, 2), np.float32)
@@ -223,7 +219,7 @@ def baseline_field(region: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def baseline_paths(field: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """(M, 2) where the reference's Euler steps end: nearest neighbour, and the velocity after each step."""
+    """(M, 2) ends of the reference's Euler steps, with nearest-neighbour lookup and the velocity after each step."""
     limit = np.array(field.shape[1::-1]) - 1
     source = np.rint(start - 0.5)
     at, gone = source.copy(), np.zeros(len(start), bool)
@@ -241,22 +237,19 @@ def baseline_paths(field: np.ndarray, start: np.ndarray) -> np.ndarray:
     return start + total
 
 
-# ----------------------------------------------------------------------------------------------------- figures
-
-
 def closed_border(flow: Flow, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the region's border pixels inside the photo, and unit normals there: across the true flow."""
+    """Positions of the region's boundary pixels inside the photo, and unit normals there, across the true flow."""
     edge = region & (cv2.erode(np.pad(region, 1, "edge").astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] == 0)
-    places = pixel_grid()[edge]
-    true = flow.velocity(places)
+    positions = pixel_grid()[edge]
+    true = flow.velocity(positions)
     speed = np.linalg.norm(true, axis=1)
     moving = speed > 0.05 * speed.mean()
-    places, true = places[moving], true[moving] / speed[moving, None]
-    return places, np.stack([-true[:, 1], true[:, 0]], 1)
+    positions, true = positions[moving], true[moving] / speed[moving, None]
+    return positions, np.stack([-true[:, 1], true[:, 0]], 1)
 
 
 def figures(flow: Flow, count: int, seed: int, banks: bool = True) -> dict[str, float]:
-    """All figures of one flow with hints along `count` strokes."""
+    """All figures of one flow with hints along `count` strokes; `banks` adds the flow through the banks."""
     grid = pixel_grid()
     region = flow.inside(grid)
     truth = flow.velocity(grid)
@@ -264,57 +257,60 @@ def figures(flow: Flow, count: int, seed: int, banks: bool = True) -> dict[str, 
     flat = np.ones(region.shape, np.float32)
     grey = np.full((*region.shape, 3), 0.5, np.float32)
     field = solve_motion(region, MotionConstraints(pixels, velocities), grey, flat)
-    plain = baseline_field(region, ends)
+    base = baseline_field(region, ends)
     mean = np.linalg.norm(truth[region], axis=1).mean()
     found = {
-        name: np.linalg.norm((f - truth)[region], axis=1).mean()
-        for name, f in (("field", field), ("base field", plain))
+        name: np.linalg.norm((f - truth)[region], axis=1).mean() for name, f in (("field", field), ("base field", base))
     }
-    path = staying(flow, FRAMES, 400, 7)
+    path = paths_inside(flow, FRAMES, 400, 7)
     start = path[0].astype(np.float32)
     end = advect(field, np.ones_like(region), start, FRAMES, 12).places[-1]
     found["paths"] = np.linalg.norm(end - path[-1], axis=1).mean()
-    found["base paths"] = np.linalg.norm(baseline_paths(plain, start) - path[-1], axis=1).mean()
+    found["base paths"] = np.linalg.norm(baseline_paths(base, start) - path[-1], axis=1).mean()
     at = sample(field, pixels)
     size, wanted = np.linalg.norm(at, axis=1), np.linalg.norm(velocities, axis=1)
     cosine = (at * velocities).sum(1) / np.maximum(size * wanted, 1e-9)
     found["degrees"] = np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()
     found["speed"] = 100 * (np.abs(size - wanted) / np.maximum(wanted, 1e-9)).mean()
     if banks:
-        places, normal = closed_border(flow, region)
-        for name, f in (("through", field), ("base through", plain)):
-            found[name] = 100 * np.abs((sample(f, places) * normal).sum(1)).mean() / mean if len(places) else 0.0
+        positions, normal = closed_border(flow, region)
+        for name, f in (("through", field), ("base through", base)):
+            found[name] = 100 * np.abs((sample(f, positions) * normal).sum(1)).mean() / mean if len(positions) else 0.0
     return found
 
 
 def table(flows: list[Flow], title: str) -> list[dict[str, float]]:
-    """Prints a row for every flow and number of strokes, the mean over the seeds; returns all runs."""
+    """Print the mean over the seeds for every flow and number of strokes; returns the figures of all runs."""
     print(
-        f"\n{title:<28}{'n':>3} | field, px/frame: ours base ratio | paths, px: ours  base ratio | hints deg  speed% | through% ours base"
+        f"\n{title:<28}{'n':>3} | field, px/frame: ours base ratio | paths, px: ours  base ratio"
+        " | hints deg  speed% | through% ours base"
     )
     runs = []
     for flow in flows:
-        for count in STROKES:
+        for count in STROKE_COUNTS:
             each = [figures(flow, count, seed, flow.name != "patch of open water") for seed in SEEDS]
             runs += [{"case": flow.name, "n": count, **run} for run in each]
             mean = {name: float(np.mean([run[name] for run in each])) for name in each[0]}
             print(
-                f"{flow.name:<28}{count:>3} | {mean['field']:20.3f}{mean['base field']:6.3f}{mean['field'] / mean['base field']:6.2f}"
+                f"{flow.name:<28}{count:>3}"
+                f" | {mean['field']:20.3f}{mean['base field']:6.3f}{mean['field'] / mean['base field']:6.2f}"
                 f" | {mean['paths']:14.2f}{mean['base paths']:6.2f}{mean['paths'] / mean['base paths']:6.2f}"
-                f" | {mean['degrees']:8.2f}{mean['speed']:8.2f} | {mean.get('through', 0):10.2f}{mean.get('base through', 0):9.2f}",
+                f" | {mean['degrees']:8.2f}{mean['speed']:8.2f}"
+                f" | {mean.get('through', 0):10.2f}{mean.get('base through', 0):9.2f}",
                 flush=True,
             )
     for name in ("field", "paths"):
         ratio = [run[name] / run["base " + name] for run in runs]
         total = sum(run[name] for run in runs) / sum(run["base " + name] for run in runs)
         print(
-            f"{name}: of the baseline's {total:.3f} in total, {np.mean(ratio):.3f} mean ratio, {max(ratio):.2f} at worst, {len(ratio)} runs"
+            f"{name}: of the baseline's {total:.3f} in total, {np.mean(ratio):.3f} mean ratio, "
+            f"{max(ratio):.2f} at worst, {len(ratio)} runs"
         )
     return runs
 
 
 def analytic_paths() -> None:
-    """Prints how far trajectories of known fields stray in 60 frames."""
+    """Print the largest error of trajectories in known fields after 60 frames."""
     centre = np.array((100.0, 100.0))
     flows = {
         "constant": lambda p: np.broadcast_to(np.array((0.7, -0.3)), p.shape) * 1.0,
@@ -327,13 +323,13 @@ def analytic_paths() -> None:
         field = velocity(pixel_grid(200, 200)).astype(np.float32)
         for backward in (False, True):
             paths = advect(field, np.ones((200, 200), bool), start, FRAMES, 12, backward)
-            true = carried(velocity, start, -FRAMES if backward else FRAMES, 400)[-1]
+            true = true_paths(velocity, start, -FRAMES if backward else FRAMES, 400)[-1]
             found = paths.places[0] if backward else paths.places[-1]
             print(f"  {name:<10}{'back' if backward else 'on':<6}{np.abs(found - true).max():.4f}")
 
 
 def growth() -> None:
-    """Prints seconds and peak memory of the solve from 0.25 to 8 megapixels."""
+    """Print seconds and peak memory of the solver from 0.25 to 8 megapixels."""
     print("\nmegapixels   seconds   s per MP   peak MB   MB per MP   (round a cylinder, 10 strokes, textured photo)")
     flow = cylinder()
     _, pixels, velocities = hints_of(flow, 10, 0)
@@ -361,7 +357,8 @@ def growth() -> None:
         seconds = float(np.median(times[1:]))
         first = first or seconds / millions
         print(
-            f"{millions:10.2f}{seconds:10.3f}{seconds / millions:11.3f}{peak:10.0f}{peak / millions:12.0f}   x{seconds / millions / first:.2f} of linear"
+            f"{millions:10.2f}{seconds:10.3f}{seconds / millions:11.3f}{peak:10.0f}{peak / millions:12.0f}"
+            f"   x{seconds / millions / first:.2f} of linear"
         )
 
 

@@ -1,4 +1,4 @@
-"""The warm engine as Blender uses it: a real process, its answers, and what it repeats and does not repeat."""
+"""The warm engine as a real process, as Blender uses it: its answers, and the stages that it repeats or skips."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from cinema_core.shared.cancellation import Cancelled, Interrupts, shielded
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 SERVE = [sys.executable, "-m", "cinema_core", "serve"]
-PATIENCE = 120.0  # seconds; the machine may be busy
-SIDE = 96
-EDIT = {"hints", "motion", "points", "save", "report"}  # the stages that an edited stroke may repeat
+ANSWER_TIMEOUT = 120.0  # seconds; long, because the machine may be busy
+SIDE = 96  # px, width of the working photo
+EDIT_STAGES = {"hints", "motion", "points", "save", "report"}  # the stages that an edited stroke may repeat
 
 
 class Client:
-    """An engine and what it says."""
+    """An engine process and the messages from it."""
 
     def __init__(self, *arguments: str, program: list[str] = SERVE) -> None:
         self.process = subprocess.Popen(
@@ -56,12 +56,12 @@ class Client:
         self.write(json.dumps(fields, default=str))
 
     def next(self) -> dict:
-        line = self._lines.get(timeout=PATIENCE)
+        line = self._lines.get(timeout=ANSWER_TIMEOUT)
         assert line is not None, "".join(self.errors)
         return json.loads(line)
 
     def until(self, number: object, *kinds: str, stage: str | None = None) -> dict:
-        """The request's next answer of these kinds; it may say nothing else that ends it."""
+        """The request's next message of these kinds. No other message may end the request before it."""
         while True:
             message = self.next()
             if message["id"] != number:
@@ -94,7 +94,7 @@ def client() -> Iterator[Client]:
 
 
 def stroke_file(path: Path, bend: float = 0, **more: object) -> Path:
-    """A motion stroke in a drawn region; `bend` moves the stroke's end."""
+    """A file with a motion stroke in a drawn region; `bend` moves the end of the stroke (px)."""
     motion = {"kind": "motion", "points": [[60, 150], [110 + bend, 150]]} | more
     region = {"kind": "region", "closed": True, "points": [[0, 82], [320, 82], [320, 200], [0, 200]]}
     path.write_text(json.dumps({"schema": 1, "width": 320, "height": 200, "strokes": [motion, region]}))
@@ -103,7 +103,7 @@ def stroke_file(path: Path, bend: float = 0, **more: object) -> Path:
 
 @pytest.fixture
 def wanted(tmp_path, landscape_file) -> dict:
-    """Fields of a build."""
+    """Fields of a build request."""
     strokes = stroke_file(tmp_path / "strokes.json")
     return {
         "command": "build",
@@ -119,7 +119,7 @@ def stages(answer: dict) -> set[str]:
 
 
 def snapshot(job: Path) -> dict[str, bytes]:
-    """Files of the job, not those of a writer."""
+    """Contents of the job's files, without the lock of a writer."""
     return {
         str(path.relative_to(job)): path.read_bytes()
         for path in job.rglob("*")
@@ -127,12 +127,9 @@ def snapshot(job: Path) -> dict[str, bytes]:
     }
 
 
-def node(path: Path) -> tuple[int, int]:
-    """Changes when the file is written again."""
+def file_identity(path: Path) -> tuple[int, int]:
+    """Identity of a file, which changes when the file is written again."""
     return path.stat().st_ino, path.stat().st_mtime_ns
-
-
-# What is repeated and what is not
 
 
 def test_an_edited_stroke_repeats_only_what_depends_on_it(client, wanted, tmp_path):
@@ -147,7 +144,7 @@ def test_an_edited_stroke_repeats_only_what_depends_on_it(client, wanted, tmp_pa
     first = client.until(1, "done")
     assert first["report"]["quality"]["measured"] is True and first["report"]["quality"]["seam"] > 0
     assert json.loads((job / "report.json").read_text())["quality"] == first["report"]["quality"]
-    assert stages(first) == {"photo", "depth", "layers"} | EDIT
+    assert stages(first) == {"photo", "depth", "layers"} | EDIT_STAGES
 
     kept = (
         "points/still_position.npy",
@@ -157,11 +154,11 @@ def test_an_edited_stroke_repeats_only_what_depends_on_it(client, wanted, tmp_pa
         "depth.npy",
         "photo.png",
     )
-    before = {name: node(job / name) for name in kept}
+    before = {name: file_identity(job / name) for name in kept}
     flowed = np.load(job / "motion.npy")
     second = client.ask(id=2, **wanted | {"annotations": stroke_file(tmp_path / "edited.json", 30)})
-    assert stages(second) == EDIT
-    assert {name: node(job / name) for name in kept} == before
+    assert stages(second) == EDIT_STAGES
+    assert {name: file_identity(job / name) for name in kept} == before
     assert np.abs(np.load(job / "motion.npy")).max() > 1.3 * np.abs(flowed).max()
     assert second["report"]["still_id"] == first["report"]["still_id"]
     assert second["report"]["moving_id"] != first["report"]["moving_id"]
@@ -178,7 +175,7 @@ def test_an_edited_stroke_repeats_only_what_depends_on_it(client, wanted, tmp_pa
 
 
 def test_an_edit_is_built_as_if_by_a_fresh_process(client, wanted, tmp_path):
-    """No stage is left out that the edit changes: of strokes, options, region, depth, photo."""
+    """No stage is skipped whose result the edit changes: an edit of options, strokes, depth or the photo's size."""
     client.ask(id=0, **wanted)
     depth = np.repeat(np.linspace(1, 5, 60)[::-1, None], SIDE, 1)
     np.save(tmp_path / "depth.npy", depth)
@@ -224,7 +221,7 @@ def test_a_fresh_process_repeats_nothing_heavy(wanted, tmp_path):
         if number == 2:
             assert stages(answer) == set()
             edited = engine.ask(id=2, **wanted | {"annotations": stroke_file(tmp_path / "edited.json", 30)})
-            assert stages(edited) == {"photo"} | EDIT
+            assert stages(edited) == {"photo"} | EDIT_STAGES
         engine.end()
 
 
@@ -232,10 +229,11 @@ def test_the_open_photo_is_prepared_while_there_is_nothing_else_to_do(client, wa
     opened = client.ask(id=1, command="open", photo=wanted["photo"], out=tmp_path / "job", max_side=320)
     time.sleep(0.5)
     build = wanted | {"photo": opened["photo"], "options": {"max_side": 320, "focal": opened["focal"]}}
-    first = client.ask(id=2, **build | {"command": "flow"})  # does not wait for the layers
+    first = client.ask(id=2, **build | {"command": "flow"})  # flow does not wait for the layers
     assert Path(first["file"]).exists()
     time.sleep(0.5)
-    assert stages(client.ask(id=3, **build)) == {"points", "motion", "save", "report"}  # the hints are the flow's
+    # The hints were already made for the flow.
+    assert stages(client.ask(id=3, **build)) == {"points", "motion", "save", "report"}
 
 
 def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, tmp_path):
@@ -248,7 +246,7 @@ def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, 
     lines, offsets, speed = arrays["lines"], arrays["offsets"], arrays["speed"]
     assert (lines.dtype, offsets.dtype, speed.dtype) == (np.float32, np.int32, np.float32)
     assert offsets[0] == 0 and offsets[-1] == len(lines) and len(speed) == len(offsets) - 1 > 5
-    assert lines.min() >= 0 and lines[:, 0].max() <= SIDE and lines[:, 1].min() > 24  # only where it moves
+    assert lines.min() >= 0 and lines[:, 0].max() <= SIDE and lines[:, 1].min() > 24  # only inside the region
     assert (lines[offsets[1:] - 1, 0] > lines[offsets[:-1], 0]).all()  # downstream is to the right
     assert arrays["motion"].shape == (60, SIDE, 2) and arrays["region"].shape == (60, SIDE)
     built = client.ask(id=2, **wanted)
@@ -261,7 +259,7 @@ def test_flow_needs_no_layers_and_uses_them_when_they_are_there(client, wanted, 
 
 
 def test_depth_is_shown_without_a_build_and_found_by_it(client, wanted, tmp_path):
-    """Strokes about depth count, and what is shown is the build's."""
+    """Depth strokes are applied, and the preview shows the depth of the build."""
     job = tmp_path / "job"
     sky = {"kind": "depth_sky", "closed": True, "points": [[0, 140], [100, 140], [100, 190], [0, 190]]}
     content = json.loads(wanted["annotations"].read_text())
@@ -275,7 +273,7 @@ def test_depth_is_shown_without_a_build_and_found_by_it(client, wanted, tmp_path
     told = []
     while (message := client.next())["type"] != "done":
         told.append(message.get("stage"))
-    assert "paint" in told and "depth" not in told  # the depth beneath is not made again
+    assert "paint" in told and "depth" not in told  # the depth without strokes is not estimated again
     after = np.load(message["file"])["disparity"]
     assert after[50, 15] < 0.02 < before[50, 15]
     answer = client.ask(id=3, **painted)
@@ -299,17 +297,14 @@ def test_suggesting(client, wanted, tmp_path):
     assert points.min() >= 0 and points[:, 0].max() <= 160 and points[:, 1].max() <= 100
 
 
-# Cancelling
-
-
 def test_cancelled_in_the_middle_and_built_again(client, wanted, tmp_path):
     client.ask(id=1, **wanted)
     before = snapshot(tmp_path / "job")
     wider = wanted | {"options": {"max_side": 160}}
     client.send(id=2, **wider)
     client.until(2, "progress", stage="layers")
-    client.send(cancel=1)  # long done
-    client.send(cancel="2")  # never was
+    client.send(cancel=1)  # already finished
+    client.send(cancel="2")  # never requested
     client.send(cancel=2)
     assert client.until(2, "error") == {
         "id": 2,
@@ -323,7 +318,7 @@ def test_cancelled_in_the_middle_and_built_again(client, wanted, tmp_path):
 
 
 def test_cancelled_at_any_moment(client, wanted, tmp_path):
-    """Whatever it does just then, the process lives on and the job is the old one or the new one, whole."""
+    """At every stage the process survives, and the job is either the complete old one or the complete new one."""
     client.ask(id=0, **wanted)
     outcomes = set()
     for number in range(1, 25):
@@ -377,9 +372,6 @@ def test_nothing_is_cancelled_when_nothing_runs(client, wanted):
     assert stages(client.ask(id=1, **wanted)) == set()
 
 
-# The end
-
-
 @pytest.mark.parametrize("how", ["end of input", "quit"])
 def test_it_ends_at_once_in_the_middle_of_work(client, wanted, tmp_path, how):
     client.send(id=1, **wanted | {"options": {"max_side": 320}})
@@ -389,7 +381,7 @@ def test_it_ends_at_once_in_the_middle_of_work(client, wanted, tmp_path, how):
         client.send(quit=True)
     else:
         client.process.stdin.close()
-    assert client.process.wait(PATIENCE) == 0 and time.monotonic() - began < 5  # 0.02 s on an idle machine
+    assert client.process.wait(ANSWER_TIMEOUT) == 0 and time.monotonic() - began < 5  # 0.02 s on an idle machine
     other = Client()
     assert other.ask(id=1, **wanted)["report"]["moving_points"] > 0
     assert not list((tmp_path / "job").glob(".staging-*"))
@@ -399,8 +391,8 @@ def test_it_ends_at_once_in_the_middle_of_work(client, wanted, tmp_path, how):
 def test_it_ends_when_idle_and_only_then(wanted):
     engine = Client("--idle", "0.5")
     began = time.monotonic()
-    engine.ask(id=1, **wanted)  # takes longer than that
-    assert engine.process.wait(PATIENCE) == 0
+    engine.ask(id=1, **wanted)  # takes longer than the idle time
+    assert engine.process.wait(ANSWER_TIMEOUT) == 0
     assert time.monotonic() - began > 0.5
 
 
@@ -412,11 +404,8 @@ def test_it_ends_when_nobody_listens(wanted):
     reader.stdin.flush()
     reader.stdout.readline()
     reader.stdout.close()
-    assert reader.wait(PATIENCE) == 1
+    assert reader.wait(ANSWER_TIMEOUT) == 1
     assert "Traceback" not in reader.stderr.read()
-
-
-# Trouble
 
 
 @pytest.mark.parametrize(
@@ -495,7 +484,7 @@ def test_it_survives_a_bug(wanted, tmp_path):
 
 
 def test_two_engines_on_one_job(client, wanted, tmp_path):
-    with transaction.stage(tmp_path / "job"):  # as another engine does as long as it builds
+    with transaction.stage(tmp_path / "job"):  # as another engine does during a build
         client.send(id=1, **wanted)
         error = client.until(1, "error")
     assert "Another build is writing" in error["text"] and error["hint"]
@@ -503,7 +492,7 @@ def test_two_engines_on_one_job(client, wanted, tmp_path):
 
 
 def test_another_build_while_the_quality_is_measured(client, wanted, tmp_path):
-    """The job is then another's: it keeps that one's report."""
+    """If another build has replaced the job in the meantime, the job keeps the report of that build."""
     client.send(id=1, **wanted | {"options": {"max_side": 320}})
     client.until(1, "ready")
     with transaction.stage(tmp_path / "job", keep=True) as staging:
@@ -527,25 +516,22 @@ def test_warnings_belong_to_their_request(client, wanted, tmp_path):
         assert told == message["report"]["warnings"] and len(told) == count
 
 
-# Interrupts
-
-
 @shielded
-def careful(seconds: float, done: list) -> None:
+def shielded_wait(seconds: float, done: list) -> None:
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         pass
     done.append("careful")
 
 
-def time_passes() -> None:
+def wait_for_interrupt() -> None:
     for _ in range(300):
         time.sleep(0.01)
 
 
 @pytest.fixture
-def asked() -> Iterator[list]:
-    """Something in it asks for the interrupt of this very test."""
+def interrupted() -> Iterator[list]:
+    """A list that is filled after 0.1 s; as long as it has an element, interrupts are sent to the test."""
     wanted: list = []
     nagging = Interrupts(lambda: bool(wanted))
     thread = threading.Thread(target=lambda: (time.sleep(0.1), wanted.append(1), nagging.nag()))
@@ -555,18 +541,18 @@ def asked() -> Iterator[list]:
     thread.join()
 
 
-def test_an_interrupt_waits_for_what_is_shielded(asked):
+def test_an_interrupt_waits_for_a_shielded_function(interrupted):
     done: list = []
     with pytest.raises(Cancelled):
         try:
-            careful(0.4, done)
-            time_passes()
+            shielded_wait(0.4, done)
+            wait_for_interrupt()
         finally:
-            asked.clear()
+            interrupted.clear()
     assert done == ["careful"]
 
 
-def test_an_interrupt_waits_for_imports(asked, tmp_path, monkeypatch):
+def test_an_interrupt_waits_for_imports(interrupted, tmp_path, monkeypatch):
     (tmp_path / "slow_module.py").write_text(
         "import time\nbegan = time.monotonic()\nwhile time.monotonic() - began < 0.4: pass\n"
     )
@@ -575,14 +561,14 @@ def test_an_interrupt_waits_for_imports(asked, tmp_path, monkeypatch):
         try:
             import slow_module  # noqa: F401
 
-            time_passes()
+            wait_for_interrupt()
         finally:
-            asked.clear()
+            interrupted.clear()
     assert "slow_module" in sys.modules
 
 
-class Swallows:
-    """As many a library: whatever is raised in a destructor is printed and forgotten."""
+class SlowDestructor:
+    """An object whose destructor runs for 0.4 s. Python prints exceptions in destructors and then ignores them."""
 
     def __del__(self) -> None:
         began = time.monotonic()
@@ -591,12 +577,12 @@ class Swallows:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_that_is_swallowed_comes_again(asked):
+def test_an_interrupt_that_is_swallowed_comes_again(interrupted):
     with pytest.raises(Cancelled):
         try:
-            thing = Swallows()
+            thing = SlowDestructor()
             del thing
-            time_passes()
+            wait_for_interrupt()
         finally:
-            asked.clear()
+            interrupted.clear()
     assert cancellation.PAUSE < 0.2

@@ -1,4 +1,4 @@
-"""The whole build: what it leaves in the job folder, what it reports, and what it does with what it is given."""
+"""The whole build: files in the job folder, report, caches, and the use of its inputs."""
 
 import json
 import shutil
@@ -15,15 +15,15 @@ from cinema_core.layers.split import split_layers
 from cinema_core.pipeline import cache, stored
 from cinema_core.pipeline.build import Builder
 from cinema_core.pipeline.request import Request
-from cinema_core.pipeline.timing import STAGES as TIMED
+from cinema_core.pipeline.timing import STAGES as ALL_STAGES
 from cinema_core.shared import job_files, job_folder, transaction
 from cinema_core.shared.camera import PATHS, Camera
 from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.quality import FIGURES
 
-STAGES = [name for name in TIMED if name != "paint"]  # where no stroke corrects the depth
-WIDTH, HEIGHT = 128, 80  # of the landscape at this side
+STAGES = [name for name in ALL_STAGES if name != "paint"]  # of a build without depth strokes
+WIDTH, HEIGHT = 128, 80  # px, of the landscape at this max_side
 OPTIONS = BuildOptions(frames=20, max_side=WIDTH, keys=4, device="cpu")
 STROKES = {
     "schema": 1, "width": 320, "height": 200,
@@ -50,24 +50,24 @@ def strokes(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, landscape_file, strokes) -> tuple[Path, dict, list, list]:
-    """Job, what build returned, progress and warnings. Shared: do not write to it."""
+    """Job folder, report, progress and warnings of a build. Tests share the job and must not change it."""
     job, told, warned = tmp_path_factory.mktemp("built") / "job", [], []
     report = build(landscape_file, job, OPTIONS, strokes, progress=lambda *at: told.append(at), warn=warned.append)
     return job, report, told, warned
 
 
-def files(job: Path) -> dict[str, bytes]:
+def read_files(job: Path) -> dict[str, bytes]:
     return {p.relative_to(job).as_posix(): p.read_bytes() for p in job.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def test_two_builds_are_the_same_to_the_bit(tmp_path, built, landscape_file, strokes):
     build(landscape_file, tmp_path / "again", OPTIONS, strokes)
-    first, second = files(built[0]), files(tmp_path / "again")
+    first, second = read_files(built[0]), read_files(tmp_path / "again")
     assert first.keys() == second.keys() and "points/still_position.npy" in first
     assert {name for name in first if first[name] != second[name]} <= {"timing.json"}
 
 
-def test_what_sways_is_a_part_of_its_own(tmp_path, landscape_file):
+def test_swaying_points_are_a_separate_part(tmp_path, landscape_file):
     strokes = {**STROKES, "strokes": [*STROKES["strokes"], {
         "kind": "sway", "closed": True, "points": [[10, 10], [110, 10], [110, 60], [10, 60]],
     }]}  # fmt: skip
@@ -78,7 +78,8 @@ def test_what_sways_is_a_part_of_its_own(tmp_path, landscape_file):
     points = job_folder.read_points(tmp_path / "job")
     assert len(points["moving_position"]) == flowing["points"] + swaying["points"]
     last = points["moving_displacement"][:, flowing["points"] :]
-    np.testing.assert_allclose(last[0], last[-1], atol=1e-6)  # it swings back; water does not
+    # Swaying points return to their start; flowing points do not.
+    np.testing.assert_allclose(last[0], last[-1], atol=1e-6)
     assert np.abs(last).max() > 1e-3
 
 
@@ -122,9 +123,8 @@ def test_the_quality_is_good_and_complete(built):
     assert set(quality) == {"measured", *FIGURES} and quality["measured"] is True
     assert set(quality["holes"]) == set(PATHS)
     assert quality["fidelity_db"] > 36 and quality["fidelity_still_db"] > 38
-    assert (
-        quality["seam"] < 1.3 and 0.5 < quality["contrast"] <= quality["contrast_max"] < 1.2
-    )  # so small, most is noise
+    # The range of contrast is wide, since most fine detail of so small a photo is noise.
+    assert quality["seam"] < 1.3 and 0.5 < quality["contrast"] <= quality["contrast_max"] < 1.2
     assert max(quality["holes"].values()) <= 0.002
     assert quality["hint_angle_deg"] < 5 and quality["hint_speed"] < 0.1
 
@@ -169,15 +169,15 @@ def test_without_strokes_it_moves_as_suggested_and_says_so(tmp_path, landscape_f
 def test_a_failing_build_leaves_the_job_as_it_was(tmp_path, landscape_file, strokes):
     build(landscape_file, tmp_path / "job", OPTIONS, strokes)
     (tmp_path / "job" / "mine.txt").write_text("mine")
-    before = files(tmp_path / "job")
+    before = read_files(tmp_path / "job")
     np.save(tmp_path / "flat.npy", np.ones((HEIGHT, WIDTH)))
     with pytest.raises(CinemaError, match="same everywhere"):
         build(landscape_file, tmp_path / "job", OPTIONS, strokes, depth=tmp_path / "flat.npy")
-    assert files(tmp_path / "job") == before
+    assert read_files(tmp_path / "job") == before
 
 
 def test_a_given_depth_is_used(tmp_path, landscape_file):
-    """One that the rules would never find: near on the left."""
+    """The given depth is near on the left, which no estimate of this photo would be."""
     slope = np.repeat(np.linspace(1, 0.1, WIDTH)[None], HEIGHT, 0)
     np.save(tmp_path / "depth.npy", 1 / slope)
     report = build(landscape_file, tmp_path / "job", OPTIONS, depth=tmp_path / "depth.npy")
@@ -187,22 +187,22 @@ def test_a_given_depth_is_used(tmp_path, landscape_file):
 
 
 def with_depth_stroke(folder: Path) -> Path:
-    """The strokes, and one that says that the sky is where water was."""
+    """A file with the usual strokes and a depth stroke that turns some water into sky."""
     sky = {"kind": "depth_sky", "closed": True, "points": [[0, 140], [100, 140], [100, 190], [0, 190]]}
     (folder / "depth_strokes.json").write_text(json.dumps({**STROKES, "strokes": [*STROKES["strokes"], sky]}))
     return folder / "depth_strokes.json"
 
 
-def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(own, tmp_path, landscape_file, strokes):
-    before = np.load(own / "depth.npy")
-    report = rebuild(own, landscape_file, with_depth_stroke(tmp_path))
-    assert ran(report) == {"photo", "hints", "paint", "layers", "motion", "points", "save", "report"}
-    painted = np.load(own / "depth.npy")
-    assert painted[68, 20] > 10 * before[68, 20] and np.array_equal(np.load(own / "depth_base.npy"), before)
+def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(job_copy, tmp_path, landscape_file, strokes):
+    before = np.load(job_copy / "depth.npy")
+    report = rebuild(job_copy, landscape_file, with_depth_stroke(tmp_path))
+    assert stages_run(report) == {"photo", "hints", "paint", "layers", "motion", "points", "save", "report"}
+    painted = np.load(job_copy / "depth.npy")
+    assert painted[68, 20] > 10 * before[68, 20] and np.array_equal(np.load(job_copy / "depth_base.npy"), before)
     edited = json.loads((tmp_path / "depth_strokes.json").read_text())
     edited["strokes"][0]["points"][1] = [95, 155]
     (tmp_path / "edited.json").write_text(json.dumps(edited))
-    assert ran(rebuild(own, landscape_file, tmp_path / "edited.json")) == {
+    assert stages_run(rebuild(job_copy, landscape_file, tmp_path / "edited.json")) == {
         "photo",
         "hints",
         "motion",
@@ -210,8 +210,9 @@ def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(own, tmp_path,
         "save",
         "report",
     }
-    assert not {"depth", "paint"} & ran(rebuild(own, landscape_file, strokes))  # without the stroke: as it was
-    assert np.array_equal(np.load(own / "depth.npy"), before) and not (own / "depth_base.npy").exists()
+    # Without the depth stroke, the depth is as before.
+    assert not {"depth", "paint"} & stages_run(rebuild(job_copy, landscape_file, strokes))
+    assert np.array_equal(np.load(job_copy / "depth.npy"), before) and not (job_copy / "depth_base.npy").exists()
 
 
 def test_strokes_about_depth_alone_suggest_motion_all_the_same(tmp_path, landscape_file):
@@ -223,7 +224,7 @@ def test_strokes_about_depth_alone_suggest_motion_all_the_same(tmp_path, landsca
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-def test_a_learned_inpainter_fills_what_is_hidden(tmp_path, landscape_file):
+def test_a_learned_inpainter_fills_occluded_surfaces(tmp_path, landscape_file):
     class Purple(torch.nn.Module):
         def forward(self, image, mask):
             return image * (1 - mask) + torch.tensor([0.6, 0.0, 0.6]).reshape(1, 3, 1, 1) * mask
@@ -251,7 +252,8 @@ def test_labelmes_polygons_and_hints_are_understood(tmp_path, landscape_file):
     report = build(landscape_file, tmp_path / "job", OPTIONS, tmp_path / "image.json")
     motion = np.load(tmp_path / "job" / "motion.npy")
     assert report["moving_points"] > 0 and not motion[:46].any()
-    assert motion[64, 50] == pytest.approx((-50 / 50 * WIDTH / 320, 0), abs=0.03)  # length / 50, at the working size
+    # Stroke length over 50 frames, at the working size.
+    assert motion[64, 50] == pytest.approx((-50 / 50 * WIDTH / 320, 0), abs=0.03)
     saved = json.loads((tmp_path / "job" / "strokes.json").read_text())
     assert [stroke["kind"] for stroke in saved["strokes"]] == ["region", "motion"] and saved["width"] == WIDTH
 
@@ -262,16 +264,13 @@ def test_speed_makes_it_faster(tmp_path, landscape_file, strokes, built):
     assert slow == pytest.approx(normal / 2, rel=0.05)
 
 
-# What is found again on disk
-
-
 @pytest.fixture
-def own(tmp_path, built) -> Path:
-    """A finished job of one's own."""
+def job_copy(tmp_path, built) -> Path:
+    """A finished job that the test may change."""
     return Path(shutil.copytree(built[0], tmp_path / "own"))
 
 
-def ran(report: dict) -> set[str]:
+def stages_run(report: dict) -> set[str]:
     return {stage["name"] for stage in report["stages"]}
 
 
@@ -279,10 +278,10 @@ def rebuild(job: Path, photo: Path, strokes: Path, **changed: object) -> dict:
     return build(photo, job, BuildOptions(**vars(OPTIONS) | changed), strokes)
 
 
-def test_a_job_that_is_there_is_not_built_again(own, built, landscape_file, strokes):
-    before = files(own)
-    report = rebuild(own, landscape_file, strokes)
-    assert ran(report) == set() and files(own) == before
+def test_a_job_that_is_there_is_not_built_again(job_copy, built, landscape_file, strokes):
+    before = read_files(job_copy)
+    report = rebuild(job_copy, landscape_file, strokes)
+    assert stages_run(report) == set() and read_files(job_copy) == before
     assert {name: report[name] for name in report if name not in ("stages", "seconds", "peak_memory_gb", "files")} == {
         name: built[1][name] for name in built[1] if name not in ("stages", "seconds", "peak_memory_gb", "files")
     }
@@ -305,12 +304,13 @@ def test_warnings_come_again_with_a_job_that_is_there(tmp_path, landscape_file):
         ({"depth_gamma": 1.2}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
         ({"edge_cleanup": 0.0}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
         ({"reach": 0.5}, {"photo", "hints", "layers", "motion", "points", "save", "report"}),
-        ({"depth_kind": "metric"}, {"photo", "hints", "motion", "points", "save", "report"}),  # there is no map
+        # Without a depth file the kind of depth has no effect on the depth.
+        ({"depth_kind": "metric"}, {"photo", "hints", "motion", "points", "save", "report"}),
         ({"download": True}, set()),
     ],
 )
-def test_an_option_repeats_what_it_concerns(own, landscape_file, strokes, option, stages):
-    assert ran(rebuild(own, landscape_file, strokes, **option)) == stages
+def test_an_option_repeats_what_it_concerns(job_copy, landscape_file, strokes, option, stages):
+    assert stages_run(rebuild(job_copy, landscape_file, strokes, **option)) == stages
 
 
 def cut(path: Path) -> None:
@@ -318,7 +318,7 @@ def cut(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """One bit in the middle."""
+    """Flip one bit in the middle of the file."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(bytes(data))
@@ -328,7 +328,7 @@ def pickled(path: Path) -> None:
     np.save(path, np.array([{}]), allow_pickle=True)
 
 
-def of_another_photo(path: Path) -> None:
+def other_shape(path: Path) -> None:
     np.save(path, np.ones((9, 9), np.float32))
 
 
@@ -346,17 +346,17 @@ def no_json(path: Path) -> None:
     ("name", "damage"),
     [
         ("layers.npz", Path.unlink), ("layers.npz", cut), ("layers.npz", flip), ("layers.npz", wrong_layers),
-        ("depth.npy", cut), ("depth.npy", flip), ("depth.npy", pickled), ("depth.npy", of_another_photo),
+        ("depth.npy", cut), ("depth.npy", flip), ("depth.npy", pickled), ("depth.npy", other_shape),
         ("photo.png", flip), ("photo.png", Path.unlink), ("layers/canvas.png", Path.unlink),
         ("points/still_color.npy", cut), ("points/still_layer.npy", pickled), ("points/moving_birth.npy", Path.unlink),
         ("stages.json", Path.unlink), ("stages.json", no_json), ("report.json", cut), ("report.json", Path.unlink),
     ],
 )  # fmt: skip
-def test_damaged_caches_are_made_anew(own, edits, landscape_file, name, damage):
-    """Whatever is missing or broken, an edited stroke makes the job that a build from nothing makes."""
-    damage(own / name)
-    rebuild(own, landscape_file, edits[0])
-    assert_same(own, edits[1])
+def test_damaged_caches_are_made_anew(job_copy, edits, landscape_file, name, damage):
+    """After any damage, a build with an edited stroke gives the same job as a build from scratch."""
+    damage(job_copy / name)
+    rebuild(job_copy, landscape_file, edits[0])
+    assert_same(job_copy, edits[1])
 
 
 @pytest.mark.parametrize(
@@ -369,21 +369,21 @@ def test_damaged_caches_are_made_anew(own, edits, landscape_file, name, damage):
         ("motion.npy", Path.unlink),
     ],
 )
-def test_a_job_that_lost_something_is_built_again(own, built, landscape_file, strokes, name, damage):
-    damage(own / name)
-    rebuild(own, landscape_file, strokes)
-    assert_same(own, built[0])
+def test_a_job_that_lost_something_is_built_again(job_copy, built, landscape_file, strokes, name, damage):
+    damage(job_copy / name)
+    rebuild(job_copy, landscape_file, strokes)
+    assert_same(job_copy, built[0])
 
 
 def assert_same(job: Path, other: Path) -> None:
-    found, wanted = files(job), files(other)
+    found, wanted = read_files(job), read_files(other)
     assert found.keys() == wanted.keys()
     assert {name for name in wanted if wanted[name] != found[name]} <= {"timing.json"}
 
 
 @pytest.fixture(scope="module")
 def edits(tmp_path_factory, landscape_file) -> tuple[Path, Path]:
-    """Other strokes, and the job that they make from nothing."""
+    """A file of edited strokes, and the job that a build from scratch makes with them."""
     folder = tmp_path_factory.mktemp("edits")
     content = json.loads(json.dumps(STROKES))
     content["strokes"][0]["points"][1] = [95, 155]
@@ -392,13 +392,13 @@ def edits(tmp_path_factory, landscape_file) -> tuple[Path, Path]:
     return folder / "strokes.json", folder / "job"
 
 
-def test_caches_of_another_version_are_not_used(own, landscape_file, strokes, monkeypatch):
+def test_caches_of_another_version_are_not_used(job_copy, landscape_file, strokes, monkeypatch):
     monkeypatch.setattr(cache, "CODE", "another")
-    assert ran(rebuild(own, landscape_file, strokes)) == set(STAGES)
+    assert stages_run(rebuild(job_copy, landscape_file, strokes)) == set(STAGES)
 
 
 def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
-    """And what is made of them too, to the bit."""
+    """Every array of the layers is equal to the bit; damaged arrays are rejected."""
     photo = read_photo(landscape_file, 160)
     camera = Camera(photo.width, photo.height, photo.focal)
     depth = estimate_depth(photo) * 4
@@ -420,15 +420,12 @@ def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
         stored.read_layers(tmp_path, camera)
 
 
-def test_a_photo_that_was_replaced_in_the_job_folder(own, landscape_file, strokes, edits):
-    """`open` writes photo.png too, of whatever photo; the next build puts its own there."""
-    with transaction.stage(own, keep=True) as staging:
-        (staging.path / "photo.png").write_bytes((own / "region.png").read_bytes())
-    rebuild(own, landscape_file, edits[0])
-    assert (own / "photo.png").read_bytes() == (edits[1] / "photo.png").read_bytes()
-
-
-# What may be given instead of strokes
+def test_a_photo_that_was_replaced_in_the_job_folder(job_copy, landscape_file, strokes, edits):
+    """`open` may write the photo.png of another photo; the next build replaces it with its own."""
+    with transaction.stage(job_copy, keep=True) as staging:
+        (staging.path / "photo.png").write_bytes((job_copy / "region.png").read_bytes())
+    rebuild(job_copy, landscape_file, edits[0])
+    assert (job_copy / "photo.png").read_bytes() == (edits[1] / "photo.png").read_bytes()
 
 
 def test_a_painted_mask_is_the_region(tmp_path, landscape_file):
@@ -442,6 +439,6 @@ def test_a_painted_mask_is_the_region(tmp_path, landscape_file):
 
 
 def test_hints_are_measured_where_the_motion_is_whole(built, tmp_path, landscape_file, strokes):
-    """A wide strip of fading motion is not an error of the hints in it."""
+    """Hints in a wide strip of faded motion do not count as errors."""
     wide = build(landscape_file, tmp_path / "job", BuildOptions(**vars(OPTIONS) | {"feather": 0.1}), strokes)
     assert wide["quality"]["hint_speed"] == pytest.approx(built[1]["quality"]["hint_speed"], abs=0.03)

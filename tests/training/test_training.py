@@ -1,4 +1,4 @@
-"""What training asks for and how the network is judged; rendering itself is not run here."""
+"""Training losses, samples and evaluation of the depth network; nothing is rendered here."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def plain() -> np.ndarray:
     return np.repeat(np.log2(np.maximum(rows, 0.5) / HEIGHT), WIDTH, 1).astype(np.float32)
 
 
-def answer(target: np.ndarray, solid: np.ndarray) -> torch.Tensor:
-    """(1, 5, H, W) that is right: depth, the sky, the nearest and the farthest beside each pixel, the share between."""
+def correct_prediction(target: np.ndarray, solid: np.ndarray) -> torch.Tensor:
+    """(1, 5, H, W) correct prediction: depth, sky, nearest and farthest surface, and the choice between them."""
     window = np.ones((2 * SURFACE_RADIUS + 1,) * 2, np.uint8)
     near = cv2.dilate(np.where(solid, target, -99).astype(np.float32), window)
     far = cv2.erode(np.where(solid, target, 99).astype(np.float32), window)
@@ -45,12 +45,12 @@ def answer(target: np.ndarray, solid: np.ndarray) -> torch.Tensor:
 
 
 def batch(offset: float = 0.0, wall: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Prediction, target and label of a plain, with a wall at the right that is so many octaves nearer."""
+    """Prediction, target and label of a plain, with a wall in the right half that is `wall` octaves nearer."""
     target = plain()
     target[:, WIDTH // 2 :] += wall
     label = np.zeros((1, HEIGHT, WIDTH), np.uint8)
     label[:, : HEIGHT // 4] = 1
-    prediction = answer(target, label[0] == 0)
+    prediction = correct_prediction(target, label[0] == 0)
     prediction[:, [0, 2, 3]] += offset
     return prediction, torch.from_numpy(target)[None], torch.from_numpy(label)
 
@@ -68,7 +68,7 @@ def test_a_step_that_is_a_ramp_costs_though_both_surfaces_are_right():
     prediction[:, 4, :, WIDTH // 2 - 3 : WIDTH // 2 + 3] = 0
     _, parts = depth_loss(prediction, target, label)
     assert parts["surfaces"] < 1e-5 and parts["octaves"] < 1e-5 and parts["choice"] > 0.02 and parts["steps"] > 0.1
-    prediction[:, 4] = -right  # the wall's border belongs to the plain
+    prediction[:, 4] = -right  # the choice is inverted: the wall's boundary gets the depth of the plain
     assert depth_loss(prediction, target, label)[1]["choice"] > 2 * parts["choice"]
 
 
@@ -118,7 +118,7 @@ def test_the_first_point_of_a_pair_is_nearer():
 
 
 def test_a_point_lies_on_a_mast_of_two_pixels(tmp_path):
-    """Whole percents of 720 pixels would miss the mast at 530 and 531, which is 73.6 to 73.9 % of the width."""
+    """With whole percents of 720 px, no point hits the mast at columns 530 and 531 (73.6 to 73.9 % of the width)."""
     (tmp_path / "pairs.txt").write_text("# head\n\na: 73.7 42 70 42.5 t, 10 90 20 30\n")
     thin, other = read_pairs(tmp_path / "pairs.txt")
     assert (thin.near, thin.far) == (pytest.approx((0.737, 0.42)), pytest.approx((0.7, 0.425)))
@@ -143,7 +143,7 @@ def test_nothing_that_judges_is_trained_on():
 
 
 def points(*entries: tuple[int, int, float]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Target and label of a photograph with points: column, row, metres (infinite for sky)."""
+    """Target and label of a photograph with these points; each is column, row and metres (infinite for sky)."""
     target, label = torch.zeros(1, HEIGHT, WIDTH), torch.full((1, HEIGHT, WIDTH), 2, dtype=torch.uint8)
     for column, row, metres in entries:
         target[0, row, column] = 0 if np.isinf(metres) else -np.log2(metres)
@@ -155,15 +155,15 @@ def test_points_of_a_photograph_ask_for_their_order_and_leave_the_ratio_room():
     target, label = points((5, 5, 10.0), (50, 5, 40.0), (20, 20, 10.5), (30, 2, np.inf))
     prediction = torch.full((1, 5, HEIGHT, WIDTH), -12.0)
     prediction[0, 1, 2, 30] = 12
-    prediction[0, 0] = 3.0  # anything, anywhere but at the points
+    prediction[0, 0] = 3.0  # any value, except at the points
 
     def order(first: float, second: float, alike: float) -> float:
         for (column, row), value in zip(((5, 5), (50, 5), (20, 20)), (first, second, alike), strict=True):
             prediction[0, 0, row, column] = value
         return depth_loss(prediction, target, label)[1]["order"]
 
-    assert order(0, -1.1, 0) == order(0, -4.0, 0) == 0  # two octaves were judged
-    assert order(0, -1.1, 0.1) == 0  # which of the two at ten metres is nearer is not asked
+    assert order(0, -1.1, 0) == order(0, -4.0, 0) == 0  # the judged ratio is two octaves
+    assert order(0, -1.1, 0.1) == 0  # the order of the two points at ten metres does not count
     assert order(0, 1, 0) > order(0, 0, 0) > 0 and order(0, -7, 0) > 0
 
 
@@ -178,7 +178,7 @@ def test_points_of_a_photograph_ask_for_their_sky():
 
 def test_a_window_of_a_photograph_keeps_its_points_in_place():
     image = np.zeros((100, 200, 3), np.uint8)
-    image[30:34, 100:104] = 255  # the nearest point; the others are on black
+    image[30:34, 100:104] = 255  # at the nearest point; the others are on black
     place = np.array(
         [(0.51, 0.32), (0.3, 0.5), (0.4, 0.6), (0.6, 0.5), (0.7, 0.6), (0.55, 0.7), (0.01, 0.01), (0.5, 0.25)]
     )
@@ -187,7 +187,7 @@ def test_a_window_of_a_photograph_keeps_its_points_in_place():
     color, target, label = cut
     row, column = np.argwhere((label == POINT) & (target == 0))[0]
     assert color.shape == (48, 80, 3) and color[row, column].min() > 0.9
-    assert (label == POINT).sum() == 6 and (label == SKY_POINT).sum() == 1  # one is outside
+    assert (label == POINT).sum() == 6 and (label == SKY_POINT).sum() == 1  # one point is outside the window
     assert cut_photograph(Judged(image, place, distance), (80, 48), (0.0, 0.0, 0.3, 0.3)) is None
 
 
@@ -210,7 +210,7 @@ def test_the_mean_of_weights(tmp_path):
 
 
 def test_blenders_exr_is_read(tmp_path):
-    """Two lines of three pixels, channels A and Z."""
+    """A file with two lines of three pixels and the channels A and Z."""
 
     def attribute(name: str, kind: str, value: bytes) -> bytes:
         return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
@@ -227,14 +227,14 @@ def test_blenders_exr_is_read(tmp_path):
 
 
 def test_the_ground_behind_a_brow_is_hidden():
-    """Along the middle, seen from the eye: what lies lower than something nearer."""
+    """Along the middle ray, ground with a lower view angle than nearer ground is occluded."""
     hidden = []
     for seed in range(12):
         land = make_land(np.random.default_rng(seed), "brow", "grass", 0.0, 1.7)
         upwards = (land.heights[:, RAYS // 2] - land.eye) / DISTANCE[:, 0]
         within = (DISTANCE[:, 0] > 2) & (DISTANCE[:, 0] < 400)
         hidden.append((upwards < np.maximum.accumulate(upwards) - 1e-3)[within].mean())
-    assert np.median(hidden) > 0.5  # among hills it is 0.42
+    assert np.median(hidden) > 0.5  # 0.42 for hills
 
 
 def test_the_lowest_ground_of_a_distance_is_found_to_all_sides():
@@ -250,7 +250,7 @@ def test_a_run_that_begins_with_shipped_weights_saves_them_as_they_are(tmp_path)
     assert begun.keys() == shipped.keys() and all(torch.equal(begun[name], shipped[name]) for name in begun)
 
 
-def test_only_what_is_asked_to_learn_changes(tmp_path):
+def test_only_the_chosen_parts_are_trained(tmp_path):
     training = Training(tmp_path, 10, WEIGHTS, ("steps",))
     before = {name: value.clone() for name, value in training.network.state_dict().items()}
     image, target, label = torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.rand(1, 64, 64), torch.zeros(1, 64, 64)

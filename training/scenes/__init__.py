@@ -1,1 +1,1 @@
-"""Landscapes for training: shapes, terrain and their arrangement, rendered with their depth."""
+"""Scenes for training: their shapes, terrain and arrangement, rendered together with their depth."""

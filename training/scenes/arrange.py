@@ -1,4 +1,4 @@
-"""Puts things on the land: the classes of scenes, and what each of them holds."""
+"""Places objects on the land: the classes of scenes and the objects of each class."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mathutils import Euler, Matrix, Vector
 
 from .noise import Noise
 from .shapes import Pool, surfaces_of
-from .stage import CURTAIN_COLUMNS, CURTAIN_ROWS, CURTAINS, Stage
-from .terrain import KINDS, PALETTES, Land, jitter, log_uniform, make_land, paint_land, waves
+from .stage import CURTAIN_COLUMNS, CURTAIN_COUNT, CURTAIN_ROWS, Stage
+from .terrain import LAND_SHARES, PALETTES, Land, jitter, log_uniform, make_land, paint_land, waves
 
-MOST_THINGS = 420  # instances in a scene
+MAX_OBJECTS = 420  # instances in a scene; further ones are left out
 
 
 @dataclass
 class Scene:
-    """One scene on the stage."""
+    """The scene that is being arranged on the stage."""
 
     stage: Stage
     pool: Pool
@@ -33,8 +33,8 @@ class Scene:
         return int(self.rng.uniform(low, high))
 
     def put(self, kind: str, place: tuple[float, float, float], size: float | tuple, turn: float | None = None) -> None:
-        """Stand a thing at `place` (m), scaled by `size`, turned about the vertical."""
-        if self.stage.placed >= MOST_THINGS:
+        """Place an object at `place` (m), scaled by `size`, turned about the vertical by `turn` or at random."""
+        if self.stage.placed >= MAX_OBJECTS:
             return
         turn = float(self.rng.uniform(0, 2 * np.pi)) if turn is None else turn
         scale = np.broadcast_to(np.asarray(size, float), 3)
@@ -50,14 +50,19 @@ class Scene:
         size: float | tuple,
         turn: float | None = None,
         sink: float = 0.02,
-        afloat: bool = False,
+        on_water: bool = False,
     ) -> None:
+        """Place an object on the ground at `x`, `y` (m), lowered by the share `sink` of its size.
+
+        Objects with `on_water`, and kinds that cross water, stand on the water where it is higher than the ground.
+        """
         level = self.land.height_at(x, y)
-        if self.land.water is not None and (afloat or kind in ("arch", "pier", "viaduct")):
+        if self.land.water is not None and (on_water or kind in ("arch", "pier", "viaduct")):
             level = max(level, self.land.water)
         self.put(kind, (x, y, level - sink * float(np.max(size))), size, turn)
 
     def spot(self, near: float, far: float, spread: float = 0.75) -> tuple[float, float]:
+        """A random place: x and y (m), between two distances, within `spread` radians of straight ahead."""
         distance, bearing = log_uniform(self.rng, near, far), self.rng.uniform(-spread, spread)
         return distance * np.sin(bearing), distance * np.cos(bearing)
 
@@ -68,18 +73,28 @@ class Scene:
         reach: tuple[float, float],
         size: tuple[float, float],
         uneven: float = 0.1,
-        afloat: bool = False,
+        on_water: bool = False,
         clumps: Noise | None = None,
     ) -> None:
-        """Strew things between two distances (m), on the ground or (`afloat`) on the water."""
+        """Place objects at random between two distances (m), on dry ground or on the water.
+
+        Args:
+            kind: Kind of shape.
+            count: Number of attempts; unsuitable places are skipped.
+            reach: Least and largest distance, m.
+            size: Least and largest size.
+            uneven: Spread of the logarithm of the three axes' scales.
+            on_water: Use places on the water instead of dry ground.
+            clumps: Places where this noise is negative stay empty.
+        """
         for _ in range(count):
             x, y = self.spot(*reach)
             scale = log_uniform(self.rng, *size)
             in_water = self.land.water is not None and self.land.height_at(x, y) < self.land.water - 0.2
             bare = clumps is not None and clumps.plain(np.array([x / 60 + 50]), np.array([y / 60]))[0] < 0
-            if in_water != afloat or bare or scale > 0.45 * np.hypot(x, y):
+            if in_water != on_water or bare or scale > 0.45 * np.hypot(x, y):
                 continue
-            self.put_on_ground(kind, x, y, scale * np.exp(self.rng.normal(size=3) * uneven), afloat=afloat)
+            self.put_on_ground(kind, x, y, scale * np.exp(self.rng.normal(size=3) * uneven), on_water=on_water)
 
 
 def _open_country(scene: Scene) -> None:
@@ -134,11 +149,11 @@ def _settle(scene: Scene) -> None:
         if scene.chance(share):
             scene.scatter(kind, scene.number(1, most + 1), reach, size, 0.05)
     if scene.chance(0.15):
-        scene.scatter("boat", scene.number(3, 15), (8, 300), (1.5, 6), 0.05, afloat=True)
+        scene.scatter("boat", scene.number(3, 15), (8, 300), (1.5, 6), 0.05, on_water=True)
 
 
 def _thin(scene: Scene) -> None:
-    """Things with air in them, near enough that the gaps are seen."""
+    """Thin objects with gaps, near enough that the gaps are visible."""
     rng = scene.rng
     if scene.chance(0.4):
         _strew_rocks(scene)
@@ -167,7 +182,7 @@ def _thin(scene: Scene) -> None:
 
 
 def _gaps(scene: Scene) -> None:
-    """Arches, mouths of caves and clefts, the far world behind."""
+    """Arches, cave mouths, clefts and viaducts with a distant background."""
     rng = scene.rng
     choice = rng.choice(["arch", "mouth", "cleft", "viaduct"], p=[0.4, 0.25, 0.2, 0.15])
     if choice == "arch":
@@ -202,7 +217,7 @@ def _bridge(scene: Scene) -> None:
 
 
 def _flanks(scene: Scene) -> None:
-    """Rocks, walls or trees fill a side of the view, or both, and lead into it."""
+    """Rocks, walls or trees fill one or both sides of the view and lead into it."""
     rng = scene.rng
     for side in (-1, 1) if scene.chance(0.35) else (rng.choice([-1, 1]),):
         kind = str(
@@ -222,7 +237,7 @@ def _flanks(scene: Scene) -> None:
 
 
 def _forest(scene: Scene) -> None:
-    """Among trees; often leaves or a slope close the view, and no sky is seen."""
+    """The inside of a forest; leaves or a slope often hide all of the sky."""
     rng = scene.rng
     stem = rng.choice(["trunk", "broadleaf", "conifer"], p=[0.65, 0.2, 0.15])
     scene.scatter(stem, scene.number(90, 260), (2.5, 90), (9, 26), 0.12)
@@ -243,7 +258,7 @@ def _hang_canopy(scene: Scene, count: int) -> None:
 
 
 def _close_view(scene: Scene, distance: float, leaves: bool) -> None:
-    """A steep slope across the whole view."""
+    """Put a steep slope across the whole view."""
     materials, rng = scene.stage.materials, scene.rng
     high = distance * rng.uniform(0.8, 1.6)
     surface = materials.thicket if leaves else materials.rocks[0]
@@ -259,7 +274,17 @@ def _raise_curtain(
     surface: object,
     ridged: bool = False,
 ) -> None:
-    """Show a curtain `distance` away, `height` (m, and the share by which its crest varies) and `relief` (lean, bumps)."""
+    """Show a curtain, a steep surface across the view.
+
+    Args:
+        scene: The scene.
+        index: Which of the stage's curtains.
+        distance: Of its foot, m.
+        height: Metres, and the share by which its crest varies.
+        relief: Lean and bumps, as shares of the distance.
+        surface: Its material.
+        ridged: Give its crest sharp ridges.
+    """
     rng, noise = scene.rng, Noise(scene.number(0, 1e6))
     bearing = np.linspace(-1.3, 1.3, CURTAIN_COLUMNS)[None]
     level = np.linspace(0, 1, CURTAIN_ROWS)[:, None]
@@ -270,7 +295,7 @@ def _raise_curtain(
         else noise.fractal(bearing / length, 0 * bearing, 7)
     )
     top = height[0] * np.clip(1 + height[1] * crest, 0.05, 3)
-    foot = min(scene.land.eye, scene.land.lowest(distance)) - 30  # and hovers over nothing
+    foot = min(scene.land.eye, scene.land.lowest(distance)) - 30  # below the ground, so that no gap is visible under it
     lean, bumps = relief
     away = distance * (1 + lean * level + bumps * noise.fractal(30 * bearing + 0 * level, 9 * level + 11 * bearing, 4))
     z = foot + (scene.land.eye + top - foot) * level
@@ -300,14 +325,14 @@ def _waterfall(scene: Scene) -> None:
 
 def _surf(scene: Scene) -> None:
     scene.scatter("rock", scene.number(0, 30), (4, 60), (0.3, 4), 0.3)
-    scene.scatter("rock", scene.number(0, 30), (8, 200), (0.5, 8), 0.3, afloat=True)
+    scene.scatter("rock", scene.number(0, 30), (8, 200), (0.5, 8), 0.3, on_water=True)
     if scene.chance(0.4):
-        scene.scatter("stack", scene.number(1, 6), (30, 500), (6, 60), 0.3, afloat=True)
+        scene.scatter("stack", scene.number(1, 6), (30, 500), (6, 60), 0.3, on_water=True)
     _settle(scene)
 
 
 def _street(scene: Scene) -> None:
-    """Two rows of houses along a street that leads away, or a square."""
+    """Two rows of houses along a street that leads away from the camera, or along a square."""
     rng = scene.rng
     wide, turn, middle = rng.uniform(6, 22), rng.normal() * 0.25, rng.normal() * 2
     along = np.array([np.sin(turn), np.cos(turn)])
@@ -338,7 +363,7 @@ def _street(scene: Scene) -> None:
 
 
 def _building(scene: Scene) -> None:
-    """One building fills much of the view."""
+    """One or two buildings fill much of the view."""
     rng = scene.rng
     for _ in range(1 if scene.chance(0.7) else 2):
         kind = rng.choice(["block", "church", "temple", "house", "lighthouse", "lattice", "facade"])
@@ -364,17 +389,17 @@ def _city(scene: Scene) -> None:
 
 
 def _figures(scene: Scene) -> None:
-    """People, animals and boats near."""
+    """People, animals or boats near the camera."""
     kind = scene.rng.choice(["person", "animal", "boat"])
-    afloat = kind == "boat" and scene.land.water is not None
+    on_water = kind == "boat" and scene.land.water is not None
     size = {"person": (1.4, 1.9), "animal": (0.7, 1.9), "boat": (1.2, 3)}[kind]
-    scene.scatter(kind, scene.number(3, 16), (2.5, 14), size, 0.04, afloat=afloat)
-    scene.scatter(kind, scene.number(0, 12), (10, 80), size, 0.04, afloat=afloat)
+    scene.scatter(kind, scene.number(3, 16), (2.5, 14), size, 0.04, on_water=on_water)
+    scene.scatter(kind, scene.number(0, 12), (10, 80), size, 0.04, on_water=on_water)
     _open_country(scene)
 
 
 def _indoors(scene: Scene) -> None:
-    """Within a room, a hall or a tunnel, by the light of lamps and of what is open."""
+    """The inside of a room, a hall or a tunnel, lit by lamps and through openings."""
     rng = scene.rng
     kind = str(rng.choice(["room", "hall", "tunnel"], p=[0.45, 0.3, 0.25]))
     floor = scene.land.height_at(0, 0) + 0.3
@@ -385,17 +410,17 @@ def _indoors(scene: Scene) -> None:
     for _ in range(scene.number(0, count)):
         away, aside = log_uniform(rng, 2, reach), rng.uniform(-wide, wide)
         size = log_uniform(rng, 0.8, 4 if kind == "hall" else 1.3)
-        what = str(rng.choice(["furniture", "person", "lattice", "fence"], p=[0.8, 0.1, 0.06, 0.04]))
-        size = size * {"person": 1.6, "lattice": 2}.get(what, 1)
+        kind_of_object = str(rng.choice(["furniture", "person", "lattice", "fence"], p=[0.8, 0.1, 0.06, 0.04]))
+        size = size * {"person": 1.6, "lattice": 2}.get(kind_of_object, 1)
         x, y = away * np.sin(-turn) + aside * np.cos(turn), away * np.cos(turn) + aside * np.sin(turn)
-        scene.put(what, (x, y, floor), min(size, 1.9) if what == "person" else size)
+        scene.put(kind_of_object, (x, y, floor), min(size, 1.9) if kind_of_object == "person" else size)
     high = {"room": 2.1, "hall": 4.5, "tunnel": 1.2}[kind]
     places = [(rng.normal() * wide / 3, away, floor + high) for away in (0.5, reach / 4, reach / 1.5)]
     scene.stage.set_lamps(places, log_uniform(rng, 30, 300) * np.array([1, 3, 9]) * (reach / 15) ** 2)
 
 
 def _jumble(scene: Scene) -> None:
-    """Loose solids anywhere in the view: what covers what, whatever it is and wherever it is in the picture."""
+    """Loose solids anywhere in the view; they teach occlusion independently of an object's kind and place."""
     rng = scene.rng
     nearest = log_uniform(rng, 1.2, 8)
     for _ in range(scene.number(12, 140)):
@@ -405,40 +430,48 @@ def _jumble(scene: Scene) -> None:
 
 
 @dataclass(frozen=True)
-class Class:
-    """A class of scenes: its share of all, how it is arranged, and the land it is set in ("" for any)."""
+class SceneClass:
+    """A class of scenes.
+
+    Attributes:
+        share: Of all scenes.
+        arrange: Places the objects of the class.
+        kinds: Kinds of land, separated by spaces; "" allows all.
+        palettes: Palettes of the land, separated by spaces; "" allows all but "street".
+        water: Probability of water; None uses the default of the kind of land.
+    """
 
     share: float
     arrange: Callable[[Scene], None]
     kinds: str = ""
     palettes: str = ""
-    water: float | None = None  # probability; None: as usual for the kind
+    water: float | None = None
 
 
 CLASSES = {
-    "open": Class(0.27, _open_country),
-    "flanks": Class(0.10, _flanks),
-    "framed": Class(0.13, _open_country),  # the views add branches, trunks and rocks at the frame
-    "thin": Class(0.10, _thin),
-    "gaps": Class(0.09, _gaps),
-    "forest": Class(0.09, _forest, "hills valley flat", "forest grass tundra dry", 0.15),
-    "waterfall": Class(0.05, _waterfall, "wall", "forest grey lava grass", 0.6),
-    "surf": Class(0.08, _surf, "surf", "sand pebble grey lava", 1.0),
-    "street": Class(0.05, _street, "street", "street grey pebble", 0.0),
-    "building": Class(0.05, _building, "flat hills street", ""),
-    "city": Class(0.03, _city, "flat hills", "street grey grass", 0.2),
-    "figures": Class(0.06, _figures, "flat hills coast surf dunes", ""),
-    "indoors": Class(0.08, _indoors, "flat", "street grey pebble", 0.0),
-    "jumble": Class(0.06, _jumble),
+    "open": SceneClass(0.27, _open_country),
+    "flanks": SceneClass(0.10, _flanks),
+    "framed": SceneClass(0.13, _open_country),  # frame_view adds branches, trunks and rocks at the frame
+    "thin": SceneClass(0.10, _thin),
+    "gaps": SceneClass(0.09, _gaps),
+    "forest": SceneClass(0.09, _forest, "hills valley flat", "forest grass tundra dry", 0.15),
+    "waterfall": SceneClass(0.05, _waterfall, "wall", "forest grey lava grass", 0.6),
+    "surf": SceneClass(0.08, _surf, "surf", "sand pebble grey lava", 1.0),
+    "street": SceneClass(0.05, _street, "street", "street grey pebble", 0.0),
+    "building": SceneClass(0.05, _building, "flat hills street", ""),
+    "city": SceneClass(0.03, _city, "flat hills", "street grey grass", 0.2),
+    "figures": SceneClass(0.06, _figures, "flat hills coast surf dunes", ""),
+    "indoors": SceneClass(0.08, _indoors, "flat", "street grey pebble", 0.0),
+    "jumble": SceneClass(0.06, _jumble),
 }
 
 
 def arrange_scene(stage: Stage, pool: Pool, rng: np.random.Generator, images: list, name: str, night: bool) -> Scene:
-    """Clear the stage and set a scene of the named class."""
+    """Clear the stage and arrange a random scene of the named class."""
     stage.clear()
     kind_class = CLASSES[name]
-    kinds = kind_class.kinds.split() or list(KINDS)
-    shares = np.array([KINDS.get(kind, 0.1) for kind in kinds])
+    kinds = kind_class.kinds.split() or list(LAND_SHARES)
+    shares = np.array([LAND_SHARES.get(kind, 0.1) for kind in kinds])
     kind = str(rng.choice(kinds, p=shares / shares.sum()))
     palette = str(rng.choice(kind_class.palettes.split() or [name for name in PALETTES if name != "street"]))
     low = rng.random() < (
@@ -475,8 +508,8 @@ def _fill_sea(scene: Scene, rough: float) -> None:
 
 
 def _raise_ridges(scene: Scene) -> None:
-    """Up to three ranges far away."""
-    for index in range(1, CURTAINS):
+    """Add up to three distant mountain ranges."""
+    for index in range(1, CURTAIN_COUNT):
         if scene.chance(0.33):
             distance = log_uniform(scene.rng, 800, 12000)
             surface = scene.stage.materials.rocks[index]
@@ -485,7 +518,7 @@ def _raise_ridges(scene: Scene) -> None:
 
 
 def is_dull(depth: np.ndarray) -> bool:
-    """Nearly all sky, without depth, or the camera stands in something."""
+    """True if a render is nearly all sky, has hardly any range of depth, or the camera stands inside an object."""
     solid = depth[np.isfinite(depth)]
     if solid.size < 0.1 * depth.size or (solid < 0.5).mean() > 0.2:
         return True

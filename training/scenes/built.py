@@ -1,4 +1,4 @@
-"""What people build. Slot 0 is the wall or wood, slot 1 the roof or frame, slot 2 windows and doors."""
+"""Buildings and other structures. Slot 0 is the wall or wood, slot 1 the roof or frame, slot 2 windows and doors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .shape import Builder, Shape
 
 
 def house(rng: np.random.Generator) -> Shape:
-    """About 1 high."""
+    """A house about 1 high, with a gable roof, windows and a door."""
     builder = Builder(rng)
     width, depth, height = rng.uniform(0.8, 1.6), rng.uniform(0.8, 2), rng.uniform(0.6, 1)
     builder.box((0, 0, height / 2), (width, depth, height))
@@ -41,7 +41,7 @@ def _gable(builder: Builder, size: tuple[float, float, float], rise: float) -> N
 
 
 def block(rng: np.random.Generator) -> Shape:
-    """A block of flats or offices: 1 high, 0.2-0.5 wide."""
+    """A block of flats or offices, 1 high and 0.2 to 0.5 wide."""
     builder = Builder(rng)
     width, depth = rng.uniform(0.2, 0.5, 2)
     floors, rows = int(rng.integers(5, 22)), int(rng.integers(3, 8))
@@ -62,7 +62,7 @@ def block(rng: np.random.Generator) -> Shape:
 
 
 def facade(rng: np.random.Generator) -> Shape:
-    """A house in a row: 1 wide in y, 1-2.5 high, its front at x = 0 facing -x, with sills and cornices."""
+    """A terraced house with sills and cornices: 1 wide in y, 1 to 2.5 high, its front at x = 0 facing -x."""
     builder = Builder(rng)
     height = rng.uniform(1, 2.5)
     builder.box((0.5, 0, height / 2), (1, 1, height))
@@ -92,7 +92,7 @@ def facade(rng: np.random.Generator) -> Shape:
 
 
 def temple(rng: np.random.Generator) -> Shape:
-    """Stacked roofs that overhang: 1 high."""
+    """A tower of stacked, overhanging roofs, 1 high."""
     builder = Builder(rng)
     tiers, width = int(rng.integers(2, 8)), rng.uniform(0.25, 0.5)
     for tier in range(tiers):
@@ -108,7 +108,7 @@ def temple(rng: np.random.Generator) -> Shape:
 
 
 def church(rng: np.random.Generator) -> Shape:
-    """A nave with a steeple, 1 high."""
+    """A church with a nave and a steeple, 1 high."""
     builder = Builder(rng)
     width, height = rng.uniform(0.2, 0.35), rng.uniform(0.3, 0.5)
     builder.box((0, 0.3, height / 2), (width, 0.7, height))
@@ -133,6 +133,7 @@ def church(rng: np.random.Generator) -> Shape:
 
 
 def lighthouse(rng: np.random.Generator) -> Shape:
+    """A lighthouse, 1.05 high."""
     builder = Builder(rng)
     for low, high, radius, tip, slot in (
         (0, 0.85, 0.12, 0.08, 0),
@@ -145,7 +146,7 @@ def lighthouse(rng: np.random.Generator) -> Shape:
 
 
 def wall(rng: np.random.Generator) -> Shape:
-    """8 long in x, 1 high."""
+    """A free-standing wall, 8 long in x and 1 high, with or without battlements."""
     builder = Builder(rng)
     builder.box((0, 0, 0.5), (8, 0.45, 1))
     if rng.random() < 0.5:
@@ -155,7 +156,7 @@ def wall(rng: np.random.Generator) -> Shape:
 
 
 def fence(rng: np.random.Generator) -> Shape:
-    """10 long in x, 1 high."""
+    """A fence, 10 long in x and 1 high, with rails or wires."""
     builder = Builder(rng)
     gap, wire = rng.uniform(0.15, 2), rng.random() < 0.4
     for x in np.arange(-5, 5.01, gap):
@@ -166,7 +167,7 @@ def fence(rng: np.random.Generator) -> Shape:
 
 
 def lattice(rng: np.random.Generator) -> Shape:
-    """A mast of trusses, 1 high: pylon, crane, filigree tower."""
+    """A lattice mast such as a pylon or a crane, 1 high."""
     builder = Builder(rng)
     foot, top, parts = rng.uniform(0.1, 0.25), rng.uniform(0.01, 0.08), int(rng.integers(5, 12))
     radius = rng.uniform(0.004, 0.01)
@@ -186,7 +187,7 @@ def lattice(rng: np.random.Generator) -> Shape:
 
 
 def pier(rng: np.random.Generator) -> Shape:
-    """A deck on posts along +y from the origin, 1 wide, 14 long, 0.6 above the water, with or without railings."""
+    """A deck on posts along +y from the origin, 1 wide, 14 long, 0.3 to 0.9 high, with or without railings."""
     builder = Builder(rng)
     length, height, gap = 14, rng.uniform(0.3, 0.9), rng.uniform(0.6, 1.6)
     if rng.random() < 0.6:
@@ -207,7 +208,7 @@ def pier(rng: np.random.Generator) -> Shape:
 
 
 def viaduct(rng: np.random.Generator) -> Shape:
-    """A bridge along x, 12 long, its deck at 1: arches, piers with a girder, or cables."""
+    """A bridge along x, 12 long, its deck at height 1, with arches, with a girder on piers, or with cables."""
     builder = Builder(rng)
     gap, kind = rng.uniform(0.8, 2.5), rng.choice(["arches", "girder", "cables"])
     stations = np.arange(-6, 6.01, gap)
@@ -229,7 +230,7 @@ def viaduct(rng: np.random.Generator) -> Shape:
 
 
 def _spandrel(builder: Builder, x: float, gap: float) -> None:
-    """The wall over one arch, in upright strips."""
+    """Add the wall above one arch as upright strips."""
     half = gap / 2
     for t in np.linspace(-0.95, 0.95, 14):
         low = 0.95 - 0.9 * min(half, 1) * (1 - np.sqrt(1 - t * t))
@@ -237,6 +238,7 @@ def _spandrel(builder: Builder, x: float, gap: float) -> None:
 
 
 def pole(rng: np.random.Generator) -> Shape:
+    """A pole with a crossbar or a lamp arm, 1 high."""
     builder = Builder(rng)
     builder.rod((0, 0, 0), (0, 0, 1), 0.02, 0.01)
     if rng.random() < 0.5:
@@ -247,7 +249,7 @@ def pole(rng: np.random.Generator) -> Shape:
 
 
 def wires(rng: np.random.Generator) -> Shape:
-    """Masts along +y with sagging wires, 1 high, 10 long."""
+    """Masts along +y with sagging wires, 1 high and 10 long."""
     builder = Builder(rng)
     gap = rng.uniform(1, 2.5)
     for y in np.arange(0, 10, gap):

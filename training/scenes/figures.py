@@ -1,4 +1,4 @@
-"""People, animals, boats and cars. Slots: clothes or hull, second colour, skin or windows."""
+"""People, animals, boats, cars and birds. Slot 0 is clothes or hull, slot 1 a second colour, slot 2 skin or windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .shape import Builder, Shape, sphere
 
 
 def person(rng: np.random.Generator) -> Shape:
-    """Standing or walking, 1 high, facing +x."""
+    """A person standing or walking, 1 high, facing +x."""
     builder = Builder(rng)
     stride = rng.uniform(0, 0.12)
     builder.rod((stride, -0.05, 0), (0, -0.04, 0.5), 0.035, 0.05, 8)
@@ -24,7 +24,7 @@ def person(rng: np.random.Generator) -> Shape:
 
 
 def animal(rng: np.random.Generator) -> Shape:
-    """On four legs, about 1 high at the head, facing +x: horse, cow, sheep or dog."""
+    """A four-legged animal such as a horse, cow, sheep or dog, about 1 high at the head, facing +x."""
     builder = Builder(rng)
     legs, thick, length = rng.uniform(0.3, 0.5), rng.uniform(0.1, 0.2), rng.uniform(0.35, 0.6)
     vertices, faces = sphere(14, 20)
@@ -40,7 +40,7 @@ def animal(rng: np.random.Generator) -> Shape:
 
 
 def boat(rng: np.random.Generator) -> Shape:
-    """About 2 long in x, afloat at z = 0: rowing boat, cutter or sailing boat."""
+    """A rowing boat, cutter or sailing boat, about 2 long in x, with its waterline at z = 0."""
     builder = Builder(rng)
     deck = [(-1, -0.3, 0.3), (0.7, -0.3, 0.3), (1.2, 0, 0.4), (0.7, 0.3, 0.3), (-1, 0.3, 0.3)]
     keel = [(-0.9, -0.2, -0.1), (0.6, -0.2, -0.1), (1, 0, -0.1), (0.6, 0.2, -0.1), (-0.9, 0.2, -0.1)]
@@ -57,7 +57,7 @@ def boat(rng: np.random.Generator) -> Shape:
 
 
 def car(rng: np.random.Generator) -> Shape:
-    """About 4 long in x, 1.4 high."""
+    """A car, about 4 long in x and 1.4 high."""
     builder = Builder(rng)
     builder.box((0, 0, 0.55), (4.1, 1.7, 0.6))
     builder.add(
@@ -81,7 +81,7 @@ def car(rng: np.random.Generator) -> Shape:
 
 
 def bird(rng: np.random.Generator) -> Shape:
-    """Wings spread 1 in x."""
+    """A flying bird with a wingspan of 1 in x."""
     builder = Builder(rng)
     lift = rng.uniform(-0.15, 0.3)
     builder.rod((0, -0.18, 0), (0, 0.2, 0), 0.04, 0.02)

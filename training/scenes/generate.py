@@ -1,8 +1,9 @@
 """Renders the training set: ``python -m training.scenes.generate --out FOLDER --blocks N``.
 
-A block is SCENES scenes of VIEWS views from one seed, in a process of its own. Three files per view: colour with alpha
-(PNG), depth in metres (float16 .npy, infinite in the sky), and what it is (JSON, written last). A second run goes on
-where the first was ended; the same block number gives the same pictures.
+A block has `SCENES_PER_BLOCK` scenes of `VIEWS_PER_SCENE` views from one seed and is rendered in a process of its own.
+Each view has three files: colour with alpha (PNG), depth in metres (float16 .npy, infinite in the sky), and a
+description (JSON, written last). A second run continues where the first one stopped. The same block number gives the
+same pictures.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SCENES, VIEWS = 20, 3
+SCENES_PER_BLOCK, VIEWS_PER_SCENE = 20, 3
 
 
 def render_block(block: int, out: Path, only: tuple[str, ...] = ()) -> int:
-    """Render what is missing of a block, of all classes or of some only; returns the number of views on disk."""
-    from .arrange import CLASSES  # bpy is loaded in the worker only
+    """Render the missing scenes of a block, of all classes or only of some.
+
+    Returns:
+        Number of the block's views on disk.
+    """
+    from .arrange import CLASSES  # imported here, so that only the worker processes load bpy
     from .patches import load_patches
     from .shapes import Pool
     from .stage import Stage
@@ -33,7 +38,7 @@ def render_block(block: int, out: Path, only: tuple[str, ...] = ()) -> int:
         stage = Stage()
         pool, images = Pool(stage, rng), load_patches(rng)
         shares = np.array([kind.share * (not only or name in only) for name, kind in CLASSES.items()])
-        names = rng.choice(list(CLASSES), size=SCENES, p=shares / shares.sum())
+        names = rng.choice(list(CLASSES), size=SCENES_PER_BLOCK, p=shares / shares.sum())
         for index, name in enumerate(names):
             if not (out / f"{block:05d}_{index:02d}.done").exists():
                 _try_scene(stage, pool, images, (block, index, str(name)), out)
@@ -58,7 +63,7 @@ def _render_scene(stage: object, pool: object, images: list, key: tuple[int, int
     light_kind = str(rng.choice(["day", "backlight", "night"], p=[0.8, 0.13, 0.07]))
     scene = arrange_scene(stage, pool, rng, images, name, light_kind == "night")
     fixed = stage.placed
-    for number in range(VIEWS):
+    for number in range(VIEWS_PER_SCENE):
         stage.keep(fixed)
         view = set_view(scene, number)
         frame_view(scene, view, 0.9 if name == "framed" else 0.08)
@@ -80,7 +85,7 @@ def _render_scene(stage: object, pool: object, images: list, key: tuple[int, int
 
 
 def _expose(color: np.ndarray, light_kind: str) -> np.ndarray:
-    """(H, W, 4) uint8 sRGB and alpha: the brightest parts at 0.8, darker at night."""
+    """(H, W, 4) uint8 sRGB and alpha, exposed so that the brightest parts are at 0.8, or darker at night."""
     solid = color[..., 3] > 0.5
     brightest = float(np.quantile(color[solid][:, :3].max(-1), 0.97)) if solid.any() else 1.0
     goal = {"night": 0.25, "backlight": 0.5}.get(light_kind, 0.8)
@@ -102,14 +107,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="number of the first block")
-    parser.add_argument("--blocks", type=int, default=200, help=f"each of up to {SCENES * VIEWS} views")
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        default=200,
+        help=f"number of blocks, each of up to {SCENES_PER_BLOCK * VIEWS_PER_SCENE} views",
+    )
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", nargs="*", default=[], metavar="CLASS", help="classes of scenes; else all")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="CLASS", help="classes of scenes to render; the default is all"
+    )
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     jobs = [(block, chosen.out, tuple(chosen.only)) for block in range(chosen.first, chosen.first + chosen.blocks)]
     start, views = time.monotonic(), 0
-    context = multiprocessing.get_context("spawn")  # a block is a fresh Blender: nothing piles up
+    context = multiprocessing.get_context("spawn")  # each block gets a fresh Blender, so that memory does not grow
     with context.Pool(chosen.processes, maxtasksperchild=1) as pool:
         for count, (block, made) in enumerate(pool.imap_unordered(_job, jobs), 1):
             views += made

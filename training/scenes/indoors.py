@@ -1,4 +1,4 @@
-"""Rooms seen from within, what stands in them, and loose solids. Slot 0 is the wall, slot 1 beams and frames, 2 glass."""
+"""Interiors, furniture and loose solids. Slot 0 is the wall, slot 1 beams and frames, slot 2 glass."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from .shape import Builder, Shape, sphere
 
-WALL = 0.15  # m, thickness
+WALL_THICKNESS = 0.15  # m
 
 
 def room(rng: np.random.Generator) -> Shape:
-    """A room about the origin, in metres: floor at z = 0, the viewer's end near y = -1; windows and doors are open."""
+    """A room in metres, with open windows and doors: its floor is at z = 0, the wall behind the camera at y = -1.5."""
     builder = Builder(rng)
     width, length, height = rng.uniform(3, 14), np.exp(rng.uniform(np.log(4), np.log(30))), rng.uniform(2.3, 5)
     middle = length / 2 - 1.5
-    builder.box((0, middle, -WALL / 2), (width, length, WALL), 0)
-    builder.box((0, middle, height + WALL / 2), (width, length, WALL), 1)
-    builder.box((0, -1.5, height / 2), (width, WALL, height))
+    builder.box((0, middle, -WALL_THICKNESS / 2), (width, length, WALL_THICKNESS), 0)
+    builder.box((0, middle, height + WALL_THICKNESS / 2), (width, length, WALL_THICKNESS), 1)
+    builder.box((0, -1.5, height / 2), (width, WALL_THICKNESS, height))
     for side in (-1, 1):
         _pierced_wall(builder, (side * width / 2, -1.5), (0, 1), length, height)
     _pierced_wall(builder, (-width / 2, length - 1.5), (1, 0), width, height)
@@ -28,10 +28,10 @@ def room(rng: np.random.Generator) -> Shape:
 
 
 def _pierced_wall(builder: Builder, start: tuple, along: tuple, length: float, height: float) -> None:
-    """A wall with openings at even distances (or with none), framed."""
+    """Add a wall with framed openings at even distances, or without openings."""
     rng = builder.rng
     along = np.array((*along, 0.0))
-    thick = np.abs(along[[1, 0, 2]]) * WALL
+    thick = np.abs(along[[1, 0, 2]]) * WALL_THICKNESS
 
     def part(low: float, high: float, bottom: float, top: float, slot: int = 0, extra: float = 1.0) -> None:
         if high > low and top > bottom:
@@ -57,15 +57,15 @@ def _pierced_wall(builder: Builder, start: tuple, along: tuple, length: float, h
 
 
 def hall(rng: np.random.Generator) -> Shape:
-    """A large hall with columns, trusses under the roof and strips of open roof; metres, as `room`."""
+    """A large hall with columns, trusses under the roof and open strips in the roof; in metres, placed like `room`."""
     builder = Builder(rng)
     width, length, height = rng.uniform(12, 45), rng.uniform(25, 110), rng.uniform(5, 16)
     middle = length / 2 - 3
-    builder.box((0, middle, -WALL / 2), (width, length, WALL), 0)
+    builder.box((0, middle, -WALL_THICKNESS / 2), (width, length, WALL_THICKNESS), 0)
     for y in (-3, length - 3):
-        builder.box((0, y, height / 2), (width, WALL, height))
+        builder.box((0, y, height / 2), (width, WALL_THICKNESS, height))
     for side in (-1, 1):
-        builder.box((side * width / 2, middle, height / 2), (WALL, length, height))
+        builder.box((side * width / 2, middle, height / 2), (WALL_THICKNESS, length, height))
     gap = rng.uniform(4, 9)
     for y in np.arange(2, length - 3, gap):
         builder.box((0, y, height + 0.1), (width, gap * rng.uniform(0.4, 0.95), 0.2), 1)
@@ -85,7 +85,7 @@ def _truss(builder: Builder, y: float, width: float, height: float) -> None:
 
 
 def tunnel(rng: np.random.Generator) -> Shape:
-    """A vaulted passage with ribs, and pipes along its walls; metres, as `room`."""
+    """A vaulted tunnel with ribs, and pipes along its walls; in metres, placed like `room`."""
     builder = Builder(rng)
     radius, length = rng.uniform(1.3, 5), rng.uniform(12, 70)
     angle = np.linspace(-0.35, np.pi + 0.35, 19)
@@ -112,7 +112,7 @@ def tunnel(rng: np.random.Generator) -> Shape:
 
 
 def furniture(rng: np.random.Generator) -> Shape:
-    """A table, chair, shelf, crate or tank on the ground, about a metre high."""
+    """A table, chair, shelf, crate or tank on the ground, about 1 m high."""
     builder = Builder(rng)
     kind = rng.choice(["table", "chair", "shelf", "crate", "tank"])
     width, depth, height = rng.uniform(0.5, 2), rng.uniform(0.4, 1), rng.uniform(0.6, 1.1)
@@ -148,7 +148,7 @@ def furniture(rng: np.random.Generator) -> Shape:
 
 
 def piece(rng: np.random.Generator) -> Shape:
-    """A loose solid of any kind, turned any way, about 1 across."""
+    """A box, ball, rod, plate or frame in a random orientation, about 1 across."""
     builder = Builder(rng)
     kind = rng.choice(["box", "ball", "rod", "plate", "frame"])
     if kind == "ball":
@@ -171,6 +171,6 @@ def piece(rng: np.random.Generator) -> Shape:
         )
     shape = builder.shape(smooth=kind == "ball")
     turned = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    if np.linalg.det(turned) < 0:  # a mirror image would be inside out
+    if np.linalg.det(turned) < 0:  # a reflection would turn the faces inside out
         turned[0] = -turned[0]
     return Shape(shape.vertices @ turned, shape.faces, shape.slots, shape.smooth)

@@ -1,4 +1,4 @@
-"""Blender's materials for the scenes. Diffuse nearly everywhere: light that bounces once is what the budget allows."""
+"""Blender materials for the scenes. Nearly all are diffuse, since the render time allows only one bounce of light."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from .terrain import jitter, log_uniform
 
 
 def linear(color: np.ndarray) -> np.ndarray:
+    """Approximate linear values of an sRGB colour."""
     return np.power(np.clip(np.asarray(color, float), 0, 1), 2.2)
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A material and the nodes that change from scene to scene; `nodes` by role."""
+    """A material, and the nodes by role whose values change from scene to scene."""
 
     material: bpy.types.Material
     nodes: dict[str, bpy.types.Node]
@@ -25,7 +26,7 @@ class Surface:
         self.nodes["color"].outputs[0].default_value = (*linear(color), 1)
 
     def set_texture(self, image: bpy.types.Image, size: float, share: float) -> None:
-        """Lay a patch of a photograph over the colour, `size` metres wide."""
+        """Multiply the colour by a patch of a photograph, `size` metres wide, with the strength `share`."""
         self.nodes["image"].image = image
         self.nodes["mapping"].inputs["Scale"].default_value = (1 / size,) * 3
         self.nodes["texture_share"].inputs[0].default_value = share
@@ -38,8 +39,8 @@ class Surface:
         self.nodes["bump"].inputs["Distance"].default_value = 0.2 / max(scale, 0.05)
 
 
-class _Tree:
-    """Short names for building a node tree."""
+class _TreeBuilder:
+    """A node tree under construction, with short methods for it."""
 
     def __init__(self, name: str) -> None:
         self.material = bpy.data.materials.new(name)
@@ -66,8 +67,8 @@ class _Tree:
 
 
 def make_paint(name: str) -> Surface:
-    """A colour that differs a little between objects, under a photograph's texture, noise and bumps."""
-    tree = _Tree(name)
+    """A colour that varies slightly between objects, with a photograph's texture, noise and bumps."""
+    tree = _TreeBuilder(name)
     color = tree.node("RGB")
     varied = tree.node("HueSaturation")
     tree.link(color.outputs[0], varied.inputs["Color"])
@@ -79,11 +80,11 @@ def make_paint(name: str) -> Surface:
 
 
 def make_ground(name: str) -> Surface:
-    """Colours of the vertices; what is wet reflects."""
-    tree = _Tree(name)
+    """Vertex colours with texture and noise; their alpha is wetness, which adds reflection."""
+    tree = _TreeBuilder(name)
     painted = tree.node("VertexColor", layer_name="Color")
     surface = _finish(tree, painted.outputs["Color"], {}, wet=painted.outputs["Alpha"])
-    # Far away the pattern of a texture would be a grid of dots: it fades with distance.
+    # In the distance the repeated texture would look like a grid of dots, so it fades out.
     view, fade = tree.node("CameraData"), tree.node("Math", operation="DIVIDE", use_clamp=True)
     tree.link(view.outputs["View Distance"], fade.inputs[1])
     tree.link(fade.outputs[0], surface.nodes["texture_share"].inputs[0])
@@ -91,13 +92,15 @@ def make_ground(name: str) -> Surface:
     return surface
 
 
-def _finish(tree: _Tree, color: bpy.types.NodeSocket, nodes: dict, wet: bpy.types.NodeSocket | None = None) -> Surface:
+def _finish(
+    tree: _TreeBuilder, color: bpy.types.NodeSocket, nodes: dict, wet: bpy.types.NodeSocket | None = None
+) -> Surface:
     place = tree.node("TexCoord").outputs["Object"]
     mapping = tree.node("Mapping")
     image = tree.node("TexImage", projection="BOX", projection_blend=0.3)
     tree.link(place, mapping.inputs[0])
     tree.link(mapping.outputs[0], image.inputs[0])
-    bright = tree.node("MixRGB", blend_type="MULTIPLY")  # the patches' mean is about a quarter in linear light
+    bright = tree.node("MixRGB", blend_type="MULTIPLY")  # the mean of the patches is about a quarter in linear light
     bright.inputs[0].default_value, bright.inputs[2].default_value = 1, (4, 4, 4, 1)
     tree.link(image.outputs[0], bright.inputs[1])
     textured = tree.multiply(color, bright.outputs[0], 0.6)
@@ -135,7 +138,8 @@ def _finish(tree: _Tree, color: bpy.types.NodeSocket, nodes: dict, wet: bpy.type
 
 
 def make_leaf(name: str) -> Surface:
-    tree = _Tree(name)
+    """A plain diffuse colour that varies between objects."""
+    tree = _TreeBuilder(name)
     color, varied, diffuse = tree.node("RGB"), tree.node("HueSaturation"), tree.node("BsdfDiffuse")
     value = tree.node("MapRange")
     value.inputs[3].default_value, value.inputs[4].default_value = 0.6, 1.4
@@ -148,8 +152,8 @@ def make_leaf(name: str) -> Surface:
 
 
 def make_glow(name: str) -> Surface:
-    """Windows and lamps: dark glass by day, lit at night."""
-    tree = _Tree(name)
+    """Windows: dark glass by day, emitting light at night."""
+    tree = _TreeBuilder(name)
     color, diffuse, light = tree.node("RGB"), tree.node("BsdfDiffuse"), tree.node("Emission")
     both = tree.node("AddShader")
     tree.link(color.outputs[0], diffuse.inputs["Color"])
@@ -161,8 +165,8 @@ def make_glow(name: str) -> Surface:
 
 
 def make_sea(name: str) -> Surface:
-    """Water with foam: the vertices' alpha is the share of foam."""
-    tree = _Tree(name)
+    """Water with foam; the alpha of the vertex colours is the share of foam."""
+    tree = _TreeBuilder(name)
     painted = tree.node("VertexColor", layer_name="Color")
     water, foam, mix = tree.node("BsdfPrincipled"), tree.node("BsdfDiffuse"), tree.node("MixShader")
     foam.inputs["Color"].default_value = (0.85, 0.87, 0.88, 1)
@@ -180,7 +184,7 @@ def make_sea(name: str) -> Surface:
 
 
 class Materials:
-    """All materials of the scenes, and new colours for each scene."""
+    """All materials of the scenes; `vary` gives them new colours for each scene."""
 
     def __init__(self) -> None:
         self.ground, self.sea = make_ground("ground"), make_sea("sea")

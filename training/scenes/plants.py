@@ -1,4 +1,4 @@
-"""Trees, bushes, grass and branches. Slot 0 is wood, slot 1 leaves; trees are 1 high, standing at the origin."""
+"""Trees, bushes, grass and branches. Slot 0 is wood, slot 1 leaves. Trees are 1 high and stand at the origin."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .shape import Builder, Shape
 
 
 def conifer(rng: np.random.Generator) -> Shape:
+    """A conifer of toothed cones."""
     builder = Builder(rng)
     builder.rod((0, 0, 0), (0, 0, 1), 0.02, 0.004)
     tiers, teeth, widest = rng.integers(7, 13), 18, rng.uniform(0.13, 0.24)
@@ -24,6 +25,7 @@ def conifer(rng: np.random.Generator) -> Shape:
 
 
 def broadleaf(rng: np.random.Generator) -> Shape:
+    """A deciduous tree with several round crowns."""
     builder = Builder(rng)
     fork = rng.uniform(0.25, 0.45)
     builder.rod((0, 0, 0), (0, 0, fork), 0.03, 0.02)
@@ -68,13 +70,14 @@ def _frond(builder: Builder, root: np.ndarray, angle: float, rise: float) -> Non
 
 
 def bare_tree(rng: np.random.Generator) -> Shape:
+    """A tree without leaves."""
     builder = Builder(rng)
     _grow(builder, np.zeros(3), np.array([0, 0, 1.0]), (0.3, 0.03), 5)
     return builder.shape()
 
 
 def branch(rng: np.random.Generator) -> Shape:
-    """Overhanging: along +x, about 1 long, hanging a little (its up is +z)."""
+    """An overhanging branch along +x, about 1 long, slightly drooping; +z is up."""
     builder = Builder(rng)
     tips = _grow(builder, np.zeros(3), np.array([1, 0, -0.25]), (0.35, 0.018), 4)[:60]
     if rng.random() < 0.85:
@@ -88,7 +91,18 @@ def branch(rng: np.random.Generator) -> Shape:
 
 
 def _grow(builder: Builder, start: np.ndarray, along: np.ndarray, size: tuple[float, float], depth: int) -> list:
-    """Add a limb (`size`: length and radius) and its twigs; returns the twigs' ends."""
+    """Add a limb and its twigs, recursively.
+
+    Args:
+        builder: Takes the solids.
+        start: (3,) lower end of the limb.
+        along: (3,) its unit direction.
+        size: Its length and radius.
+        depth: Levels of twigs on it.
+
+    Returns:
+        (3,) ends of the finest twigs.
+    """
     length, radius = size
     end = start + along * length
     builder.rod(start, end, radius, radius * 0.65, 5)
@@ -103,7 +117,7 @@ def _grow(builder: Builder, start: np.ndarray, along: np.ndarray, size: tuple[fl
 
 
 def trunk(rng: np.random.Generator) -> Shape:
-    """A forest tree: a bare stem, then leaves high up."""
+    """A forest tree with a bare stem and leaves near the top."""
     builder = Builder(rng)
     lean = rng.normal(size=2) * 0.04
     knots = [np.array([*(lean * h + rng.normal(size=2) * 0.004), h]) for h in np.linspace(0, 1, 7)]
@@ -121,7 +135,7 @@ def trunk(rng: np.random.Generator) -> Shape:
 
 
 def canopy(rng: np.random.Generator) -> Shape:
-    """A roof of leaves of radius 1 about the origin."""
+    """A flat roof of leaves with radius 1 around the origin."""
     builder = Builder(rng)
     centres = np.stack([*rng.uniform(-0.8, 0.8, (2, 12)), rng.uniform(-0.12, 0.12, 12)], 1)
     builder.rod(centres[0], centres[1], 0.01)
@@ -130,7 +144,7 @@ def canopy(rng: np.random.Generator) -> Shape:
 
 
 def grass(rng: np.random.Generator) -> Shape:
-    """A tuft 1 high and 1 wide; all of it in slot 1."""
+    """A tuft of grass with height 1 and radius 1, entirely in slot 1."""
     builder = Builder(rng)
     for _ in range(130):
         angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform() ** 0.5

@@ -1,4 +1,4 @@
-"""Rocks, stacks, arches, mouths of caves and sheets of falling water. One material slot each."""
+"""Rocks, sea stacks, arches, cave mouths and waterfalls. Each has one material slot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _one_slot(vertices: np.ndarray, faces: np.ndarray, smooth: bool = True) -> S
 
 
 def rock(rng: np.random.Generator) -> Shape:
-    """About 1 in radius, round the origin."""
+    """A rock around the origin with a radius of about 1."""
     noise = Noise(int(rng.integers(1 << 30)))
     vertices, faces = sphere(40, 60)
     vertices = vertices * (1 + 0.55 * noise.solid(vertices, 1.1) + 0.12 * noise.solid(vertices, 4.0))[:, None]
@@ -22,7 +22,7 @@ def rock(rng: np.random.Generator) -> Shape:
 
 
 def stack(rng: np.random.Generator) -> Shape:
-    """A sea stack or cliff: 1 high on the ground, with layers."""
+    """A sea stack or cliff with layers, standing on the ground, 1 high."""
     noise = Noise(int(rng.integers(1 << 30)))
     rows, columns = 40, 64
     height, angle = np.meshgrid(np.linspace(0, 1, rows), np.arange(columns) * 2 * np.pi / columns, indexing="ij")
@@ -39,7 +39,7 @@ def stack(rng: np.random.Generator) -> Shape:
 
 
 def arch(rng: np.random.Generator) -> Shape:
-    """A natural arch: about 2 wide in x, 1 high, feet below the ground."""
+    """A natural arch, about 2 wide in x and 1 high, with its feet below the ground."""
     noise = Noise(int(rng.integers(1 << 30)))
     rows, columns = 60, 24
     along, angle = np.meshgrid(
@@ -58,7 +58,7 @@ def arch(rng: np.random.Generator) -> Shape:
 
 
 def mouth(rng: np.random.Generator) -> Shape:
-    """A hole with a wide rim in the plane y = 0, opening 1 in radius: a cave, a gap, a window of rock."""
+    """A cave mouth: a hole of radius 1 in the plane y = 0, surrounded by a wide wall of rock."""
     noise = Noise(int(rng.integers(1 << 30)))
     rows, columns = 24, 90
     out, angle = np.meshgrid(np.linspace(0, 1, rows), np.arange(columns) * 2 * np.pi / columns, indexing="ij")
@@ -71,7 +71,7 @@ def mouth(rng: np.random.Generator) -> Shape:
 
 
 def fall(rng: np.random.Generator) -> Shape:
-    """A sheet of falling water: 1 high, about 1 wide in x, facing -y, spreading and bulging as it falls."""
+    """A sheet of falling water, 1 high, about 1 wide in x, facing -y, widening and bulging towards the bottom."""
     noise = Noise(int(rng.integers(1 << 30)))
     rows, columns = 40, 24
     down, across = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-0.5, 0.5, columns), indexing="ij")

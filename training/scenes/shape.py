@@ -1,4 +1,4 @@
-"""Building meshes from simple solids, without Blender."""
+"""Builds meshes from simple solids, without Blender."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shape:
-    """A mesh with material slots: (N, 3) vertices, faces as vertex indices, one slot index per face."""
+    """A mesh with material slots.
+
+    Attributes:
+        vertices: (N, 3).
+        faces: Vertex indices of each face.
+        slots: Index of the material slot of each face.
+        smooth: Shade the mesh smooth.
+    """
 
     vertices: np.ndarray
     faces: list[tuple[int, ...]]
@@ -23,7 +30,7 @@ class Shape:
 
 
 class Builder:
-    """Collects solids into one `Shape`. `slot` is the material slot of what is added."""
+    """Collects solids into one `Shape`. The argument `slot` is the material slot of the added faces."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -53,7 +60,7 @@ class Builder:
         sides: int = 6,
         slot: int = 0,
     ) -> None:
-        """A prism from `start` to `end`; `tip` is its radius there."""
+        """Add a prism from `start` to `end`; `tip` is its radius at the end, by default the same."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         along = (end - start) / (np.linalg.norm(end - start) + 1e-9)
         across = np.cross(along, (0, 0, 1) if abs(along[2]) < 0.9 else (1, 0, 0))
@@ -71,7 +78,7 @@ class Builder:
     def leaves(
         self, centres: np.ndarray, radii: Sequence[float], count: int, size: float, slot: int = 1, flat: float = 1.0
     ) -> None:
-        """`count` four-cornered leaves in balls round the centres; `flat` squeezes the balls in height."""
+        """Add about `count` four-cornered leaves in balls around the centres; `flat` scales the height of the balls."""
         each = max(1, count // len(centres))
         for centre, radius in zip(np.asarray(centres), radii, strict=True):
             away = _unit(self.rng.normal(size=(each, 3)))
@@ -94,7 +101,7 @@ class Builder:
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
-    """(F, 4) faces of a grid of vertices, row by row; `closed` joins the last column to the first."""
+    """(F, 4) faces of a grid of vertices in row order; `closed` joins the last column to the first."""
     row, column = np.mgrid[: rows - 1, : columns if closed else columns - 1]
     beside = (column + 1) % columns
     corners = [

@@ -1,4 +1,4 @@
-"""The pool of shapes of one block of scenes: several of each kind, with the surfaces they take."""
+"""The pool of shapes of one block of scenes: several meshes of each kind, and the surfaces for them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .stage import Stage
 
 TREE, WALL, ROCK, FIGURE, WOOD, FALL = "tree", "wall", "rock", "figure", "wood", "fall"
 
-# kind: (maker, how many different ones, what they are made of)
-KINDS: dict[str, tuple[Callable[[np.random.Generator], Shape], int, str]] = {
+# Kind: (function that makes a shape, number of different shapes in the pool, group of materials).
+SHAPE_KINDS: dict[str, tuple[Callable[[np.random.Generator], Shape], int, str]] = {
     "rock": (rocks.rock, 6, ROCK),
     "stack": (rocks.stack, 5, ROCK),
     "arch": (rocks.arch, 5, ROCK),
@@ -57,11 +57,11 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Shape], int, str]] = {
 
 
 class Pool:
-    """Meshes by kind."""
+    """Meshes of every kind, made once for all scenes of a block."""
 
     def __init__(self, stage: Stage, rng: np.random.Generator) -> None:
         self._meshes = {
-            kind: [stage.add_mesh(make(rng)) for _ in range(count)] for kind, (make, count, _) in KINDS.items()
+            kind: [stage.add_mesh(make(rng)) for _ in range(count)] for kind, (make, count, _) in SHAPE_KINDS.items()
         }
 
     def pick(self, kind: str, rng: np.random.Generator) -> bpy.types.Mesh:
@@ -70,18 +70,18 @@ class Pool:
 
 
 def surfaces_of(kind: str, materials: Materials, rng: np.random.Generator) -> list[Surface]:
-    """Surfaces for an instance of this kind, one per slot."""
+    """Random surfaces for an instance of this kind, one per slot."""
 
-    def one(of: list[Surface]) -> Surface:
-        return of[rng.integers(len(of))]
+    def pick(choices: list[Surface]) -> Surface:
+        return choices[rng.integers(len(choices))]
 
-    made_of = KINDS[kind][2]
-    if made_of == TREE:
-        return [one(materials.woods), one(materials.leaves)]
-    if made_of == WALL:
-        return [one(materials.walls), one(materials.walls), one(materials.windows)]
-    if made_of == FIGURE:
-        return [one(materials.walls), one(materials.walls), one(materials.walls)]
-    if made_of == WOOD:
-        return [one(materials.woods if rng.random() < 0.6 else materials.walls)]
-    return [materials.fall] if made_of == FALL else [one(materials.rocks)]
+    group = SHAPE_KINDS[kind][2]
+    if group == TREE:
+        return [pick(materials.woods), pick(materials.leaves)]
+    if group == WALL:
+        return [pick(materials.walls), pick(materials.walls), pick(materials.windows)]
+    if group == FIGURE:
+        return [pick(materials.walls), pick(materials.walls), pick(materials.walls)]
+    if group == WOOD:
+        return [pick(materials.woods if rng.random() < 0.6 else materials.walls)]
+    return [materials.fall] if group == FALL else [pick(materials.rocks)]

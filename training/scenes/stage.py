@@ -1,4 +1,4 @@
-"""The Blender side of the scenes: one stage whose meshes, objects and lights are set anew for every scene."""
+"""The Blender side of the scenes: one stage whose meshes, objects and lights are reused for every scene."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from .materials import Materials, Surface, linear
 from .shape import Shape, grid_faces
 from .terrain import RAYS, RINGS, X, Y
 
-LONG, SHORT = 384, 216  # px of a render
-SAMPLES = 4  # and the denoiser; more costs time without a gain at this size
-CURTAINS, CURTAIN_ROWS, CURTAIN_COLUMNS = 4, 14, 400
-FAR = 5e4  # m; what is beyond is sky
-LAMPS = 3  # within rooms
+LONG_SIDE, SHORT_SIDE = 384, 216  # px of a render
+RENDER_SAMPLES = 4  # per pixel, before the denoiser; more samples cost time and do not help at this size
+# Curtains are steep surfaces across the view: slopes close by and distant mountains. Vertices in rows and columns.
+CURTAIN_COUNT, CURTAIN_ROWS, CURTAIN_COLUMNS = 4, 14, 400
+SKY_DEPTH = 5e4  # m; a greater depth counts as sky
+LAMP_COUNT = 3  # point lights for interiors
 
 
 @dataclass(frozen=True)
 class Light:
-    """Sun and sky of one view; angles in radians, colours sRGB, the sky's from horizon to zenith."""
+    """Sun and sky of one view; angles in radians, colours in sRGB. The sky is a gradient from horizon to zenith."""
 
     elevation: float
-    azimuth: float  # 0 is behind the camera, pi before it
-    sun: float
+    azimuth: float  # 0 is behind the camera, pi in front of it
+    sun: float  # strength
     sun_color: tuple[float, float, float]
-    soft: float
+    soft: float  # angular diameter of the sun
     horizon: np.ndarray
     zenith: np.ndarray
-    sky: float
+    sky: float  # strength
 
 
 class Stage:
-    """Holds Blender's datablocks; call `clear` before each scene, then place things, then `render`."""
+    """Holds Blender's datablocks. For each scene call `clear`, then place objects, then call `render`."""
 
     def __init__(self) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -51,13 +52,13 @@ class Stage:
         self._set_engine()
         self.land = self._fan("Land", self.materials.ground)
         self.sea = self._fan("Sea", self.materials.sea)
-        self._curtains = [self._curtain(i) for i in range(CURTAINS)]
+        self._curtains = [self._curtain(i) for i in range(CURTAIN_COUNT)]
         self._make_camera_and_light()
 
     def _set_engine(self) -> None:
         render, cycles = self.scene.render, self.scene.cycles
         render.engine, cycles.device = "CYCLES", "CPU"
-        cycles.samples, cycles.use_adaptive_sampling, cycles.use_light_tree = SAMPLES, False, False
+        cycles.samples, cycles.use_adaptive_sampling, cycles.use_light_tree = RENDER_SAMPLES, False, False
         cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
         cycles.denoising_prefilter, cycles.denoising_quality = "NONE", "FAST"
         cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 1, 0, 1
@@ -93,14 +94,14 @@ class Stage:
 
     def _make_camera_and_light(self) -> None:
         camera = bpy.data.cameras.new("Camera")
-        camera.clip_start, camera.clip_end, camera.sensor_fit = 0.1, 2 * FAR, "HORIZONTAL"
+        camera.clip_start, camera.clip_end, camera.sensor_fit = 0.1, 2 * SKY_DEPTH, "HORIZONTAL"
         self.camera = self._link("Camera", camera)
         self.scene.camera = self.camera
         self.sun = self._link("Sun", bpy.data.lights.new("Sun", "SUN"))
-        self._lamps = [self._link("Lamp", bpy.data.lights.new("Lamp", "POINT")) for _ in range(LAMPS)]
+        self._lamps = [self._link("Lamp", bpy.data.lights.new("Lamp", "POINT")) for _ in range(LAMP_COUNT)]
         world = bpy.data.worlds.new("World")
         world.use_nodes = True
-        # The automatic importance map of the sky costs nearly a second per frame.
+        # Blender's automatic importance map of the sky costs nearly a second per frame.
         world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
         self.scene.world = world
         nodes, link = world.node_tree.nodes, world.node_tree.links.new
@@ -128,7 +129,7 @@ class Stage:
         return mesh
 
     def clear(self) -> None:
-        """Take everything away but the ground."""
+        """Hide everything but the ground."""
         self.keep(0)
         for curtain in self._curtains:
             curtain.hide_render = True
@@ -138,16 +139,17 @@ class Stage:
 
     @property
     def placed(self) -> int:
+        """Number of placed objects."""
         return self._used
 
     def keep(self, count: int) -> None:
-        """Take away all but the first `count` objects placed."""
+        """Hide all placed objects but the first `count`."""
         for item in self._objects[count : self._used]:
             item.hide_render = True
         self._used = count
 
     def place(self, mesh: bpy.types.Mesh, matrix: Matrix, surfaces: Sequence[Surface]) -> None:
-        """Put an instance of the mesh into the scene, one surface per slot."""
+        """Place an instance of the mesh in the scene, with one surface per slot."""
         if self._used == len(self._objects):
             self._objects.append(self._link("Thing", mesh))
         item = self._objects[self._used]
@@ -176,7 +178,7 @@ class Stage:
         item.data.update()
 
     def set_curtain(self, index: int, vertices: np.ndarray, surface: Surface) -> None:
-        """Show a curtain: (CURTAIN_ROWS, CURTAIN_COLUMNS, 3) metres."""
+        """Show a curtain with (CURTAIN_ROWS, CURTAIN_COLUMNS, 3) vertices in metres."""
         item = self._curtains[index]
         item.data.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
         item.data.materials[0] = surface.material
@@ -184,7 +186,7 @@ class Stage:
         item.hide_render = False
 
     def set_lamps(self, places: Sequence[tuple[float, float, float]], watts: Sequence[float]) -> None:
-        """Light what is within walls: up to LAMPS lamps, until the next `clear`."""
+        """Show up to `LAMP_COUNT` lamps for an interior, until the next `clear`."""
         for lamp, place, power in zip(self._lamps, places, watts, strict=False):
             lamp.location, lamp.data.energy, lamp.data.shadow_soft_size, lamp.hide_render = place, power, 0.3, False
 
@@ -197,11 +199,11 @@ class Stage:
         self._background.inputs[1].default_value = light.sky
 
     def render(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Render what stands here.
+        """Render the scene.
 
         Returns:
-            (H, W, 4) float32 linear colour, not multiplied by its alpha, and (H, W) float32 depth along the view in
-            metres, infinite where there is sky.
+            (H, W, 4) float32 linear colour with straight alpha, and (H, W) float32 depth along the view axis in metres,
+            infinite in the sky.
         """
         self.scene.cycles.seed = seed
         bpy.ops.render.render(write_still=True)
@@ -210,5 +212,5 @@ class Stage:
         depth = channels["ViewLayer.Depth.Z"]
         alpha = np.clip(image[..., 3:], 0, 1)
         color = image[..., :3] / np.maximum(alpha, 1e-3)
-        depth[depth > FAR] = np.inf
+        depth[depth > SKY_DEPTH] = np.inf
         return np.concatenate([color, alpha], -1).astype(np.float32), depth

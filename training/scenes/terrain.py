@@ -1,6 +1,6 @@
-"""The ground: a fan of vertices before the camera, from 0.6 m to 15 km, its heights and colours.
+"""The ground: heights and colours of a fan of vertices in front of the camera, from 0.6 m to 15 km.
 
-Metres; the camera stands above the origin and looks along +y.
+Lengths are in metres. The camera is above the origin and looks along +y.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from .noise import Noise, step
 
-RINGS, RAYS = 250, 230
+RINGS, RAYS = 250, 230  # vertices of the fan: distances, and directions at each distance
 DISTANCE = np.geomspace(0.6, 15000, RINGS)[:, None]
 BEARING = np.deg2rad(np.linspace(-78, 78, RAYS))[None]
 X, Y = DISTANCE * np.sin(BEARING), DISTANCE * np.cos(BEARING)
 
-Height = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Height = Callable[[np.ndarray, np.ndarray], np.ndarray]  # height of arrays of x and y
 
-KINDS = {
+LAND_SHARES = {  # probability of each kind of land, before it is scaled to a sum of 1
     "hills": 0.15,
     "mountain": 0.18,
     "valley": 0.12,
@@ -49,13 +49,21 @@ PALETTES = {  # sRGB
 
 @dataclass
 class Land:
-    """The ground of one scene: (RINGS, RAYS) heights, its kind and palette, the water's level or None."""
+    """The ground of one scene.
+
+    Attributes:
+        heights: (RINGS, RAYS).
+        kind: Kind of land.
+        palette: Name of its colours.
+        water: Height of the water, or None without water.
+        eye: Height of the first camera.
+    """
 
     heights: np.ndarray
     kind: str
     palette: str
     water: float | None
-    eye: float  # height of the first camera
+    eye: float
 
     def height_at(self, x: float, y: float) -> float:
         ring = np.searchsorted(DISTANCE[:, 0], np.hypot(x, y)).clip(0, RINGS - 1)
@@ -63,7 +71,7 @@ class Land:
         return float(self.heights[ring, ray])
 
     def lowest(self, distance: float) -> float:
-        """Of the ground about so far away (m), to all sides."""
+        """Lowest height of the ground at about this distance (m), in all directions."""
         return float(self.heights[(DISTANCE[:, 0] > 0.85 * distance) & (DISTANCE[:, 0] < 1.4 * distance)].min())
 
 
@@ -72,12 +80,20 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def make_land(rng: np.random.Generator, kind: str, palette: str, water_share: float, eye: float) -> Land:
-    """Heights of a kind of landscape; `water_share` is the probability of water, `eye` the height over the ground."""
+    """Random heights of a kind of land.
+
+    Args:
+        rng: Chooses the heights.
+        kind: Kind of land.
+        palette: Name of its colours.
+        water_share: Probability of water.
+        eye: Height of the camera above ground and water.
+    """
     heights = _sum_heights(rng, kind)(X, Y)
     origin = float(heights[0, RAYS // 2])
     water = _water_level(rng, kind, heights, origin) if rng.random() < water_share else None
     base = origin if water is None else max(origin, water)
-    ceiling = base + 0.65 * eye + DISTANCE * rng.uniform(0.02, 0.6)  # nothing close hides the view
+    ceiling = base + 0.65 * eye + DISTANCE * rng.uniform(0.02, 0.6)  # no ground close by blocks the view
     heights = np.where(DISTANCE < 60, np.minimum(heights, ceiling), heights)
     return Land(heights, kind, palette, water, base + eye)
 
@@ -86,7 +102,7 @@ def _water_level(rng: np.random.Generator, kind: str, heights: np.ndarray, origi
     seen = heights[(np.abs(BEARING) < 0.6) & (DISTANCE > 15) & (DISTANCE < 3000)]
     if kind == "coast":
         return origin - rng.uniform(0.3, 0.95) * abs(origin - float(np.quantile(seen, 0.1)))
-    if kind == "wall":  # a pool at the foot of the falls
+    if kind == "wall":  # a pool at the foot of the waterfall
         return origin + rng.uniform(-0.8, 0.2)
     return float(np.quantile(seen, rng.uniform(0.6, 0.97) if kind == "stacks" else rng.uniform(0.15, 0.75)))
 
@@ -185,7 +201,7 @@ def _coast(rng: np.random.Generator, noise: Noise) -> Height:
 
 
 def _beach(rng: np.random.Generator, noise: Noise) -> Height:
-    """Sand that falls gently into the sea a few metres away."""
+    """Sand that slopes gently into the sea a few metres away."""
     turn, start = rng.uniform(-1.3, 1.3), log_uniform(rng, 1.5, 20)
     fall, bay = rng.uniform(0.015, 0.06), rng.uniform(20, 120)
 
@@ -223,7 +239,7 @@ def _mesa(rng: np.random.Generator, noise: Noise) -> Height:
 
 
 def _brow(rng: np.random.Generator, noise: Noise) -> Height:
-    """The ground ends at a crest close by; the land goes on far below, and its beginning is hidden."""
+    """Ground that ends at a crest close by; it continues far below, where its nearer part is occluded by the crest."""
     start, deep, turn = log_uniform(rng, 2, 60), log_uniform(rng, 1.5, 200), rng.normal() * 0.5
     rise, wavy, size = rng.uniform(-0.05, 0.25), log_uniform(rng, 0.1, 1.2), start * rng.uniform(0.6, 3)
     fall = deep * rng.uniform(0.2, 1.5)
@@ -236,7 +252,7 @@ def _brow(rng: np.random.Generator, noise: Noise) -> Height:
 
 
 def _wall(rng: np.random.Generator, noise: Noise) -> Height:
-    """A cliff across the view, with ledges: what falls stand before."""
+    """A cliff with ledges across the view, the background of waterfalls."""
     start, high, turn = rng.uniform(10, 45), rng.uniform(12, 60), rng.uniform(-0.35, 0.35)
     wide, ledges = high * rng.uniform(0.1, 0.6), int(rng.integers(1, 5))
 
@@ -250,7 +266,7 @@ def _wall(rng: np.random.Generator, noise: Noise) -> Height:
 
 
 def paint_land(rng: np.random.Generator, land: Land) -> np.ndarray:
-    """(RINGS, RAYS, 4) sRGB colours of the ground; the fourth value is how wet it shines."""
+    """(RINGS, RAYS, 4): sRGB colours of the ground, and its wetness 0..1."""
     noise = Noise(int(rng.integers(1 << 30)))
     coarse, fine, wide = (noise.fractal(X / size, Y / size, 7, 0.6) for size in (60, 7, 900))
     first = [jitter(rng, color) for color in PALETTES[land.palette]]
@@ -290,12 +306,21 @@ def _blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarr
 
 
 def jitter(rng: np.random.Generator, color: tuple | np.ndarray, amount: float = 0.05) -> np.ndarray:
-    """A colour near this one."""
+    """A random colour near this one; `amount` is the spread of its brightness."""
     return np.clip(np.asarray(color) + rng.normal(size=3) * amount / 2 + rng.normal() * amount, 0.02, 1)
 
 
 def waves(rng: np.random.Generator, land: Land, rough: float) -> tuple[np.ndarray, np.ndarray]:
-    """Heights of the sea over its level, (RINGS, RAYS) metres, and its share of foam 0..1; `rough` is 0 calm..1 surf."""
+    """Waves of the sea.
+
+    Args:
+        rng: Chooses the waves.
+        land: The land, with water.
+        rough: 0 for a calm sea to 1 for surf.
+
+    Returns:
+        (RINGS, RAYS) heights above the water's level, and (RINGS, RAYS) share of foam 0..1.
+    """
     noise = Noise(int(rng.integers(1 << 30)))
     turn = rng.normal() * 0.5
     along = Y * np.cos(turn) + X * np.sin(turn)

@@ -1,4 +1,4 @@
-"""Cameras and light of a scene, and what stands at the frame of each view."""
+"""Cameras and light of a scene, and objects close to the camera at the frame of each view."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mathutils import Matrix, Vector
 
 from .arrange import Scene
 from .shapes import surfaces_of
-from .stage import LONG, SHORT, Light
+from .stage import LONG_SIDE, SHORT_SIDE, Light
 from .terrain import jitter, log_uniform
 
-TELEPHOTO = 0.12  # of the views
+TELEPHOTO_SHARE = 0.12  # of the views
 
 
 @dataclass(frozen=True)
 class View:
-    """One camera: field of view of the image's width and angles in radians, height in metres."""
+    """One camera. `fov` is the horizontal field of view; angles are in radians, the height is in metres."""
 
     fov: float
     pitch: float
@@ -29,18 +29,18 @@ class View:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, px."""
-        return (SHORT, LONG) if self.portrait else (LONG, SHORT)
+        return (SHORT_SIDE, LONG_SIDE) if self.portrait else (LONG_SIDE, SHORT_SIDE)
 
     def record(self) -> dict:
         return asdict(self)
 
 
 def set_view(scene: Scene, index: int) -> View:
-    """Choose and set the camera; the first view of a scene looks ahead, others turn and rise."""
+    """Choose and set the camera. The first view of a scene looks ahead; the others are turned and raised."""
     rng, eye = scene.rng, scene.land.eye
     portrait = bool(rng.random() < 0.2)
     fov = np.radians(rng.uniform(24, 52) if portrait else rng.uniform(32, 78))
-    if rng.random() < TELEPHOTO:
+    if rng.random() < TELEPHOTO_SHARE:
         fov *= rng.uniform(0.2, 0.7)
     turn = rng.uniform(-0.3, 0.3) if index == 0 else rng.uniform(-0.5, 0.5)
     lifted = 0.0 if index == 0 else rng.uniform(0, 0.6)
@@ -69,7 +69,7 @@ def _rise(scene: Scene) -> float:
 
 
 def frame_view(scene: Scene, view: View, often: float) -> None:
-    """Hang branches into the frame and stand trunks, bushes and rocks at its sides, each with a probability."""
+    """Add branches, a tree, bushes, a rock or leaves at the frame with probability `often`, and birds now and then."""
     rng = scene.rng
     if rng.random() < often:
         choice = rng.choice(["branches", "tree", "bushes", "rock", "leaves"], p=[0.4, 0.22, 0.16, 0.12, 0.1])
@@ -81,7 +81,7 @@ def frame_view(scene: Scene, view: View, often: float) -> None:
 
 
 def _to_world(scene: Scene, view: View, across: float, up: float, away: float) -> Vector:
-    """The point at `across` and `up` (-1..1 is the frame) and `away` metres along the view."""
+    """The point at `across` and `up` (-1..1 spans the frame) and `away` metres along the view axis."""
     width, height = view.size
     half = np.tan(view.fov / 2) * away
     return scene.stage.camera.matrix_world @ Vector((across * half, up * half * height / width, -away))
@@ -92,7 +92,7 @@ def _put(scene: Scene, view: View, kind: str, place: tuple[float, float], away: 
 
 
 def _branches(scene: Scene, view: View) -> None:
-    """Branches that come from beyond the upper or side edge and point inwards."""
+    """Add branches that start outside the upper or a side edge and point inwards."""
     rng = scene.rng
     side = rng.choice([-1, 0, 1])
     for _ in range(int(rng.integers(1, 7))):
@@ -117,7 +117,7 @@ def _branches(scene: Scene, view: View) -> None:
 
 
 def _tree(scene: Scene, view: View) -> None:
-    """A tree close by at one side, its foot on the ground, its crown beyond the frame or hanging into it."""
+    """Add one or two trees close by at the sides, standing on the ground."""
     rng = scene.rng
     for _ in range(int(rng.integers(1, 3))):
         side, away = rng.choice([-1, 1]), rng.uniform(2, 14)
@@ -149,7 +149,7 @@ def _rock(scene: Scene, view: View) -> None:
 
 
 def _leaves(scene: Scene, view: View) -> None:
-    """A canopy that closes the upper edge."""
+    """Add a canopy along the upper edge."""
     rng = scene.rng
     for _ in range(int(rng.integers(2, 8))):
         away = rng.uniform(3, 12)
@@ -157,7 +157,7 @@ def _leaves(scene: Scene, view: View) -> None:
 
 
 def choose_light(rng: np.random.Generator, kind: str) -> Light:
-    """Light of one view; `kind` is day, backlight or night."""
+    """Random light of one view; `kind` is "day", "backlight" or "night"."""
     elevation = np.radians(log_uniform(rng, 4, 25 if kind == "backlight" else 75))
     warm = max(0.0, 1 - elevation / 0.5) * rng.uniform(0.3, 1)
     overcast = rng.random() < 0.3
