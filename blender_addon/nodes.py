@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 COLOR = "Col"  # attribute that the material reads; Cycles shows points black if it is called "color"
-RADIUS_FACTOR = "radius_factor"  # radius factor, 1 = one pixel of the photo
+RADIUS_FACTOR = "spread"  # radius in pixels of the photo; named so in the node groups of earlier files
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
 # Colour of a moving point, scene-linear (decoding byte colours on every frame made playback twice as slow): the local
 # mean at the start of the trajectory, the difference of the mean at its end, and at both ends the texture, which is the

@@ -249,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         help=".mp4, .gif, .png for numbered frames, or a folder",
     )
     _add_options(shown, ["device"])
-    looked = command("coverage", _coverage, "say how much of what a camera sees is a hole, where no point is")
+    looked = command("coverage", _coverage, "measure the share of a camera's view that no point covers")
     looked.add_argument("job", type=Path, metavar="JOB")
     looked.add_argument(
         "--camera", required=True, metavar="|".join(("still", *PATHS, "FILE.json")), help="the camera's path"

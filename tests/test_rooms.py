@@ -188,8 +188,8 @@ def test_shared_modules_load_with_numpy_alone(module):
     name = f"cinema_core.shared.{module}".removesuffix(".__init__")
     probe = f"import sys, {name}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=True, capture_output=True, text=True)
-    without = subprocess.run([sys.executable, "-c", "import sys, numpy; print(*{name.split('.')[0] for name in sys.modules})"],
-                             check=True, capture_output=True, text=True)  # fmt: skip
+    numpy_alone = "import sys, numpy; print(*{name.split('.')[0] for name in sys.modules})"
+    without = subprocess.run([sys.executable, "-c", numpy_alone], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split()) - set(without.stdout.split()) - set(sys.stdlib_module_names)
     assert loaded <= {"cinema_core"}
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..files.depth_map import DepthMap
 from ..image.grid import nearest_index
-from ..shared.aspect import same_aspect
+from ..shared.camera import same_aspect
 from ..shared.data import Photo
 from ..shared.errors import CinemaError
 from .network import Prediction, infer

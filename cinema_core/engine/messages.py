@@ -1,4 +1,4 @@
-"""What the program says while it works: JSON lines for Blender, a progress bar or plain lines for people.
+"""Messages of a running command: JSON lines for Blender, a progress bar or plain lines for people.
 
 JSON messages, one object a line on standard output, "done", "error" or "fatal" always the last::
 
@@ -28,7 +28,7 @@ _BAR = 30  # characters
 
 
 class Messages(Protocol):
-    """Where a command's messages go."""
+    """The receiver of a command's messages."""
 
     def progress(self, stage: str, fraction: float) -> None: ...
 
@@ -43,18 +43,18 @@ class Messages(Protocol):
 
 
 class JsonMessages:
-    """JSON lines on what was standard output; prints of any library go to standard error from now on."""
+    """Writes JSON lines to standard output; prints of libraries go to standard error from now on."""
 
     def __init__(self) -> None:
         sys.stdout.flush()
         self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
-        os.dup2(2, 1)  # at the level of descriptors, so that C libraries are caught too
+        os.dup2(2, 1)  # on the level of descriptors, which C libraries print to
         self._lock = threading.Lock()
         self._last: tuple[str, int] | None = None
         self._about: dict = {}
 
     def about(self, **fields: object) -> JsonMessages:
-        """These messages, with fields such as the request's id in every one."""
+        """The same receiver, with these fields in every message, such as the request's id."""
         view = copy.copy(self)
         view._about, view._last = fields, None
         return view
@@ -75,7 +75,7 @@ class JsonMessages:
         self._send({"type": "fatal", "text": text})
 
     def ready(self, fields: dict) -> None:
-        """A build's points can be taken; its quality is being measured."""
+        """A build's points are published; its quality is being measured."""
         self._send({"type": "ready", **fields})
 
     def done(self, summary: str, fields: dict) -> None:
@@ -90,7 +90,7 @@ class JsonMessages:
 
 
 class ConsoleMessages:
-    """For people: progress and problems on standard error, results on standard output."""
+    """Writes for people: progress and problems to standard error, results to standard output."""
 
     def __init__(self) -> None:
         for stream in (sys.stdout, sys.stderr):

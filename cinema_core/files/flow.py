@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..shared.aspect import same_aspect
 from ..shared.atomic_write import atomic_write
+from ..shared.camera import same_aspect
 from ..shared.errors import CinemaError
 from . import exr
 

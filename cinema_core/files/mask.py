@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..shared.aspect import same_aspect
+from ..shared.camera import same_aspect
 from ..shared.errors import CinemaError
 
 

@@ -1,9 +1,8 @@
-"""Heap: what a stage frees it gets again, instead of the system.
+"""Tuning of the memory allocator: memory that a stage frees stays with the process until the stage is done.
 
-A stage asks for large arrays again and again. The C library of Linux returns each to the system as soon as it is freed,
-and the system fills new pages with zeros: a sixth of the time in which a large photo is split into layers. So while a
-stage is made, what is freed is kept, and returned when it is done. Elsewhere nothing is done: the allocators of Windows
-and macOS keep what they are given for a while by themselves.
+A stage allocates large arrays again and again. The C library of Linux returns each to the system as soon as it is
+freed, and the system fills new pages with zeros, which takes a sixth of the time of splitting a large photo into
+layers. The allocators of Windows and macOS keep freed memory for a while by themselves; nothing is changed there.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
 KEPT = {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1}
 USUAL = {MMAP_MAX: 1 << 16, MMAP_THRESHOLD: 1 << 25, TRIM_THRESHOLD: 1 << 26}
 _changing = threading.Lock()
-_keeping = 0  # how many ask for it now
+_keeping = 0  # number of contexts that are open now
 
 
 @contextmanager
-@shielded  # what was asked for is taken back, whenever a request is cancelled
+@shielded  # a cancelled request closes its context too
 def keep_freed_memory() -> Iterator[None]:
-    """A context in which memory that is freed is not given back to the system; it is when the outermost ends."""
+    """Keep freed memory with the process; the end of the outermost context returns it to the system."""
     library = _library()
     if library is None:
         yield

@@ -101,10 +101,10 @@ class Builder:
 
         Args:
             request: The files and options of the build.
-            progress: Told (stage, fraction of the whole build).
-            warn: Told, in one sentence each, what the user should know.
-            ready: Told the report, without its quality, when the points are published. From then on the job stands,
-                whatever becomes of this call.
+            progress: Called with (stage, fraction of the whole build).
+            warn: Called with each sentence that the user should read.
+            ready: Called with the report, without its quality, when the points are published. From then on the job is
+                complete, even if this call is interrupted.
 
         Returns:
             The report as in report.json and the timing as in timing.json; its "stages" are those that ran.

@@ -53,10 +53,10 @@ class Stage(Generic[T]):
     """A row of the table of stages.
 
     Attributes:
-        name: What its values are kept under in memory.
+        name: Name in the key, and in memory.
         make: Makes a value of the inputs' values, in their order; the options come last, where it has any.
         options: Names of the options that the value depends on.
-        unkeyed: Names of options that it needs, but that change no value.
+        unkeyed: Names of options that it needs, but that do not change the value.
         stored: How it lies in the job folder; None where it is remade.
         timed: The stage of `timing.STAGES` that making it counts as; None where it takes no time.
         by_content: The key is that of the value itself. For cheap extracts of a larger input: where the extract stays

@@ -78,12 +78,12 @@ def _write_photo(folder: Path, photo: Photo) -> None:
 
 
 def write_depth(folder: Path, depth: Depth, files: tuple[str, ...] = DEPTH_FILES) -> None:
-    """Write depth, and beside it where it comes from.
+    """Write depth and, beside it, its source.
 
     Args:
-        folder: Where to.
-        depth: What.
-        files: Names of the two.
+        folder: Folder to write into.
+        depth: The depth.
+        files: Names of the two files.
     """
     np.save(folder / files[0], depth.values)
     note = {"source": depth.source, "detail": depth.detail, "licence": depth.licence, "warnings": depth.warnings}
@@ -91,10 +91,10 @@ def write_depth(folder: Path, depth: Depth, files: tuple[str, ...] = DEPTH_FILES
 
 
 def read_depth(job: Path, shape: tuple[int, int], files: tuple[str, ...] = DEPTH_FILES) -> Depth:
-    """Read back what `write_depth` wrote.
+    """Read depth that `write_depth` wrote.
 
     Raises:
-        ValueError, KeyError, TypeError, OSError: It is anything else.
+        ValueError, KeyError, TypeError, OSError: The files hold anything else.
     """
     values = np.load(job / files[0], allow_pickle=False)
     if values.shape != shape or values.dtype != np.float32 or not (np.isfinite(values).all() and (values > 0).all()):
@@ -126,10 +126,10 @@ def write_layers(folder: Path, layers: Layers) -> None:
 
 
 def read_layers(job: Path, camera: Camera) -> Layers:
-    """Read layers.npz back.
+    """Read layers that `write_layers` wrote.
 
     Raises:
-        ValueError, KeyError, OSError, BadZipFile: It is not what `write_layers` wrote for this camera.
+        ValueError, KeyError, OSError, BadZipFile: The file holds anything else, or layers of another camera.
     """
     with np.load(job / job_files.LAYERS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
@@ -173,7 +173,7 @@ def _read_band(arrays: dict[str, np.ndarray], number: int, layer: int, shape: tu
         _check(parts[name], kind, (len(parts["index"]), *inner))
     for places in (parts["index"], parts["source"]):
         if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
-            raise ValueError("a band continues what is not there")
+            raise ValueError("a band continues a pixel that is not there")
     return OccludedBand(layer, **parts)
 
 

@@ -1,4 +1,4 @@
-"""How long the stages of a build take, and how far it is."""
+"""Timing and progress of a build, and the memory that it takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Rough seconds, in their order.
+# Stage -> rough seconds, in the order of the progress bar. "paint" is the correction of the depth by strokes.
 STAGES = {
     "photo": 1,
     "hints": 1,
@@ -19,12 +19,12 @@ STAGES = {
     "points": 3,
     "save": 1,
     "report": 8,
-}  # paint: where strokes correct the depth
+}
 Progress = Callable[[str, float], None]
 
 
 class StageClock:
-    """Times the stages and tells how far the build is."""
+    """Measures the seconds of each stage, and reports the progress of the build."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress, self.start = progress, time.perf_counter()
@@ -47,12 +47,12 @@ class StageClock:
 
 
 def peak_memory() -> float | None:
-    """GB that the process has had resident at most; None where the system does not say."""
+    """Largest resident memory of the process so far, GB; None where the system does not report it."""
     try:
         import resource  # not on Windows
     except ImportError:
         return None
-    if sys.platform == "linux":  # there getrusage counts what the process was started from, too: Blender, or a test run
+    if sys.platform == "linux":  # where getrusage includes the memory of the process that started this one
         status = Path("/proc/self/status").read_text()
         return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9, 3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -25,6 +25,9 @@ REFERENCE_FRAMES = {"up-down": 60, "zoom-in": 60, "side": 60, "circle": 90}
 PATHS = tuple(REFERENCE_FRAMES)
 UP_DOWN, ZOOM_IN, SIDE = 0.08, 0.24, 0.09  # amplitudes in scene units (the nearest content is at 1)
 CIRCLE = (0.04, 0.04, 0.09)  # amplitudes along x, y and z, scene units
+# Largest relative difference of two aspect ratios that count as the same. Depth estimators round sizes to multiples
+# of 14 or 32 px, and the working photo drops an odd last row or column.
+ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -119,3 +122,8 @@ def _centres(name: str, count: int, loop: bool) -> np.ndarray:
         amount = ramp if name == "zoom-in" else 2 * ramp - 1
     direction = {"up-down": (0, UP_DOWN, 0), "side": (SIDE, 0, 0), "zoom-in": (0, 0, ZOOM_IN)}[name]
     return amount[:, None] * np.array(direction)
+
+
+def same_aspect(size: tuple[float, float], wanted: tuple[float, float]) -> bool:
+    """Whether two (W, H) have the same ratio of width to height, up to ASPECT_TOLERANCE; all sides must be > 0."""
+    return abs(size[0] / size[1] / (wanted[0] / wanted[1]) - 1) <= ASPECT_TOLERANCE

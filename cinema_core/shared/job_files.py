@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-SCHEMA = 1
+# Version of the report and the points. Higher than the version of a job folder that this program would read wrongly:
+# such a job is built again. 2: "spread" became "radius_factor".
+SCHEMA = 2
+RECORD_SCHEMA = 1  # version of the journal and of the list of the job's own files
 REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
 PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
 FLOW, DEPTH_PREVIEW = "flow_preview.npz", "depth_preview.npz"

@@ -2,7 +2,7 @@
 
 Its files (H x W is the size of the working photo)::
 
-    report.json   quality report, what was built, the list of the job's files
+    report.json   quality report, entries about the build, the list of the job's files
     timing.json   seconds and memory of the stages; the only file that differs between two builds of one input
     photo.png     working photo, 8 bit RGB
     depth.npy     (H, W) float32, scene units; depth.json names its source

@@ -112,7 +112,7 @@ class BuildOptions:
         "Reach", "Factor on how far surfaces extend behind nearer ones and beyond the photo's border",
         "layers", low=0.25, high=4))
     edge_cleanup: float = _option(1.0, Row(
-        "Edge Cleanup", "Strength with which depth edges are aligned with the photo's edges and noise is removed; 0 leaves them",
+        "Edge Cleanup", "Strength of aligning depth edges with the photo's and of removing noise; 0 is none",
         "depth", low=0, high=1))
 # fmt: on
 

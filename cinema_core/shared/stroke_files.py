@@ -25,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .aspect import same_aspect
 from .atomic_write import atomic_write
+from .camera import same_aspect
 from .data import Stroke
 from .errors import CinemaError
 from .labelme import SIZE_KEYS, read_shape

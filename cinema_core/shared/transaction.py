@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from .cancellation import shielded
 from .errors import CinemaError
-from .job_files import NAMES, REPORT, SCHEMA
+from .job_files import NAMES, RECORD_SCHEMA, REPORT, SCHEMA
 
 JOURNAL, _LOCK, OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
 PUBLISHING_TIMEOUT = 10.0  # seconds that a reader waits for another process to publish, which takes milliseconds
@@ -171,7 +171,7 @@ def _owned(job: Path) -> set[str]:
     for record in (OWNED, REPORT):  # two records: copying may have lost the hidden one
         try:
             content = json.loads((job / record).read_text(encoding="utf-8"))
-            if content["schema"] == SCHEMA:
+            if content["schema"] in range(1, SCHEMA + 1):  # earlier versions list their files in the same way
                 names.update(_inside(name) for name in content["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
@@ -212,9 +212,9 @@ def _begin_publishing(job: Path, staging: Path, kept: set[str]) -> None:
     before = _owned(job)
     owned = sorted(kept.union(files))
     _list_files_in_report(staging, owned)
-    _write_json(staging / OWNED, {"schema": SCHEMA, "files": owned})
+    _write_json(staging / OWNED, {"schema": RECORD_SCHEMA, "files": owned})
     journal = {
-        "schema": SCHEMA,
+        "schema": RECORD_SCHEMA,
         "staging": staging.name,
         "files": [*files, OWNED],
         "remove": sorted(before.difference(owned)),

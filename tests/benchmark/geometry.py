@@ -40,9 +40,11 @@ from geometry_baseline import mesh_views, slab_points, smooth_fill
 from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
 from cinema_core.layers.discontinuities import find_discontinuities
+from cinema_core.pipeline.build import plan
 from cinema_core.pipeline.cache import DiskCache, MemoryCache
 from cinema_core.pipeline.request import Request
-from cinema_core.pipeline.stages import Stages
+from cinema_core.pipeline.stage import Runner
+from cinema_core.pipeline.stages import Plan
 from cinema_core.pipeline.timing import peak_memory
 from cinema_core.points.merge import count_points
 from cinema_core.shared.camera import Camera, camera_path
@@ -196,12 +198,12 @@ def our_points(photo: View, kind: str, edge_cleanup: float = 1.0) -> dict[str, n
     """Points of a build from a photo file and a depth file."""
     with tempfile.TemporaryDirectory() as name:
         stages = our_stages(photo, kind, Path(name), edge_cleanup)
-        still, moving = stages.still()[1]()[0], stages.moving(stages.motion().value.flow)[1]()[0]
+        still, moving = stages.still.value.points, stages.moving.value.points
     points = {f"still_{field}": getattr(still, field) for field in still.__dataclass_fields__}
     return points | {f"moving_{field}": getattr(moving, field) for field in moving.__dataclass_fields__}
 
 
-def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) -> Stages:
+def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) -> Plan:
     """Stages of a still build; the photo and the depth map are written to the folder but not read yet."""
     cv2.imwrite(str(folder / "photo.png"), np.rint(photo.color[..., ::-1] * 255).astype(np.uint8))
     disparity = (1 / photo.depth).astype(np.float32)
@@ -213,7 +215,7 @@ def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) 
     meant = "disparity" if kind == "degraded" else "metric"
     options = BuildOptions(max_side=max(disparity.shape), depth_kind=meant, edge_cleanup=edge_cleanup)
     request = Request(folder / "photo.png", folder, options, depth=file, still=True)
-    return Stages(MemoryCache(), DiskCache(folder), request, lambda _: nullcontext())
+    return plan(request, Runner(MemoryCache(), DiskCache(folder), options, lambda _: nullcontext()))
 
 
 def still_only(position: np.ndarray, color: np.ndarray) -> dict[str, np.ndarray]:
@@ -248,9 +250,9 @@ def print_scaling(name: str, renders: Path, seed: int, sizes: Sequence[int]) -> 
             photo = load_scene(name, width, renders, seed, views=False).photo
         with tempfile.TemporaryDirectory() as folder:
             stages = our_stages(photo, "exact", Path(folder))
-            stages.depth()
+            _ = stages.depth.value  # made before the time is taken
             began = time.perf_counter()
-            layers = stages.layers().value
+            layers = stages.layers.value
             seconds = time.perf_counter() - began
         camera = Camera(width, width * 9 // 16, float(width))
         cuts = find_discontinuities(layers.disparity, layers.valid)[layers.photo] > 0

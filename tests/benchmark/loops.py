@@ -29,8 +29,10 @@ import cv2
 import numpy as np
 import torch
 
+from cinema_core.pipeline.build import plan
 from cinema_core.pipeline.cache import DiskCache, MemoryCache
-from cinema_core.pipeline.stages import Request, Stages
+from cinema_core.pipeline.request import Request
+from cinema_core.pipeline.stage import Runner
 from cinema_core.points.moving import join_points, moving_points
 from cinema_core.points.still import still_points
 from cinema_core.points.sway import sway_points
@@ -68,21 +70,16 @@ class Loop:
     def __init__(self, photo: Path, annotations: Path, options: BuildOptions) -> None:
         self.options = options
         with tempfile.TemporaryDirectory() as folder:
-            stages = Stages(
-                MemoryCache(),
-                DiskCache(Path(folder)),
-                Request(photo, Path(folder), options, annotations),
-                lambda _: nullcontext(),
-            )
-            self.photo, self.layers, self.motion = (
-                stages.photo().value.color,
-                stages.layers().value,
-                stages.motion().value,
-            )
-            self.flow = self.motion.flow * stages.faded(self.motion)[..., None]
-            hints = stages.drawn().value.hints
+            run = Runner(MemoryCache(), DiskCache(Path(folder)), options, lambda _: nullcontext())
+            stages = plan(Request(photo, Path(folder), options, annotations), run)
+            self.photo, self.layers = stages.photo.value.color, stages.layers.value
+            self.motion = stages.motion.value
+            self.flow = self.motion.flow * stages.feather.value[..., None]
+            hints = stages.drawn.value.hints
         self.region = hints.region if hints.sway is None else hints.region | hints.sway
-        self.still, names = still_points(self.layers, *self.motion.surfaces)
+        self.still, names = still_points(
+            self.layers, *(part for part in (self.motion.surface, self.motion.swaying) if part is not None)
+        )
         self.backing = self.still.layer == names.index("Backing")
         self.seconds, self.moving = self._timed(True)
         _, self.all = self._timed(False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cinema_core.shared.camera import PATHS, REFERENCE_FRAMES, Camera, camera_path
+from cinema_core.shared.camera import PATHS, REFERENCE_FRAMES, Camera, camera_path, same_aspect
 from cinema_core.shared.errors import CinemaError
 
 
@@ -53,3 +53,8 @@ def test_unknown_paths_and_lengths_are_refused():
         camera_path("spiral")
     with pytest.raises(CinemaError, match="1 or more"):
         camera_path("side", 0)
+
+
+def test_sizes_of_one_aspect_up_to_rounding():
+    assert same_aspect((1920, 1080), (960, 540)) and same_aspect((518, 294), (1920, 1080))
+    assert not same_aspect((1920, 1080), (1080, 1920)) and not same_aspect((1.03, 1), (1, 1))
