@@ -1,9 +1,11 @@
 # make demo             renders a loop of the sample photo, or of PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
-# make test             runs all tests
-# make bench            prints the README's figures, for the sample photo or CASES="photo.png:strokes.json ..."
+# make test             checks the code with ruff and mypy, and runs all tests
+# make lint             checks the code alone
+# make bench            prints figures of docs/benchmarks.md, for the sample photo or CASES="photo.png:strokes.json ..."
 # make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
 #                       how the layering's cost grows with the photo's size
+# make identity         prints hashes of builds and previews, to compare two versions of the code
 # make depth-data, depth-train, depth-eval    make the depth network from seeds; see training/README.md
 # Each sets up its environment in .venv. Only Python 3.11, git and make must be installed beforehand.
 
@@ -19,7 +21,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
+.PHONY: demo test lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -27,6 +29,11 @@ demo: extension
 
 test: environment
 	@.ci/test
+
+lint: environment
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension
@@ -40,6 +47,9 @@ bench-motion: extension
 bench-geometry: environment
 	$(PYTHON) tests/benchmark/geometry.py
 	$(PYTHON) tests/benchmark/geometry.py --scaling canyon
+
+identity: environment
+	$(PYTHON) tests/benchmark/identity.py $(CASES)
 
 # Each command continues where it stopped. None changes the shipped weights; to use new ones, copy them over
 # cinema_core/depth/network.safetensors.

@@ -69,7 +69,7 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
 def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:
     """Write report and points as a build does, and give the report."""
     report = {
-        "schema": 1,
+        "schema": job_files.SCHEMA,
         "version": "0.1.0",
         "photo": "lake.png",
         "width": WIDTH,

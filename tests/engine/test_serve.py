@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cinema_core.shared import cancellation, transaction
+from cinema_core.shared import cancellation, job_files, transaction
 from cinema_core.shared.cancellation import Cancelled, Interrupts, shielded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -496,7 +496,7 @@ def test_another_build_while_the_quality_is_measured(client, wanted, tmp_path):
     client.send(id=1, **wanted | {"options": {"max_side": 320}})
     client.until(1, "ready")
     with transaction.stage(tmp_path / "job", keep=True) as staging:
-        (staging.path / "report.json").write_text('{"schema": 1}')
+        (staging.path / "report.json").write_text(json.dumps({"schema": job_files.SCHEMA}))
         (staging.path / "stages.json").write_text("{}")
     assert client.until(1, "done")["report"]["quality"]["measured"] is True
     assert "quality" not in json.loads((tmp_path / "job" / "report.json").read_text())

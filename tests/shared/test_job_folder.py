@@ -20,7 +20,7 @@ from cinema_core.shared.errors import CinemaError
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from cinema_core.shared import transaction
+from cinema_core.shared import job_files, transaction
 
 job, text, moment = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
@@ -46,7 +46,7 @@ with transaction.stage(job) as staging:
     (staging.path / "layers").mkdir()
     for name in ("photo.png", "strokes.json", "layers/1.png", f"layers/{text}.png"):
         (staging.path / name).write_text(text)
-    (staging.path / "report.json").write_text('{"schema": 1, "text": "%s"}' % text)
+    (staging.path / "report.json").write_text('{"schema": %d, "text": "%s"}' % (job_files.SCHEMA, text))
     if moment == "staging":
         stop()
 """
@@ -57,7 +57,7 @@ def write(job: Path, text: str) -> None:
         (staging.path / "layers").mkdir()
         for name in ("photo.png", "strokes.json", "layers/1.png", f"layers/{text}.png"):
             (staging.path / name).write_text(text)
-        (staging.path / "report.json").write_text(json.dumps({"schema": 1, "text": text}))
+        (staging.path / "report.json").write_text(json.dumps({"schema": job_files.SCHEMA, "text": text}))
 
 
 def assert_is(job: Path, text: str) -> None:
@@ -128,7 +128,7 @@ def test_kept_files_stay_and_belong_to_the_new_state(tmp_path):
     with transaction.stage(tmp_path) as staging:
         staging.keep("layers/one.png")
         (staging.path / "photo.png").write_text("two")
-        (staging.path / "report.json").write_text('{"schema": 1}')
+        (staging.path / "report.json").write_text(json.dumps({"schema": job_files.SCHEMA}))
     assert sorted(job_folder.read_report(tmp_path)["files"]) == ["layers/one.png", "photo.png", "report.json"]
     assert (tmp_path / "layers" / "one.png").read_text() == "one" and not (tmp_path / "layers" / "1.png").exists()
     write(tmp_path, "three")
@@ -315,7 +315,7 @@ def test_reading_a_missing_job(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [("{", "damaged"), ("[]", "this version"), ('{"schema": 2}', "this version")]
+    ("content", "text"), [("{", "damaged"), ("[]", "this version"), ('{"schema": 99}', "this version")]
 )
 def test_damaged_report(tmp_path, content, text):
     (tmp_path / "report.json").write_text(content)

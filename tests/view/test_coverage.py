@@ -219,7 +219,7 @@ def test_interpolated_poses_move_straight_and_turn_evenly():
 
 def write_job(folder, cloud):
     report = {
-        "schema": 1, "width": 320, "height": 180, "focal": 300.0, "point_size": SIZE,
+        "schema": job_files.SCHEMA, "width": 320, "height": 180, "focal": 300.0, "point_size": SIZE,
         "layers": [{"name": "Layer 1", "hidden": False}], "files": [],
     }  # fmt: skip
     with transaction.stage(folder) as staging:
