@@ -5,13 +5,9 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..blender_addon import camera_path, coverage
 from ..blender_addon.scene import in_scene
+from ..cinema_core.shared.camera import PRESETS
 
-PATHS = [
-    ("up-down", "Up-Down", "From above to below the photo's view"),
-    ("zoom-in", "Zoom In", "Forward into the photo"),
-    ("side", "Side", "From left to right of the photo's view"),
-    ("circle", "Circle", "In a circle around the photo's view; always closed"),
-]
+PATHS = [(name, preset.label, preset.help) for name, preset in PRESETS.items()]
 
 
 class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):

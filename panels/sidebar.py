@@ -5,9 +5,9 @@ import textwrap
 import bpy
 
 from ..blender_addon.hint_layers import MOTION_HINTS, button_rows
+from ..cinema_core.shared.camera import PRESETS
 
 CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
-CAMERA_PATHS = (("up-down", "Up-Down"), ("zoom-in", "Zoom In"), ("side", "Side"), ("circle", "Circle"))
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
 # Key in the report's "quality" -> label and format
 FIGURES = {
@@ -183,8 +183,8 @@ class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         grid = self.layout.grid_flow(columns=2, even_columns=True, align=True)
-        for path, label in CAMERA_PATHS:
-            grid.operator("cinemagraph.add_camera_path", text=label).path = path
+        for path, preset in PRESETS.items():
+            grid.operator("cinemagraph.add_camera_path", text=preset.label).path = path
 
 
 class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):

@@ -20,9 +20,29 @@ import numpy as np
 
 from .errors import CinemaError
 
-# Frames of the paths in the program of Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023.
-REFERENCE_FRAMES = {"up-down": 60, "zoom-in": 60, "side": 60, "circle": 90}
-PATHS = tuple(REFERENCE_FRAMES)
+
+@dataclass(frozen=True)
+class PathPreset:
+    """A camera path; `_centres` has its curve.
+
+    Attributes:
+        label: Name on a button, in title case.
+        help: Tooltip.
+        frames: Frames of the path in the program of Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023.
+    """
+
+    label: str
+    help: str
+    frames: int
+
+
+PRESETS = {
+    "up-down": PathPreset("Up-Down", "From above to below the photo's view", 60),
+    "zoom-in": PathPreset("Zoom In", "Forward into the photo", 60),
+    "side": PathPreset("Side", "From left to right of the photo's view", 60),
+    "circle": PathPreset("Circle", "In a circle around the photo's view; always closed", 90),
+}
+PATHS = tuple(PRESETS)
 UP_DOWN, ZOOM_IN, SIDE = 0.08, 0.24, 0.09  # amplitudes in scene units (the nearest content is at 1)
 CIRCLE = (0.04, 0.04, 0.09)  # amplitudes along x, y and z, scene units
 # Largest relative difference of two aspect ratios that count as the same. Depth estimators round sizes to multiples
@@ -76,7 +96,7 @@ def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.
 
     Args:
         name: "still" or one of `PATHS`.
-        frames: Number of poses; None takes REFERENCE_FRAMES.
+        frames: Number of poses; None takes the number of the preset.
         loop: False gives the reference's path, of which only "circle" is closed. True gives a closed path of the
             same amplitude: pose N would equal pose 0, and "side", "up-down" and "zoom-in" start at the photo's camera.
 
@@ -90,7 +110,7 @@ def camera_path(name: str, frames: int | None = None, loop: bool = False) -> np.
     """
     if name != "still" and name not in PATHS:
         raise CinemaError(f'There is no camera path called "{name}"', f"Choose one of still, {', '.join(PATHS)}")
-    count = REFERENCE_FRAMES.get(name, 60) if frames is None else int(frames)
+    count = (PRESETS[name].frames if name in PRESETS else 60) if frames is None else int(frames)
     if count < 1:
         raise CinemaError("A camera path needs at least one frame", "Give a number of frames of 1 or more")
     poses = np.tile(np.eye(4), (count, 1, 1))

@@ -1,6 +1,7 @@
 """Data classes that the rooms exchange. numpy only: Blender's process imports this module.
 
-Axes, pixel grid and units follow the conventions in :mod:`.camera`.
+Motion is in px per frame, depth in scene units. Axes, pixel grid and the other conventions are those of
+:mod:`.camera`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cinema_core.shared.camera import PATHS, REFERENCE_FRAMES, Camera, camera_path, same_aspect
+from cinema_core.shared.camera import PATHS, PRESETS, Camera, camera_path, same_aspect
 from cinema_core.shared.errors import CinemaError
 
 
@@ -23,7 +23,7 @@ def test_the_middle_of_the_photo_is_straight_ahead_and_y_points_down():
 @pytest.mark.parametrize("name", PATHS)
 def test_paths_are_the_references(name):
     poses = camera_path(name)
-    assert poses.shape == (REFERENCE_FRAMES[name], 4, 4)
+    assert poses.shape == (PRESETS[name].frames, 4, 4)
     centres = poses[:, :3, 3]
     wanted = {  # camera centres are minus the reference's translations
         "up-down": ((0, -0.08, 0), (0, 0.08, 0)),
