@@ -50,6 +50,7 @@ def addon(installed) -> types.SimpleNamespace:
         stroke_kinds=import_module(f"{MODULE}.cinema_core.shared.stroke_kinds"),
         camera=import_module(f"{MODULE}.cinema_core.shared.camera"),
         errors=import_module(f"{MODULE}.cinema_core.shared.errors"),
+        options=import_module(f"{MODULE}.cinema_core.shared.options"),
     )
 
 

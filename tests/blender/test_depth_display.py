@@ -271,13 +271,12 @@ def test_requests_contain_used_options_only(addon, placed, monkeypatch, tmp_path
 
 
 def test_every_option_that_is_asked_for_exists(addon, placed, monkeypatch):
-    known = {name: getattr(addon.data.BuildOptions, name) for name in addon.data.BuildOptions.__dataclass_fields__}
     settings = placed.cinemagraph
     for source in ("BUILT_IN", "FILE", "MODEL"):
         settings.depth_source, settings.depth_limits = source, True
-        assert fields(addon, placed, monkeypatch)[1]["options"].keys() <= known.keys()
+        assert fields(addon, placed, monkeypatch)[1]["options"].keys() <= addon.options.ROWS.keys()
     kinds = [item.identifier.lower() for item in settings.bl_rna.properties["depth_kind"].enum_items]
-    assert tuple(kinds) == addon.data.MAP_KINDS
+    assert tuple(kinds) == addon.options.MAP_KINDS
 
 
 def test_licences_are_shown(addon, placed, tmp_path):
