@@ -2,7 +2,7 @@
 
 Imported by other rooms:
 
-* find: `find_depth`
+* find: `depth_by_model`, `depth_by_network`, `depth_from_map`
 * model_location: `model_key`
 * network: `Prediction`, `infer`
 * sky: `find_horizon`

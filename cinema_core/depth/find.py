@@ -44,17 +44,38 @@ def find_depth(
     Raises:
         CinemaError: The file or the model cannot be used.
     """
-    _check_ends(options)
     prediction = prediction or partial(infer, photo)
     if file:
-        given = read_map(file)
-        check_aspect(given, photo)
-        read = to_disparity(given, photo, options.depth_kind, _ratio(options), prediction)
-        warnings = () if read.sure else (_UNSURE.format(read.text),)
-        return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
+        return depth_from_map(photo, prediction, file, options)
     if options.depth_model:
-        return _by_model(photo, options, prediction)
-    return Depth(_finish(_estimate(prediction()), photo.color, options), "network", _NETWORK_DETAIL)
+        return depth_by_model(photo, prediction, options)
+    return depth_by_network(photo, prediction(), options)
+
+
+def depth_from_map(photo: Photo, prediction: Callable[[], Prediction], file: Path, options: BuildOptions) -> Depth:
+    """Depth of the user's map; arguments and errors as in `find_depth`."""
+    _check_ends(options)
+    given = read_map(file)
+    check_aspect(given, photo)
+    read = to_disparity(given, photo, options.depth_kind, _ratio(options), prediction)
+    warnings = () if read.sure else (_UNSURE.format(read.text),)
+    return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
+
+
+def depth_by_model(photo: Photo, prediction: Callable[[], Prediction], options: BuildOptions) -> Depth:
+    """Depth estimated by the user's model; arguments and errors as in `find_depth`."""
+    _check_ends(options)
+    device = choose_device(options.device)
+    found = infer_depth(photo.color, options.depth_model, options.download, device)
+    kind = found.kind if options.depth_kind == "auto" else options.depth_kind
+    read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
+    return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
+
+
+def depth_by_network(photo: Photo, prediction: Prediction, options: BuildOptions) -> Depth:
+    """Depth estimated by the built-in network; arguments and errors as in `find_depth`."""
+    _check_ends(options)
+    return Depth(_finish(_estimate(prediction), photo.color, options), "network", _NETWORK_DETAIL)
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
@@ -84,15 +105,6 @@ def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOpti
         CinemaError: The file cannot be used.
     """
     return find_depth(photo, Path(path), options).values
-
-
-def _by_model(photo: Photo, options: BuildOptions, prediction: Callable[[], Prediction]) -> Depth:
-    """Depth estimated by the user's model."""
-    device = choose_device(options.device)
-    found = infer_depth(photo.color, options.depth_model, options.download, device)
-    kind = found.kind if options.depth_kind == "auto" else options.depth_kind
-    read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
-    return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
 
 
 def _estimate(found: Prediction) -> np.ndarray:

@@ -44,7 +44,11 @@ def plan(request: Request, run: Runner) -> Plan:
     depth_strokes = run(table.DEPTH_STROKES, strokes)
     prediction = run(table.PREDICTION, photo)
 
-    base_depth = run(table.BASE_DEPTH, photo, prediction.later, file["depth"])
+    read_depth = run(table.MAP_DEPTH, photo, prediction.later, file["depth"])
+    model_depth = run(table.MODEL_DEPTH, photo, prediction.later)
+    network_depth = run(table.NETWORK_DEPTH, photo, prediction)
+    model = given(request.options.depth_model, request.options.depth_model)
+    base_depth = either(file["depth"], read_depth, either(model, model_depth, network_depth))
     depth = either(depth_strokes, run(table.DEPTH, photo, base_depth, depth_strokes), base_depth)
     layers = run(table.LAYERS, photo, depth)
 

@@ -21,7 +21,7 @@ from .cache import DiskCache
 from .outputs import Outputs
 from .request import Request
 from .stage import Cached, Stage
-from .stages import BASE_DEPTH, DEPTH, FIELD, LAYERS, MOVING, PHOTO, STILL, Plan, crop_to_photo
+from .stages import DEPTH, FIELD, LAYERS, MOVING, NETWORK_DEPTH, PHOTO, STILL, Plan, crop_to_photo
 from .stored import read_whole_report
 from .timing import StageClock
 
@@ -78,7 +78,7 @@ def publish(
             (FIELD, stages.field, stages.field.value),
         ]
         if stages.base_depth.key != stages.depth.key:
-            values.append((BASE_DEPTH, stages.base_depth, stages.base_depth.value))
+            values.append((NETWORK_DEPTH, stages.base_depth, stages.base_depth.value))
         _save(Outputs(staging, disk), stages.key, values, report, clock, ready)
     return report
 

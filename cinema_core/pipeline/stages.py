@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..depth.find import find_depth
-from ..depth.network import Prediction, infer
+from ..depth.find import depth_by_model, depth_by_network, depth_from_map
+from ..depth.network import infer
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
 from ..files.flow import read_flow
@@ -113,10 +113,6 @@ def _read_strokes(photo: Photo, annotations: Path | None) -> list[Stroke]:
 
 def _depth_strokes(strokes: list[Stroke]) -> list[Stroke]:
     return [stroke for stroke in strokes if stroke.kind in DEPTH_KINDS]
-
-
-def _find_depth(photo: Photo, prediction: Callable[[], Prediction], file: Path | None, options: BuildOptions) -> Depth:
-    return find_depth(photo, file, options, prediction)
 
 
 def _correct_depth(photo: Photo, depth: Depth, strokes: list[Stroke]) -> Depth:
@@ -285,10 +281,12 @@ _RANGE = ("depth_near", "depth_far", "depth_gamma", "edge_cleanup")
 PHOTO = Stage("photo", _read_photo, ("max_side", "focal"), stored=stored.PHOTO, timed="photo")
 STROKES = Stage("strokes", _read_strokes)
 DEPTH_STROKES = Stage("depth strokes", _depth_strokes, by_content=True)
-BASE_DEPTH = Stage(
-    "base depth", _find_depth, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
+MAP_DEPTH = Stage("depth from map", depth_from_map, ("depth_kind", *_RANGE), stored=stored.BASE_DEPTH, timed="depth")
+MODEL_DEPTH = Stage(
+    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
     stored=stored.BASE_DEPTH, timed="depth",
 )  # fmt: skip
+NETWORK_DEPTH = Stage("depth by network", depth_by_network, _RANGE, stored=stored.BASE_DEPTH, timed="depth")
 DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="paint")
 LAYERS = Stage(
     "layers", _split_layers, ("seed", "reach", "inpaint_model", "device"), stored=stored.LAYERS, timed="layers"

@@ -8,6 +8,7 @@ Blender's process imports this module.
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +152,7 @@ def check(name: str, value: object) -> Any:
         assert isinstance(value, (int, float))
         right = row.low <= value <= row.high
     if not right or (row.choices and value not in row.choices):
-        raise CinemaError(f'The option "{name}" is {value!r}', f"Give {describe_values(name)}")
+        raise CinemaError(f'The option "{name}" is {json.dumps(value)}', f"Give {describe_values(name)}")
     return value
 
 

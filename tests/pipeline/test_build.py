@@ -220,7 +220,7 @@ def test_strokes_about_depth_alone_suggest_motion_all_the_same(tmp_path, landsca
     content["strokes"] = content["strokes"][-1:]
     (tmp_path / "alone.json").write_text(json.dumps(content))
     report = build(landscape_file, tmp_path / "job", OPTIONS, tmp_path / "alone.json")
-    assert "moves as suggested" in report["warnings"][0] and report["moving_points"] > 0
+    assert "move as suggested" in report["warnings"][0] and report["moving_points"] > 0
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
