@@ -218,8 +218,8 @@ def test_the_size_of_chunks_does_not_change_the_result(monkeypatch):
     valid = np.ones(disparity.shape, bool)
     found = []
     for rows, pixels in ((64, 1 << 18), (20, 901)):  # with the second pair, a chunk ends at an edge
-        monkeypatch.setattr(discontinuities, "CHUNK_ROWS", rows)
-        monkeypatch.setattr(depth_order, "CHUNK_PIXELS", pixels)
+        monkeypatch.setattr(discontinuities, "SCANNED_ROWS", rows)
+        monkeypatch.setattr(depth_order, "RANKED_PIXELS", pixels)
         occluder = find_discontinuities(disparity, valid)
         canvas = Canvas(Camera(200, 120, 200.0), disparity, valid, np.int16(disparity < 0.5), occluder)
         found.append(
