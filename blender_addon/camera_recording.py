@@ -24,14 +24,14 @@ class CameraRecording:
     Attributes:
         start: The first frame.
         poses: (N, 4, 4) float64 camera-to-world, core axes.
-        homes: (N, 4, 4) float64, the same for the photo's camera.
+        photo_poses: (N, 4, 4) float64, the same for the photo's camera.
         lenses: (N, 6) float64: horizontal and vertical focal length and principal point in px of the frame, near and
             far clipping depth.
     """
 
     start: int
     poses: np.ndarray
-    homes: np.ndarray
+    photo_poses: np.ndarray
     lenses: np.ndarray
 
 
@@ -83,8 +83,8 @@ def record_camera(scene: bpy.types.Scene, whole: bool = False) -> CameraRecordin
         bpy.data.scenes.remove(temporary)
         for limit in limits:
             limit.mute = False
-    poses, homes, lenses = (np.array(values, np.float64) for values in zip(*recorded))
-    return CameraRecording(frames[0], poses, homes, lenses)
+    poses, photo_poses, lenses = (np.array(values, np.float64) for values in zip(*recorded))
+    return CameraRecording(frames[0], poses, photo_poses, lenses)
 
 
 def _record_frame(
@@ -99,10 +99,10 @@ def _record_frame(
     graph = temporary.view_layers[0].depsgraph
     root = settings.root.evaluated_get(graph).matrix_world if in_scene(settings.root, scene) else Matrix()
     seen = camera.evaluated_get(graph)
-    home = settings.photo_camera.evaluated_get(graph).matrix_world
+    photo_pose = settings.photo_camera.evaluated_get(graph).matrix_world
     scale = root.median_scale
     lens = _lens(seen, graph, scene)
-    return to_core(seen.matrix_world, root), to_core(home, root), [*lens[:4], lens[4] / scale, lens[5] / scale]
+    return to_core(seen.matrix_world, root), to_core(photo_pose, root), [*lens[:4], lens[4] / scale, lens[5] / scale]
 
 
 def _lens(camera: bpy.types.Object, graph: bpy.types.Depsgraph, scene: bpy.types.Scene) -> list[float]:

@@ -93,7 +93,7 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> EngineRequest:
         "limit": settings.coverage.limit / 100,
         "masks": str(_oldest(jobs.job_path(scene) / FOLDER)),
     }
-    return engine.ask("coverage", fields | ({"home": recording.homes[0].ravel().tolist()} if limit else {}))
+    return engine.ask("coverage", fields | ({"photo_pose": recording.photo_poses[0].ravel().tolist()} if limit else {}))
 
 
 def last_result(scene: bpy.types.Scene) -> CoverageResult | None:

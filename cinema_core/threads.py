@@ -19,7 +19,7 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> li
         items: Its arguments.
 
     Returns:
-        Its results, in the order of the items. An exception that it raises is raised here.
+        The function's results, in the order of the items. Its exceptions propagate.
     """
     items = list(items)
     if len(items) < 2:

@@ -142,7 +142,7 @@ def coverage(job: Path, fields: dict[str, Any], masks: Path | None, messages: Me
         f"{found.uncovered[worst]:.3%} of the frame are holes at view {worst + 1}, the worst of {len(found.uncovered)}"
     )
     return Result(text, {
-        "uncovered": found.uncovered.tolist(), "invented": found.invented.tolist(), "looked": found.looked,
+        "uncovered": found.uncovered.tolist(), "invented": found.invented.tolist(), "inspected": found.inspected,
         "factor": found.factor, "mask_files": files,
     })  # fmt: skip
 

@@ -10,7 +10,8 @@ Requests are JSON objects, one a line. Paths are strings; a missing field is nul
     {"id": 10, "command": "suggest", "photo": ..., "out": JOB, "max_side": ..., "focal": ...}
     {"id": 11, "command": "export", "out": JOB, "file": ...}
     {"id": 12, "command": "coverage", "out": JOB, "poses": [[16 numbers], ...], "lenses": ..., "phases": ...,
-               "width": ..., "height": ..., "point_size": ..., "focal": ..., "limit": ..., "home": ..., "masks": FOLDER}
+               "width": ..., "height": ..., "point_size": ..., "focal": ..., "limit": ..., "photo_pose": ...,
+               "masks": FOLDER}
     {"cancel": 8}
     {"quit": true}
 

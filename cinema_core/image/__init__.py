@@ -2,7 +2,7 @@
 
 Imported by other rooms:
 
-* grid: `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `one_of_each_cell`, `pool`, `sample`,
+* grid: `cell_representatives`, `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `pool`, `sample`,
   `with_margin`
 * masks: `grab_cut`, `refine_mask`
 * polyline: `fill_polygon`, `pixel_corners`, `resample`, `tangents`

@@ -53,13 +53,13 @@ def nearest_index(mask: np.ndarray) -> np.ndarray:
     return index[labels]
 
 
-def one_of_each_cell(
+def cell_representatives(
     index: np.ndarray,
     shape: tuple[int, int],
     cell: int,
     values: tuple[np.ndarray, ...],
-    alike: float,
-    alone: np.ndarray | None = None,
+    similar_difference: float,
+    always_own: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose representatives: in each cell of the grid, one pixel represents all that are similar to it.
 
@@ -68,9 +68,9 @@ def one_of_each_cell(
         shape: (H, W) of the grid.
         cell: px, side of a cell. With 1 every pixel represents itself.
         values: Several (P,), which are compared.
-        alike: Pixels are similar where each of the values differs by less than this.
-        alone: (P,) bool: pixels that always represent themselves and are preferred as representatives of others; None
-            for no such pixels.
+        similar_difference: Pixels are similar where each of the values differs by less than this.
+        always_own: (P,) bool: pixels that always represent themselves and are preferred as representatives of others;
+            None for no such pixels.
 
     Returns:
         (S,) int64, rows of the representatives, ascending; and (P,) int64, which of the S represents each pixel.
@@ -78,13 +78,13 @@ def one_of_each_cell(
     own, columns = np.arange(len(index)), -(-shape[1] // cell)
     place = index // shape[1] // cell * columns + index % shape[1] // cell
     first = np.empty(-(-shape[0] // cell) * columns, np.int64)
-    alone = np.zeros(len(index), bool) if alone is None else alone
-    for group in (~alone, alone):  # later assignments replace earlier ones
+    always_own = np.zeros(len(index), bool) if always_own is None else always_own
+    for group in (~always_own, always_own):  # later assignments replace earlier ones
         rows = np.flatnonzero(group)[::-1]
         first[place[rows]] = rows
     first = first[place]
-    same = np.logical_and.reduce([np.abs(value - value[first]) < alike for value in values])
-    first = np.where(same & ~alone, first, own)
+    same = np.logical_and.reduce([np.abs(value - value[first]) < similar_difference for value in values])
+    first = np.where(same & ~always_own, first, own)
     chosen = first == own
     return np.flatnonzero(chosen), (np.cumsum(chosen) - 1)[first]
 

@@ -17,18 +17,19 @@ import numpy as np
 
 from ..threads import map_threads
 from .discontinuities import MIN_DISCONTINUITY
-from .inpaint import WORK_SIDE, inpaint_hole
+from .inpaint import SEARCH_SIDE, inpaint_hole
 from .occluded import Canvas, Occluded, window_around
 from .soften import soften
 
-MIXED_WIDTH = 1 / 640  # of the longer side; px on either side of a discontinuity whose colours mix both surfaces
-TONE_DISTANCE = 1 / 100  # of the longer side; px from its edge within which a band takes the tone of the edge
+# Share of the longer side; within it, on either side of a discontinuity, colours may mix both surfaces.
+MIXED_WIDTH = 1 / 640
+TONE_DISTANCE = 1 / 100  # share of the longer side; so close to its edge a band takes the tone of the edge
 FAR_WEIGHT = 1e-6  # weight of samples far from the edge, so that a cell without samples near the edge still has a mean
 TONE_OFFSET = 0.02  # sRGB, added to tones before they are divided, since black has no ratio
 MAX_GAIN = 2.5  # factor by which a tone is matched; larger ones make sparks of single leaves
 FOREIGN_DIFFERENCE = 0.25  # sRGB; where nothing of a surface may be copied, a fill that differs by more is replaced
-LATER_WORK_SIDE = WORK_SIDE // 2  # px; inpainting resolution of the later ranks, which are seen only past two occluders
-CONTEXT = 1 / 10  # of the longer side; px around the bands from which texture may be copied
+LATER_SEARCH_SIDE = SEARCH_SIDE // 2  # px; for the later ranks, which are visible only past two occluders
+CONTEXT = 1 / 10  # share of the longer side; distance around the bands within which texture may be copied
 Inpainter = Callable[[np.ndarray, np.ndarray], np.ndarray]  # image (H, W, 3) float32, mask (H, W) bool -> image
 
 
@@ -83,7 +84,7 @@ def fill_bands(
     excluded = cv2.dilate((canvas.occluder_disparity > 0).astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
     excluded.ravel()[occluding] = True
     filler = _Filler(canvas, color, excluded, seed, fill)
-    sides = [WORK_SIDE] + [LATER_WORK_SIDE] * (len(ranks) - 1)
+    sides = [SEARCH_SIDE] + [LATER_SEARCH_SIDE] * (len(ranks) - 1)
     # One run of a user's model at a time: two may need more memory than there is.
     run: Callable = map if fill else map_threads
     colors = run(lambda own: filler.colors_of(*own), zip(ranks, sides))
@@ -117,8 +118,8 @@ class _Filler:
     seed: int
     fill: Inpainter | None
 
-    def colors_of(self, rank: list[Occluded], work_side: int) -> list[np.ndarray]:
-        """(B, 3) colours of each surface of one rank, inpainted at a resolution of about `work_side` px."""
+    def colors_of(self, rank: list[Occluded], search_side: int) -> list[np.ndarray]:
+        """(B, 3) colours of each surface of one rank, inpainted at a resolution of about `search_side` px."""
         canvas, shape = self.canvas, self.canvas.shape
         index, occluded = (np.concatenate([getattr(part, name) for part in rank]) for name in ("index", "disparity"))
         window = window_around(index, shape, int(CONTEXT * max(shape)))
@@ -135,9 +136,9 @@ class _Filler:
         source = canvas.valid[window] & ~hole & ~self.excluded[window]
         if not source.any():
             source = canvas.valid[window] & ~hole
-        # The square root separates far surfaces, such as the sky and a lake before it.
+        # The square root separates far surfaces, such as the sky and a lake in front of it.
         guide = np.sqrt(guide, out=guide)
-        filled = inpaint_hole(self.color[window], hole, source, guide, self.seed, True, work_side, place)
+        filled = inpaint_hole(self.color[window], hole, source, guide, self.seed, True, search_side, place)
         return map_threads(
             lambda own: soften(shape, own[0].index, self._match_tone(*own)), zip(rank, np.split(filled, ends))
         )
@@ -145,8 +146,9 @@ class _Filler:
     def _match_tone(self, part: Occluded, filled: np.ndarray) -> np.ndarray:
         """Give a fill, close to its edge, the tone of the surface that continues there.
 
-        Disparity alone does not separate two surfaces at the same distance, such as a rock and the foam before it. And
-        of a surface as thin as a twig nothing may be copied: filled with sky, it would look like a ghost of itself.
+        Disparity alone does not separate two surfaces at the same distance, such as a rock and the foam in front of
+        it. A surface as thin as a twig has no pixels to copy. Its band would be filled with sky and look like a ghost
+        of the twig.
 
         Args:
             part: The occluded surface.

@@ -15,7 +15,8 @@ from .discontinuities import MIN_DISCONTINUITY
 from .occluded import MIN_SEPARATION, Canvas, Occluded
 
 MIN_SIDE_CELLS = 2000  # cells along the longer side of a canvas, at least
-MIN_DIFFERENCE_SHARE = 0.5  # of the largest discontinuity at pixels beside it; one between cells has at least this
+# A discontinuity between cells is at least this share of the largest one between pixels beside it.
+MIN_DIFFERENCE_SHARE = 0.5
 
 
 class CoarseCells:

@@ -17,25 +17,26 @@ FRINGE_REACH = 1 / 140  # of the longer side; how far from a discontinuity fring
 SMOOTH_DEVIATION = 0.02  # sRGB; in a sky whose standard deviation is larger, fringes cannot be told from texture
 # sRGB; a difference from the sky below the first is a fringe, above the second a twig that the depth map misses.
 FRINGE_CONTRAST, TWIG_CONTRAST = 0.05, 0.1
-LEAST_CLEAR = 0.02  # share of clear sky in the surroundings; with less the sky's colour is not known
-WORK_SIDE = 640  # px; a larger canvas is measured in cells
+MIN_CLEAR_SHARE = 0.02  # share of clear sky in the surroundings; with less the sky's colour is not known
+SKY_SIDE = 640  # px, longer side; the sky of a larger canvas is measured in cells
 
 
-def remove_fringes(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> None:
+def remove_fringes(color: np.ndarray, disparity: np.ndarray, occluder_disparity: np.ndarray) -> None:
     """Take faint fringes out of a smooth sky.
 
     Args:
-        color: (Hc, Wc, 3) float32, sRGB; changed in place, since copying a large picture takes longer than all else.
+        color: (Hc, Wc, 3) float32, sRGB; changed in place, since a copy would take longer than the rest of this
+            function.
         disparity: (Hc, Wc) float32.
-        near: (Hc, Wc) float32, discontinuities, see `discontinuities.find_discontinuities`.
+        occluder_disparity: (Hc, Wc) float32, discontinuities, see `discontinuities.find_discontinuities`.
     """
     sky = disparity <= SKY_DISPARITY
-    edge = (near > 0) & sky
+    edge = (occluder_disparity > 0) & sky
     if not edge.any():
         return
     reach = max(2, round(FRINGE_REACH * max(sky.shape)))
     beside = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) <= reach
-    factor = -(-max(sky.shape) // WORK_SIDE)
+    factor = -(-max(sky.shape) // SKY_SIDE)
     clear = pool((sky & ~beside).astype(np.float32), factor) > 0.999
     small = pool(color, factor)
     sigma = 2 * reach / factor
@@ -52,5 +53,5 @@ def remove_fringes(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -
     own = color.reshape(-1, 3)[index]
     off = np.abs(own - base).max(1)
     kept = np.clip((off - FRINGE_CONTRAST) / (TWIG_CONTRAST - FRINGE_CONTRAST), 0, 1)
-    kept = np.where((deviation < SMOOTH_DEVIATION) & (known > LEAST_CLEAR), kept, 1)[:, None]
+    kept = np.where((deviation < SMOOTH_DEVIATION) & (known > MIN_CLEAR_SHARE), kept, 1)[:, None]
     color.reshape(-1, 3)[index] += (1 - kept) * (base - own)

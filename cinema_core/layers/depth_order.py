@@ -16,7 +16,7 @@ from .parallax_rays import continue_along_rays
 
 SKY_DISPARITY = 0.02  # up to it a surface is sky
 MAX_RANKS = 3  # occluded surfaces behind one pixel
-CHUNK_PIXELS = 1 << 18  # px of the canvas ordered at a time: their intermediate arrays stay in the processor's cache
+RANKED_PIXELS = 1 << 18  # px of the canvas ranked at a time: their intermediate arrays stay in the processor's cache
 
 
 def order_occluded(canvas: Canvas, reach: float = 1.0) -> list[list[Occluded]]:
@@ -27,8 +27,8 @@ def order_occluded(canvas: Canvas, reach: float = 1.0) -> list[list[Occluded]]:
         reach: Factor on how far the presets move the camera.
 
     Returns:
-        The occluded surfaces by rank: first those right behind the occluders, then those behind these in turn. A pixel
-        is in at most one surface of each rank.
+        The occluded surfaces by rank: rank 0 lies directly behind the visible surface, rank 1 behind rank 0, and so
+        on. A pixel is in at most one surface of each rank.
     """
     cells = CoarseCells(canvas)
     whole, canvas = canvas, cells.canvas
@@ -61,7 +61,7 @@ def _by_rank(parts: list[Occluded]) -> list[list[Occluded]]:
     """The occluded surfaces by rank, as `order_occluded` returns them; the indices of each part ascend."""
     if not parts:
         return []
-    ends = np.arange(0, max(part.index[-1] for part in parts) + CHUNK_PIXELS, CHUNK_PIXELS)
+    ends = np.arange(0, max(part.index[-1] for part in parts) + RANKED_PIXELS, RANKED_PIXELS)
     rows = [np.searchsorted(part.index, ends) for part in parts]
 
     def rank_chunk(chunk: int) -> list[np.ndarray]:
@@ -82,7 +82,7 @@ def _rank_pixels(parts: list[Occluded], first: int) -> np.ndarray:
     The surface whose edge is closest comes first, except where ground and sky meet: there the horizon is continued.
 
     Args:
-        parts: Occluded surfaces, all within `CHUNK_PIXELS` px from `first`.
+        parts: Occluded surfaces, all within `RANKED_PIXELS` px from `first`.
         first: Flat index of the chunk's first pixel.
 
     Returns:
@@ -93,7 +93,7 @@ def _rank_pixels(parts: list[Occluded], first: int) -> np.ndarray:
     )
     index -= first
     sky = disparity <= SKY_DISPARITY
-    has_ground, has_sky = np.zeros((2, CHUNK_PIXELS), bool)
+    has_ground, has_sky = np.zeros((2, RANKED_PIXELS), bool)
     has_ground[index[ground & ~sky]] = True
     has_sky[index[sky & ~ground]] = True
     key = _sortable(distance)
@@ -101,7 +101,7 @@ def _rank_pixels(parts: list[Occluded], first: int) -> np.ndarray:
     key[sky & ground & has_sky[index]] += 1 << 34  # there is no ground beyond the horizon
     ranks, left = np.full(len(index), -1, np.int8), np.ones(len(index), bool)
     order = np.argsort((index << 36) + key, kind="stable")  # by index, then by key, then by part
-    nearest = np.full(CHUNK_PIXELS, np.inf, np.float32)  # disparity of the surface ranked last so far
+    nearest = np.full(RANKED_PIXELS, np.inf, np.float32)  # disparity of the surface ranked last so far
     for rank in range(MAX_RANKS):
         left &= disparity < nearest[index] - MIN_DISCONTINUITY  # without a discontinuity it is the same surface
         rows = order[left[order]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..image.grid import one_of_each_cell
+from ..image.grid import cell_representatives
 from ..threads import map_threads
 
 # Disparity; the smallest difference between neighbours that is a depth discontinuity. At the presets' amplitude it
@@ -18,14 +18,16 @@ MIN_DISCONTINUITY = 0.02
 SLOPE_WINDOW = 1 / 320  # of the longer side; how far on both sides the slope beside a discontinuity is measured
 MIN_SLOPE_RATIO = 1.5  # a discontinuity is at least so many times the change per px of the slopes beside it
 MAX_SURFACE_SLOPE = 40.0  # disparity per longer side; even a wall right beside the camera slopes by less
-MAX_STACKED = 4.0  # equal discontinuities within three windows on either side; a larger rise of disparity is a slope
-MIN_LENGTH = 1 / 100  # of the longer side; px of a discontinuity, shorter ones are specks
-MIN_PIXELS = 12  # px of a discontinuity at any resolution
+# Rise of disparity over three windows on either side, in units of the discontinuity; above it the pixel lies on a
+# slope.
+MAX_RISE_RATIO = 4.0
+MIN_DISCONTINUITY_LENGTH = 1 / 100  # share of the longer side; shorter discontinuities are specks
+MIN_DISCONTINUITY_PIXELS = 12  # px; smaller discontinuities are specks at any resolution
 FIT_RADIUS = 1 / 40  # of the longer side; planes are fitted to samples within it
-FIT_SAMPLES = 48  # samples per plane
+PLANE_SAMPLES = 48  # samples per plane
 PLANE_CELL = 1 / 1400  # of the longer side; background pixels of one cell share a plane
 CHUNK_PLANES = 1 << 12  # planes fitted at a time: bounds the memory
-CHUNK_ROWS = 64  # rows scanned at a time: their intermediate arrays stay in the processor's cache
+SCANNED_ROWS = 64  # rows scanned at a time: their intermediate arrays stay in the processor's cache
 MAX_SLOPE = 4.0  # disparity per longer side; steepest plane
 
 
@@ -72,7 +74,7 @@ def _discontinuities_along(disparity: np.ndarray, valid: np.ndarray, axis: int) 
     occluder = np.zeros_like(disparity)
     window = max(1, round(SLOPE_WINDOW * max(disparity.shape)))
     values, view = (np.moveaxis(array, axis, 0) for array in (disparity, occluder))
-    found = [_large_differences(disparity, valid, axis, top) for top in range(0, len(occluder), CHUNK_ROWS)]
+    found = [_large_differences(disparity, valid, axis, top) for top in range(0, len(occluder), SCANNED_ROWS)]
     before, across = (np.concatenate(places) for places in zip(*found))
     after, last = before + 1, len(values) - 1
     low, high = values[before, across], values[after, across]
@@ -86,7 +88,7 @@ def _discontinuities_along(disparity: np.ndarray, valid: np.ndarray, axis: int) 
     kept = difference > MIN_SLOPE_RATIO * slope
     back, ahead = np.maximum(before - 3 * window, 0), np.minimum(after + 3 * window, last)
     rise = sign * (values[ahead, across] - values[back, across])
-    kept |= (difference > MAX_SURFACE_SLOPE / max(disparity.shape)) & (rise < MAX_STACKED * difference)
+    kept |= (difference > MAX_SURFACE_SLOPE / max(disparity.shape)) & (rise < MAX_RISE_RATIO * difference)
     before, after, across, low, high = (a[kept] for a in (before, after, across, low, high))
     up = high > low
     view[before[up], across[up]] = np.maximum(view[before[up], across[up]], high[up])
@@ -100,7 +102,7 @@ def _large_differences(disparity: np.ndarray, valid: np.ndarray, axis: int, top:
     Returns:
         Position of the first pixel of each pair along the axis, and across it.
     """
-    rows = slice(top, top + CHUNK_ROWS + (axis == 0))
+    rows = slice(top, top + SCANNED_ROWS + (axis == 0))
     values, shown = disparity[rows], valid[rows]
     large = np.abs(np.diff(values, axis=axis)) > MIN_DISCONTINUITY
     large = large & np.delete(shown, 0, axis) & np.delete(shown, -1, axis)
@@ -112,7 +114,7 @@ def _without_specks(occluder: np.ndarray) -> np.ndarray:
     """Remove connected components that are too small. Changes its argument."""
     parts = np.empty(occluder.shape, np.int32)
     _, _, stats, _ = cv2.connectedComponentsWithStats((occluder > 0).view(np.uint8), parts, connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] < max(MIN_PIXELS, MIN_LENGTH * max(occluder.shape))
+    small = stats[:, cv2.CC_STAT_AREA] < max(MIN_DISCONTINUITY_PIXELS, MIN_DISCONTINUITY_LENGTH * max(occluder.shape))
     index = np.flatnonzero(occluder)
     occluder.ravel()[index[small[parts.ravel()[index]]]] = 0
     return occluder
@@ -133,14 +135,16 @@ def fit_background_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray
     """
     height, width = disparity.shape
     longest = max(height, width)
-    turn = np.arange(FIT_SAMPLES) * (np.pi * (3 - 5**0.5))  # golden angle: samples on a sunflower spiral
-    radius = np.sqrt((np.arange(FIT_SAMPLES) + 0.5) / FIT_SAMPLES) * max(4.0, FIT_RADIUS * longest)
+    turn = np.arange(PLANE_SAMPLES) * (np.pi * (3 - 5**0.5))  # golden angle: samples on a sunflower spiral
+    radius = np.sqrt((np.arange(PLANE_SAMPLES) + 0.5) / PLANE_SAMPLES) * max(4.0, FIT_RADIUS * longest)
     right, down = np.rint(radius * np.cos(turn)).astype(int), np.rint(radius * np.sin(turn)).astype(int)
-    design = np.stack([np.ones(FIT_SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
+    design = np.stack([np.ones(PLANE_SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
     steepest = MAX_SLOPE * radius[-1] / longest
 
     cell = max(1, round(PLANE_CELL * longest))
-    rows, plane_of = one_of_each_cell(edge, (height, width), cell, (disparity.ravel()[edge],), MIN_DISCONTINUITY / 4)
+    rows, plane_of = cell_representatives(
+        edge, (height, width), cell, (disparity.ravel()[edge],), MIN_DISCONTINUITY / 4
+    )
     centre = edge[rows]
 
     def fit(part: slice) -> np.ndarray:

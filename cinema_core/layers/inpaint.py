@@ -29,13 +29,13 @@ from ..image.grid import extend, pool
 from .patch_copy import copy_patches, sample_stride
 from .patchmatch import FINEST_REPEAT_COST, GUIDE_TOLERANCE, PATCH, REPEAT_COST, PatchSearch
 
-WORK_SIDE = 640  # px; default length of the longer side of the copy that is searched
+SEARCH_SIDE = 640  # px; default length of the longer side of the copy that is searched
 COARSEST_SIDE = 90  # px; levels are halved as long as the longer side stays at least this
 ITERATIONS = 3  # rounds of search and vote on a level; the coarsest level has one more
 # px per cell of the finest level; from here on that level runs one iteration fewer, since its offsets are whole cells.
 LARGE_CELL = 4
-MOST_SOURCE = 0.5  # share of a cell; a cell may be copied if source pixels cover more of it
-LEAST_COVER = 1e-6  # share of a cell; smaller shares count as none
+MIN_SOURCE_SHARE = 0.5  # share of a cell; a cell may be copied if source pixels cover more of it
+MIN_COVER = 1e-6  # share of a cell; smaller shares count as none
 
 
 def inpaint_hole(
@@ -45,7 +45,7 @@ def inpaint_hole(
     guide: np.ndarray,
     seed: int = 0,
     ordered: bool = False,
-    work_side: int = WORK_SIDE,
+    search_side: int = SEARCH_SIDE,
     where: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fill a hole with texture copied from elsewhere in the image.
@@ -57,7 +57,7 @@ def inpaint_hole(
         guide: (H, W) float32, 0..1, known in hole and source alike. Texture is copied between similar values.
         seed: Seed of the search.
         ordered: Copy only pixels that are as near as the place they are copied to, or farther.
-        work_side: px; larger pictures copy with offsets found at about this size.
+        search_side: px; larger pictures copy with offsets found at about this size.
         where: (P,) int64, flat indices of the hole's pixels in the order of the result; None for ascending.
 
     Returns:
@@ -69,7 +69,7 @@ def inpaint_hole(
     where = np.flatnonzero(hole) if where is None else where
     if not len(where) or not source.any():
         return color.reshape(-1, 3)[where]
-    factor = -(-max(hole.shape) // work_side)
+    factor = -(-max(hole.shape) // search_side)
     factor += factor % sample_stride(factor)
     generator = torch.Generator().manual_seed(seed)
     search: PatchSearch | None = None
@@ -128,21 +128,21 @@ def _level(means: dict[str, np.ndarray], ordered: bool) -> dict[str, np.ndarray]
     Returns:
         "color" (h, w, 3) and "guide" (h, w) float32, "hole" and "source" (h, w) bool.
     """
-    share, hole = means["source"], means["hole"] > LEAST_COVER
-    color = means["color"] / np.maximum(share, LEAST_COVER)[..., None]
-    hole_guide = means["hole_guide"] / np.maximum(means["hole"], LEAST_COVER)
-    guide = np.where(hole, hole_guide, means["guide"] / np.maximum(share, LEAST_COVER))
-    guide = extend(guide, hole | (share > LEAST_COVER)).astype(np.float32)
+    share, hole = means["source"], means["hole"] > MIN_COVER
+    color = means["color"] / np.maximum(share, MIN_COVER)[..., None]
+    hole_guide = means["hole_guide"] / np.maximum(means["hole"], MIN_COVER)
+    guide = np.where(hole, hole_guide, means["guide"] / np.maximum(share, MIN_COVER))
+    guide = extend(guide, hole | (share > MIN_COVER)).astype(np.float32)
     if ordered:
         share = np.where(_find_occluder(guide, hole), 0, share)
-    source = (share > MOST_SOURCE) & ~hole
+    source = (share > MIN_SOURCE_SHARE) & ~hole
     if not source.any():
-        source = (share > LEAST_COVER) & ~hole
+        source = (share > MIN_COVER) & ~hole
     if not source.any():  # every source cell touches the hole or is an occluder: take those with the most source pixels
         share = means["source"]
         source = share >= share.max()
-    known = (share > LEAST_COVER) & ~hole
-    color = extend(color, known if known.any() else share > LEAST_COVER).astype(np.float32)
+    known = (share > MIN_COVER) & ~hole
+    color = extend(color, known if known.any() else share > MIN_COVER).astype(np.float32)
     # Cells around the hole that may not be copied are filled too. Otherwise the fill would have to match their colours.
     around = cv2.dilate(hole.astype(np.uint8), np.ones((PATCH, PATCH), np.uint8)).astype(bool)
     return {"color": color, "guide": guide, "hole": hole | (around & ~known), "source": source}

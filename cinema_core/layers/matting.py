@@ -6,9 +6,9 @@ sky along when the camera moves. Separated, the foreground is drawn as far as it
 visible beside it.
 
 A camera mixes light, so the shares apply to linear values: mixed again by the share, the two colours give the photo's
-colour to the bit. Sources: sampling the two clear sides of a pixel is Ruzon and Tomasi's alpha estimation (2000) as
-Wang and Cohen's robust matting (2007) refined it; the colours that explain the pixel exactly and change least are a
-least-norm solution.
+colour to within `MIX_ERROR`, less than one step of 8 bit. Sources: sampling the two clear sides of a pixel is Ruzon and
+Tomasi's alpha estimation (2000) as Wang and Cohen's robust matting (2007) refined it; the colours that explain the
+pixel and change least are a least-norm solution.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image.grid import nearest_labels, one_of_each_cell, with_margin
+from ..image.grid import cell_representatives, nearest_labels, with_margin
 from ..shared.srgb import to_linear, to_srgb
 from ..threads import map_threads
 from .discontinuities import MIN_DISCONTINUITY
@@ -28,21 +28,22 @@ SIDE_SAMPLES = 40  # surrounding pixels that are sampled for the clear colours o
 # Rings sampled for a background seen only through a gap: radii, in margins of `_Neighbourhood`, and pixels of each.
 RING_RADII, RING_SAMPLES = (1.5, 2.5, 4.0), 12
 GOLDEN_ANGLE = 2.39996  # rad; spreads samples evenly around a pixel
-LEAST_CONTRAST = 0.06  # sRGB; sides more alike than this cannot be told apart, and need not be
-LEAST_SEPARATION = 1.0  # least contrast of the sides, in standard deviations of their own colours
+MIN_CONTRAST = 0.06  # sRGB; below it the two sides count as one colour and are not separated
+MIN_CONTRAST_RATIO = 1.0  # minimum contrast of the sides over the sum of the standard deviations of their own colours
 SAME_SIDE = 0.3  # of the disparity difference; disparities this close to a side's belong to it
-# Standard deviations of its own side's colours; a pixel is mixed only if it leans farther than this to the other side.
+# Standard deviations of the colours of its own side; a pixel counts as mixed if its colour is shifted towards the
+# other side by more than this.
 TEXTURE_DEVIATIONS = 1.27
 MIXED_ALPHA = (0.08, 0.92)  # alphas outside this range count as 0 or 1
-# Least alpha of a pixel on the foreground's side of the depth map: next to the discontinuity, and farther from it. On
+# Minimum alpha of a pixel on the foreground's side of the depth map: next to the discontinuity, and farther from it. On
 # the background's side 1 - alpha is limited in the same way.
-LEAST_OWN_SHARE = (0.12, 0.5)
+MIN_OWN_SHARE = (0.12, 0.5)
 INWARD_SHIFT = 0.35  # px, by which the point of a barely covered pixel moves towards its surface
 MIX_ERROR = 3e-4  # linear; a pixel that its two colours explain less exactly than this is not taken as mixed
-CHUNK_PIXELS = 1 << 15  # px that are unmixed at a time, so that their sums stay in the processor's cache
-OWN_SAMPLE_DISTANCE = 0.6  # px; a pixel closer than this to a discontinuity is sampled itself, not one of its cell
+UNMIXED_PIXELS = 1 << 15  # px that are sampled and unmixed at a time, so that their sums stay in the processor's cache
+OWN_SAMPLE_DISTANCE = 0.6  # px; a pixel closer than this to a discontinuity gets its own samples, not those of its cell
 CELLS_PER_REACH = 2  # cells, in which one pixel is sampled for all, per reach of the mixed pixels
-CHUNK_ROWS = 256  # rows that are searched for discontinuities at a time
+DISTANCE_ROWS = 256  # rows whose distances to discontinuities are computed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,25 +110,26 @@ class MixedPixels:
         return color
 
 
-def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> MixedPixels:
+def unmix(color: np.ndarray, disparity: np.ndarray, occluder_disparity: np.ndarray) -> MixedPixels:
     """Find the mixed pixels along the depth discontinuities and separate their colours.
 
     Args:
         color: (Hc, Wc, 3) float32, sRGB.
         disparity: (Hc, Wc) float32, with sharp discontinuities.
-        near: (Hc, Wc) float32, the foreground's disparity at the background's side of a discontinuity, else 0.
+        occluder_disparity: (Hc, Wc) float32, the foreground's disparity at the background's side of a discontinuity,
+            else 0.
 
     Returns:
         The mixed pixels, ascending by index.
     """
-    edge = near > 0
+    edge = occluder_disparity > 0
     if not edge.any():
         return no_mixed_pixels()
-    height, width = near.shape
-    reach = max(1, round(MIXED_REACH * max(near.shape)))
+    height, width = edge.shape
+    reach = max(1, round(MIXED_REACH * max(edge.shape)))
     around = _Neighbourhood(edge, color, disparity, reach)
     index, closest = around.index, around.closest
-    high, low = near.ravel()[closest], disparity.ravel()[closest]
+    high, low = occluder_disparity.ravel()[closest], disparity.ravel()[closest]
     share = (disparity.ravel()[index] - low) / (high - low)
     kept = (np.abs(share - 1) < SAME_SIDE) | (np.abs(share) < SAME_SIDE)
     index, high, low, front = index[kept], high[kept], low[kept], share[kept] > 0.5
@@ -136,7 +138,9 @@ def unmix(color: np.ndarray, disparity: np.ndarray, near: np.ndarray) -> MixedPi
     # are sampled one by one, since a thin structure may end within a cell.
     own_sample = around.distance.ravel()[index] < OWN_SAMPLE_DISTANCE
     cell = max(1, reach // CELLS_PER_REACH)
-    sampled, sample_of = one_of_each_cell(index, (height, width), cell, (high, low), MIN_DISCONTINUITY / 2, own_sample)
+    sampled, sample_of = cell_representatives(
+        index, (height, width), cell, (high, low), MIN_DISCONTINUITY / 2, own_sample
+    )
     sides = _sides_of(around, around.place(index[sampled]), high[sampled], low[sampled])
 
     def unmix_part(part: slice) -> MixedPixels:
@@ -167,8 +171,8 @@ def _unmix_part(
 
 
 def _parts(count: int) -> list[slice]:
-    """Slices of `count` rows, of at most `CHUNK_PIXELS` each; at least one."""
-    return [slice(begin, begin + CHUNK_PIXELS) for begin in range(0, max(1, count), CHUNK_PIXELS)]
+    """Slices of `count` rows, of at most `UNMIXED_PIXELS` each; at least one."""
+    return [slice(begin, begin + UNMIXED_PIXELS) for begin in range(0, max(1, count), UNMIXED_PIXELS)]
 
 
 def no_mixed_pixels() -> MixedPixels:
@@ -205,7 +209,7 @@ class _Neighbourhood:
         padded = tuple(side + 2 * self.margin for side in edge.shape)
         light, mixed = np.zeros((3, *padded), np.float32), np.zeros(padded, np.uint8)
         found = map_threads(
-            lambda top: self._read_rows(top, edge, color, reach, light), range(0, len(edge), CHUNK_ROWS)
+            lambda top: self._read_rows(top, edge, color, reach, light), range(0, len(edge), DISTANCE_ROWS)
         )
         self.index, self.closest = (np.concatenate(parts) for parts in zip(*found))
         mixed.ravel()[self.place(self.index)] = 1
@@ -220,13 +224,13 @@ class _Neighbourhood:
         """`index` and `closest` of a chunk of rows from `top`; writes their distance and light."""
         farthest = 4 * reach + 3  # the distance to which `_sides` samples around any of them
         first, width = max(0, top - farthest), self.shape[1]
-        part = edge[first : top + CHUNK_ROWS + farthest]
+        part = edge[first : top + DISTANCE_ROWS + farthest]
         if not part.any():
-            self.distance[top : top + CHUNK_ROWS] = farthest
+            self.distance[top : top + DISTANCE_ROWS] = farthest
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         distance, label, pixel = nearest_labels(part)
-        distance, label = (values[top - first :][:CHUNK_ROWS] for values in (distance, label))
-        self.distance[top : top + CHUNK_ROWS] = distance
+        distance, label = (values[top - first :][:DISTANCE_ROWS] for values in (distance, label))
+        self.distance[top : top + DISTANCE_ROWS] = distance
         seen = np.flatnonzero(distance < farthest) + top * width
         light.reshape(3, -1)[:, self.place(seen)] = to_linear(np.take(color.reshape(-1, 3), seen, 0).T)
         index = np.flatnonzero(distance < reach + 0.5)
@@ -317,7 +321,7 @@ def _sides(around: _Neighbourhood, place: np.ndarray, high: np.ndarray, low: np.
     deviation[0][thin] = 0
     contrast = np.sqrt(np.square(near - far).sum(0))
     srgb_contrast = np.sqrt(np.square(to_srgb(near) - to_srgb(far)).sum(0))
-    clear = (srgb_contrast > LEAST_CONTRAST) & (contrast > LEAST_SEPARATION * deviation.sum(0))
+    clear = (srgb_contrast > MIN_CONTRAST) & (contrast > MIN_CONTRAST_RATIO * deviation.sum(0))
     clear &= (weight[1] > 1e-2) & (weight[0] > 1e-6)
     straight = sum(1 / np.hypot(*offset) for offset in around.offsets) / np.pi  # the length that a straight edge gives
     toward = toward / np.maximum(np.sqrt(np.square(toward).sum(0)), straight)
@@ -407,8 +411,8 @@ def _alphas(mixed: np.ndarray, sides: _Sides, front: np.ndarray, distance: np.nd
     """
     across = sides.near - sides.far
     alpha = ((mixed - sides.far) * across).sum(0) / np.maximum(np.square(across).sum(0), 1e-9)
-    least = np.where(front, np.where(distance < 1.5, LEAST_OWN_SHARE[0], LEAST_OWN_SHARE[1]), 0)
-    most = np.where(front, 1, np.where(distance < 0.5, 1 - LEAST_OWN_SHARE[0], 1 - LEAST_OWN_SHARE[1]))
+    least = np.where(front, np.where(distance < 1.5, MIN_OWN_SHARE[0], MIN_OWN_SHARE[1]), 0)
+    most = np.where(front, 1, np.where(distance < 0.5, 1 - MIN_OWN_SHARE[0], 1 - MIN_OWN_SHARE[1]))
     other = np.where(front, 1 - alpha, alpha) * np.sqrt(np.square(across).sum(0))
     own_deviation = np.where(front, sides.deviation[0], sides.deviation[1])
     is_mixed = sides.clear & (other > TEXTURE_DEVIATIONS * own_deviation)

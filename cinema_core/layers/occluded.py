@@ -22,7 +22,9 @@ MIN_SIDEWAYS_SHARE = 0.5  # of the width at sideways camera motion; an occluded 
 MAX_PLANE_CHANGE = 0.25  # disparity; limits the extrapolation of a slope behind an occluder
 GROUND_SLOPE = 0.1  # disparity per longer side; a surface with a steeper slope towards the viewer is ground
 BORDER = 4  # px of empty border around the canvas, in which rays that leave the canvas end
-CHUNK_ROWS = 64  # rows processed at a time: their intermediate arrays stay in the processor's cache
+CONTINUED_ROWS = (
+    64  # rows in which surfaces are continued at a time: their intermediate arrays stay in the processor's cache
+)
 DISTANCE_ERROR = 1.05  # factor by which OpenCV's distances may be wrong
 
 
@@ -123,7 +125,7 @@ def continue_behind_edges(canvas: Canvas, edge: np.ndarray, planes: np.ndarray, 
     """
     own = canvas.label.ravel()[edge] == layer
     closest = _ClosestEdges(canvas, edge[own], planes[own].T, reach)
-    pieces = [closest.occluded_in_rows(begin) for begin in range(0, len(closest.distances), CHUNK_ROWS)]
+    pieces = [closest.occluded_in_rows(begin) for begin in range(0, len(closest.distances), CONTINUED_ROWS)]
     return Occluded(layer, *(np.concatenate(arrays) for arrays in zip(*pieces)))
 
 
@@ -184,7 +186,7 @@ class _ClosestEdges:
         Returns:
             Flat canvas indices; px right and down of the closest edge; its number; and px from it.
         """
-        part = slice(begin, begin + CHUNK_ROWS), slice(None)
+        part = slice(begin, begin + CONTINUED_ROWS), slice(None)
         distance, visible = self.distances[part], self._canvas.disparity[self._window][part]
         place = np.flatnonzero(
             (distance <= self._widest)

@@ -1,4 +1,4 @@
-"""Beyond the photo's border: how far the presets reveal it, and the disparity there.
+"""The margin beyond the photo's border: how much of it the presets reveal, and its disparity.
 
 Input: the photo's disparity and camera. Output: disparity on a larger canvas, and the part of it that the presets show.
 """
@@ -16,14 +16,14 @@ from ..shared.camera import CIRCLE, SIDE, UP_DOWN, Camera, camera_path
 REACH_MARGIN = 1.1  # factor on the presets' amplitude, so that the scene continues a little beyond the revealed region
 SLOPE_DEPTH = 1 / 20  # of the photo's side; how far inward the slope at a border is measured
 STEEPEST_SLOPE = 4.0  # disparity per longer side; slopes at a border are clipped to it
-MOST_CHANGE = 0.25  # of the disparity at the border; limits how much the disparity beyond may differ from it
+MAX_CHANGE = 0.25  # of the disparity at the border; limits how much the disparity beyond may differ from it
 # Of the longer side; window of a median along the border. Anything narrower than half of it is a thin structure that
 # crosses the border, anything wider a surface that continues beyond.
 THIN_WINDOW = 1 / 24
 THIN_CONTRAST = 0.04  # disparity; a thin structure differs from its surroundings by more than this
 DIRECTION_DEPTH = 1 / 40  # of the longer side; how far inward a thin structure's direction is measured
-MOST_LEAN = 3.0  # px along the border per px outward; thin structures that lean more are not continued
-LEAST_ROWS = 4  # px; thin structures that can be followed inward for less are not continued
+MAX_LEAN = 3.0  # px along the border per px outward; thin structures that lean more are not continued
+MIN_ROWS = 4  # px; thin structures that can be followed inward for less are not continued
 THIN_SURROUND = 8  # px beside thin structures that are shown too: the width of the coarsest cells that close holes
 FRAME_TOLERANCE = 3  # px; pixels that come this close to the frame count as visible
 # Camera centres, scene units, from which the presets see farthest beyond the frame. The circle's centres that are ahead
@@ -97,7 +97,7 @@ def continue_outward(disparity: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
         last = _without_thin(values[-1], window)
         slope = cv2.blur(np.clip(slope, -limit, limit)[None], (2 * depth + 1, 1))[0]
         ramp = slope * np.arange(1, amount + 1, dtype=np.float32)[:, None]
-        return np.minimum(last + np.clip(ramp, -MOST_CHANGE * last, MOST_CHANGE * last), nearest)
+        return np.minimum(last + np.clip(ramp, -MAX_CHANGE * last, MAX_CHANGE * last), nearest)
 
     inside = tuple(slice(amount, amount + side) for amount, side in zip(pad[::-1], disparity.shape))
     canvas = np.empty([side + 2 * amount for amount, side in zip(pad[::-1], disparity.shape)], np.float32)
@@ -122,8 +122,8 @@ def _without_thin(line: np.ndarray, window: int) -> np.ndarray:
 def extend_thin(disparity: np.ndarray, pad: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Continue thin near structures that cross the border along their direction there.
 
-    Each is followed inward as long as it is one structure. It continues as far outward, as its own mirror image: a
-    branch crosses the whole margin, a leaf is completed.
+    Each is followed inward as long as it is one structure, and mirrored outward over the same length. So a branch
+    crosses the whole margin, and a leaf is completed.
 
     Args:
         disparity: (H, W) float32, the photo's.
@@ -135,7 +135,7 @@ def extend_thin(disparity: np.ndarray, pad: tuple[int, int]) -> tuple[np.ndarray
     height, width = disparity.shape
     across, down = width + 2 * pad[0], height + 2 * pad[1]
     window = _odd(THIN_WINDOW * max(disparity.shape))
-    inward = max(3 * LEAST_ROWS, round(DIRECTION_DEPTH * max(disparity.shape)))
+    inward = max(3 * MIN_ROWS, round(DIRECTION_DEPTH * max(disparity.shape)))
     found = [np.zeros((2, 0), np.int64)]
     # Each border is turned to be the first row; `row` and `column` are the canvas index's steps there.
     for axis, amount, beside, row, column in ((0, pad[1], pad[0], across, 1), (1, pad[0], pad[1], 1, across)):
@@ -179,13 +179,13 @@ def _mirror_thin(values: np.ndarray, amount: int, beside: int, across: int, wind
     end = np.append(start[1:], len(line))
     kept = thin[(start + end - 1) // 2] & (end - start <= window // 2)
     first, last = start[kept], end[kept]
-    if not len(first) or rows <= LEAST_ROWS:
+    if not len(first) or rows <= MIN_ROWS:
         return np.zeros((2, 2, 0), np.int64)
     starts, length = _follow(values[: max(rows, inward)], first, last)
     measured = np.minimum(length, inward)
     middle = (starts + (last - first)[None] / 2).astype(np.float64)
     lean = (middle[measured - 1, np.arange(len(first))] - middle[0]) / np.maximum(measured - 1, 1)
-    followed = (length >= LEAST_ROWS) & (np.abs(lean) <= MOST_LEAN)
+    followed = (length >= MIN_ROWS) & (np.abs(lean) <= MAX_LEAN)
     pairs = [np.zeros((2, 2, 0), np.int64)]
     for out in range(1, rows + 1):
         some = np.flatnonzero(followed & (length >= out))

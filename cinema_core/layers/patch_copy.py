@@ -16,8 +16,8 @@ SEAM_REACHES = (1 / 60, 1 / 250)
 # That mean is a sum of Gaussians (standard deviations in px of the searched copy), so that the closest sources count
 # most. The shift is blurred by MEAN_BLUR (standard deviation, px); finer detail stays as copied.
 MEAN_SIGMAS, MEAN_SHARE, MEAN_BLUR = (2.0, 6.0, 18.0), 0.7, 3.0
-MOST_DEPTH_SLICES = 12  # depths at which these means are computed, at most
-CHUNK_PIXELS = 1 << 15  # px that are copied at a time; limits the memory of temporary arrays
+MAX_DEPTH_SLICES = 12  # depths at which these means are computed, at most
+COPIED_PIXELS = 1 << 15  # px that are copied at a time; limits the memory of temporary arrays
 
 
 def sample_stride(factor: int) -> int:
@@ -43,7 +43,7 @@ def copy_patches(
     """
     copier = _Copier(color, source, guide, search, factor)
     filled = np.empty((len(where), 3), np.float32)
-    parts = [slice(begin, begin + CHUNK_PIXELS) for begin in range(0, len(where), CHUNK_PIXELS)]
+    parts = [slice(begin, begin + COPIED_PIXELS) for begin in range(0, len(where), COPIED_PIXELS)]
 
     def copy(part: slice) -> None:
         filled[part] = copier.copied(where[part])
@@ -230,7 +230,7 @@ def _shift_to_mean(picture: np.ndarray, guide: np.ndarray, source: np.ndarray, t
         for mask, share in ((source, known), (target, own))
     )
     low, high = guide[target].min(), guide[target].max()
-    step = max((high - low) / (MOST_DEPTH_SLICES - 1), GUIDE_TOLERANCE)
+    step = max((high - low) / (MAX_DEPTH_SLICES - 1), GUIDE_TOLERANCE)
     total, weight = np.zeros_like(fill[..., :3]), np.zeros_like(own)
     for level in np.arange(low, high + step, step, dtype=np.float32):
         here = np.maximum(0, 1 - np.abs(fill[..., 3] - level) / step) * (own > 0)

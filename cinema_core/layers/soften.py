@@ -12,10 +12,10 @@ import numpy as np
 
 from ..image.grid import sample
 
-WORK_SIDE = 640  # px; a larger canvas is measured in cells
+SOFTEN_SIDE = 640  # px, longer side; a fill on a larger canvas is measured in cells
 TEXTURE_SIGMA = 2.0  # cells; standard deviation of the blur that removes texture
-WIDTH_SIGMA = 4.0  # cells; standard deviation of the window in which a fill that covers nearly all of it is wide
-NARROW_SHARE = 0.4  # of its texture that a fill keeps where it is narrow
+WIDTH_SIGMA = 4.0  # cells; standard deviation of the window; a fill is wide where it covers nearly all of it
+NARROW_SHARE = 0.4  # share of its texture that a narrow fill keeps
 # Standard deviation of the brightness over its mean. From the first value on a narrow fill keeps more of its texture,
 # from the second on all: the mean of leaves in the shade would be a veil.
 MILD_CONTRAST, HARSH_CONTRAST = 0.25, 0.6
@@ -34,7 +34,7 @@ def soften(shape: tuple[int, ...], index: np.ndarray, color: np.ndarray) -> np.n
     """
     if not len(index):
         return color
-    factor = -(-max(shape) // WORK_SIDE)
+    factor = -(-max(shape) // SOFTEN_SIDE)
     row, column = np.divmod(index, shape[1])
     margin = int(4 * WIDTH_SIGMA)
     top, left = row.min() // factor - margin, column.min() // factor - margin

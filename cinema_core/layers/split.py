@@ -35,9 +35,9 @@ QUANTILES = 1000  # quantiles of disparity that are clustered: the same number a
 QUANTILE_PIXELS = 1 << 20  # px, about, that the quantiles are computed from
 WARD_THRESHOLD = 1.65  # Li et al. use 5 on 9216 samples of 1280x720; Ward's distance grows with sqrt(samples)
 MAX_LAYERS = 8
-# Outpainted pixels are copied from pixels of similar disparity. Differences of disparity between these quantiles count
-# in full, nearer ones by a share: few pixels are as near as those that the lower border leads to, and without it all
-# would be copied from these few.
+# Outpainted pixels are copied from pixels of similar disparity. Differences between these quantiles of disparity count
+# in full. Disparity above the upper quantile counts by NEAR_GUIDE_SHARE: pixels below the photo's lower border are
+# nearer than almost all of the photo, and at full weight they would all be copied from the same few pixels.
 GUIDE_QUANTILES, NEAR_GUIDE_SHARE = (0.1, 0.6), 0.14
 First = TypeVar("First")
 Second = TypeVar("Second")

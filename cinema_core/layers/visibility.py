@@ -1,6 +1,6 @@
 """Visibility: the occluded surfaces and the outpainted pixels that some camera preset shows.
 
-Most occluded surfaces behind foliage stay occluded: another leaf is before them from every position of the camera.
+Most occluded surfaces behind foliage stay occluded: another leaf is in front of them at every position of the camera.
 Pixels beyond the photo's border may stay occluded by nearer ones there. So all surfaces are projected into cameras
 along the presets, into depth buffers of cells. A surface that is nowhere as near as the buffer needs no points. In
 doubt it counts as visible: occluders are shrunk a little, and mixed pixels along edges occlude nothing.

@@ -26,7 +26,7 @@ BASE_BENDING_WEIGHT = 0.015  # of the second differences of B, times the part's 
 DEVIATION_WEIGHT = 3.0  # of M - B, over the part's area in cells
 FRAME_WEIGHT = 3.0  # of the differences of M across the picture's frame
 TEXTURE_WEIGHT = 0.1  # of M against the texture's direction, in a part without hints
-FRAME_STRIP = 1 / 6  # of the side of a square with the part's nodes; width of the strip that FRAME_WEIGHT applies to
+FRAME_STRIP = 1 / 6  # width of the strip of FRAME_WEIGHT, as a share of the square root of the number of nodes
 _Rows = tuple[sparse.csr_matrix, np.ndarray]  # a block of the least-squares system and its right-hand side
 
 

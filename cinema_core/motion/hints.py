@@ -182,8 +182,8 @@ def _region(
     flowing = [line for line in lines if not mask_at(areas["sway"], line.pixels).all()]
     grown = not region.any() and painted is None and bool(flowing)
     if grown:
-        kept = areas["still"] | areas["sway"]
-        region = grow_region([line.pixels for line in flowing], kept, pins, photo, find_parts())
+        excluded = areas["still"] | areas["sway"]
+        region = grow_region([line.pixels for line in flowing], excluded, pins, photo, find_parts())
     return region, grown, soft
 
 

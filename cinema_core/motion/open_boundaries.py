@@ -19,7 +19,7 @@ FRAMED_LEAK = 10.0  # in a part that reaches the picture's frame or an outlet: t
 ENCLOSED_LEAK = 0.2  # in another part
 TURNING_LEAK = 1000.0  # added, times turning^1.5; hints that turn, as in a whirl, suggest a closed boundary
 OPEN_SHARE = 0.25  # of the speed; a boundary that more of the flow crosses is open
-OUTLET_REACH = 0.015  # of the longer side; a boundary so near a drawn outlet is open
+OUTLET_OPENING_REACH = 0.015  # share of the longer side; a boundary so close to a drawn outlet is open
 
 
 def weighted_boundary(part: Part, size: int, plane: np.ndarray | None) -> tuple[Boundary, np.ndarray]:
@@ -60,12 +60,13 @@ def weighted_boundary(part: Part, size: int, plane: np.ndarray | None) -> tuple[
 
 
 def _near_outlets(part: Part, boundary: Boundary) -> np.ndarray:
-    """(B,) bool, within OUTLET_REACH of a drawn outlet."""
+    """(B,) bool, within OUTLET_OPENING_REACH of a drawn outlet."""
     if part.outlets is None or not part.outlets.any():
         return np.zeros(len(boundary.pixels), bool)
     distance = cv2.distanceTransform((~part.outlets).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     at = np.clip(boundary.pixels.astype(int), 0, np.array(part.mask.shape[::-1]) - 1)
-    return distance[at[:, 1], at[:, 0]] <= max(2.0, OUTLET_REACH * part.default_speed / DEFAULT_SPEED)
+    # default_speed / DEFAULT_SPEED is the canvas's longer side, px
+    return distance[at[:, 1], at[:, 0]] <= max(2.0, OUTLET_OPENING_REACH * part.default_speed / DEFAULT_SPEED)
 
 
 def _along_frame(part: Part, boundary: Boundary, size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from ..image.polyline import fill_polygon, pixel_corners, resample
 from ..shared.data import Photo, Stroke
 
-OUTLET_REACH = 0.01  # of the longer side; the region's border is open within it of an outlet stroke
+OUTLET_STROKE_RADIUS = 0.01  # share of the longer side; half the width of an outlet stroke in its mask
 FRAME_GAP = 0.01  # of the longer side; an area that ends within it of the photo's edge is extended to the edge
 NESTED_SHARE = 0.95  # of an outline's length; an outline with more of it inside another is nested in that one
 PAINT_EMPTY, PAINT_FULL = 0.05, 0.95  # of a painted mask, 0..1; values between them are soft
@@ -104,7 +104,7 @@ def outlet_mask(strokes: Sequence[Stroke], photo: Photo) -> np.ndarray | None:
     if not outlets:
         return None
     mask = np.zeros(photo.color.shape[:2], np.uint8)
-    width = max(3, round(2 * OUTLET_REACH * max(mask.shape)))
+    width = max(3, round(2 * OUTLET_STROKE_RADIUS * max(mask.shape)))
     for stroke in outlets:
         cv2.polylines(mask, [pixel_corners(stroke.points)], stroke.closed, (1,), width)
     return mask.astype(bool)

@@ -20,19 +20,19 @@ from .flowing import FlowingPart
 
 GROW_SIDE = 240  # px, of the photo's longer side for GrabCut, whose time grows faster than the photo
 EDGE_SIDE = 1280  # px, of the longer side at which the region's border follows the photo's edges
-MAX_GROWTH = 0.3  # of the longer side; GrabCut's region extends no farther than this from a stroke
+MAX_GROWTH_DISTANCE = 0.3  # of the longer side; GrabCut's region extends no farther than this from a stroke
 NEAR_STROKE = 0.05  # of the longer side; pixels so near a stroke are GrabCut's first guess at the region
 MIN_OVERLAP = 0.6  # share of a stroke; a flowing part that contains more of it is selected
 
 
 def grow_region(
-    lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo, flowing: Sequence[FlowingPart]
+    lines: Sequence[np.ndarray], excluded: np.ndarray, pins: np.ndarray, photo: Photo, flowing: Sequence[FlowingPart]
 ) -> np.ndarray:
     """Grow a region from strokes.
 
     Args:
         lines: (N, 2) px of each motion stroke, at even steps.
-        kept: (H, W) bool, the still and swaying areas. They are not part of the region and may divide it.
+        excluded: (H, W) bool, the still and swaying areas. They are not part of the region and may divide it.
         pins: (P, 2) px, where nothing moves. The region may continue across them, but pixels with colours like theirs
             are less likely part of it.
         photo: The working photo.
@@ -54,10 +54,10 @@ def grow_region(
     if selected:
         region |= refine_mask(np.any(selected, 0), color)
     if others:
-        region |= _grow_by_color(others, kept, pins, photo, size)
+        region |= _grow_by_color(others, excluded, pins, photo, size)
     full = cv2.resize(region.astype(np.uint8), (photo.width, photo.height), interpolation=cv2.INTER_NEAREST)
     seeds = _rasterize(lines, (photo.height, photo.width), 1.0, max(3, round(max(photo.height, photo.width) / 150)))
-    free = ((full | seeds) > 0) & ~kept
+    free = ((full | seeds) > 0) & ~excluded
     _, numbers = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
     touched = np.setdiff1d(np.unique(numbers[(seeds > 0) & free]), (0,))
     return np.isin(numbers, touched)
@@ -80,7 +80,7 @@ def _rasterize(lines: Sequence[np.ndarray], shape: tuple[int, int], scale: float
 
 
 def _grow_by_color(
-    lines: Sequence[np.ndarray], kept: np.ndarray, pins: np.ndarray, photo: Photo, size: tuple[int, int]
+    lines: Sequence[np.ndarray], excluded: np.ndarray, pins: np.ndarray, photo: Photo, size: tuple[int, int]
 ) -> np.ndarray:
     """(h, w) bool of `size`, (w, h): pixels near the strokes with colours like those under them (GrabCut)."""
     scale = min(1.0, GROW_SIDE / max(photo.height, photo.width))
@@ -90,8 +90,8 @@ def _grow_by_color(
     distance = cv2.distanceTransform(1 - seeds, cv2.DIST_L2, cv2.DIST_MASK_5)
     near = distance < NEAR_STROKE * max(width, height)
     labels = np.where(near, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[distance > MAX_GROWTH * max(width, height)] = cv2.GC_BGD
-    labels[cv2.resize(kept.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
+    labels[distance > MAX_GROWTH_DISTANCE * max(width, height)] = cv2.GC_BGD
+    labels[cv2.resize(excluded.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0] = cv2.GC_BGD
     for column, row in np.floor(pins * scale).astype(int).clip(0, (width - 1, height - 1)):
         labels[row, column] = cv2.GC_BGD
     labels[seeds > 0] = cv2.GC_FGD

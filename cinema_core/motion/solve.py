@@ -5,7 +5,7 @@ Input: hints and the region on the layers' canvas. Output: (Hc, Wc, 2) float32 p
 Each connected part of the region is a sparse linear least-squares problem of its own, over the nodes of a bilinear
 grid. The unknowns are the flow M and, on a coarser grid, a base flow B. B is as smooth as possible and may rotate. M
 follows the hints, has no divergence, does not cross the closed boundary, and differs from B only by a small curl-free
-field. So a rock turns aside the water near it, as in potential flow, and does not slow the water far from it.
+field. So a rock deflects the water near it, as in potential flow, and does not slow the water far from it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Streamlines: short lines along a motion field, evenly spaced, to be drawn over the photo.
 
-Input: a motion field and its region. Output: `Streamlines`, each as long as the path of the water in some frames.
+Input: a motion field and its region. Output: `Streamlines`, each at most as long as the water
+travels in `FAST_FRAMES` to `SLOW_FRAMES` frames.
 """
 
 from __future__ import annotations

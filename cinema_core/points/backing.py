@@ -8,9 +8,9 @@ There are three sets:
 * The fine grid lies closer to the surface, only in cells where cracks open and the coarse cell would show another
   colour or lies too far behind. A coarse cell takes depth and colour of the farthest surface in and beside it, so this
   happens along depth discontinuities, down steep slopes, and where the texture differs from the coarse cell's mean.
-* The floor lies behind the coarse grid and the occluded bands. Both grids tear where the surface before them does. The
-  floor is nowhere steep enough for the presets to tear it, so no view sees past it. It exists only where the presets
-  may look past the coarse grid.
+* The floor lies behind the coarse grid and the occluded bands. Both grids tear where the surface in front of them
+  does. The floor is nowhere steep enough for the presets to tear it, so no view sees past it. It exists only where the
+  presets may look past the coarse grid.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ BACKING_LAYER = "Backing"  # name of the layer of backing points
 
 # Cell in px, and gap between surface and grid as a share of the depth: out of reach of the grid's spheres.
 FINE_GRID, COARSE_GRID = (2, 0.008), (8, 0.04)
-CRACK_COLOR = 0.1  # sRGB, any channel; a backing of this much another colour is noticed through a crack
-UNCOVERING_PARALLAX = 8.0  # px (one coarse cell); coarse cells that much farther by parallax do not cover a fine one
+CRACK_COLOR = 0.1  # sRGB, any channel; larger differences of colour are visible through a crack
+# px (one coarse cell); above this parallax between a fine and its coarse cell, the coarse cell no longer covers the
+# fine one.
+UNCOVERING_PARALLAX = 8.0
 CRACK_PARALLAX = 0.3  # px; neighbours that the presets separate by less leave cracks too small to see
 OTHER_SURFACE = 0.9  # ratio of disparities; a neighbouring cell below it shows a farther surface and gives the colour
 SAME_SURFACE = 1.05  # ratio to a cell's least disparity; pixels up to it are its farthest surface and give the colour

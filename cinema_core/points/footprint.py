@@ -1,7 +1,8 @@
 """The footprint of a point: its diameter in pixels, and the share of a pixel that it covers.
 
-The point of a mixed pixel is smaller the less of the pixel its surface covers. Its radius factor, which is below 1, is
-therefore all that a renderer needs to know of the share: `footprint_radius` encodes it, `covered_share` decodes it.
+The point of a mixed pixel shrinks with the share of the pixel that its surface covers. Its radius factor, which is
+below 1, is therefore all that a renderer needs to know of the share: `footprint_radius` encodes it, `covered_share`
+decodes it.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ from .moving_surface import MovingSurface, local_mean
 from .unproject import slope_offset
 
 STRAIN_GROWTH = 0.5  # radius factor added per px/px of strain, where the flow pulls the lattice of points apart
-MAX_GROWTH = 0.3  # radius factor added for strain at most
+MAX_RADIUS_GROWTH = 0.3  # radius factor added for strain at most
 # Of the longer side; a flow that runs farther within a loop is split into several shorter cycles. On long trajectories
 # the flow draws the texture into streaks, and the two ends no longer look alike.
 LONGEST_PATH = 1 / 30
 SHORTEST_CYCLE = 8  # frames; in shorter cycles the eye sees the repetition
 MIN_CORRELATION = -0.4  # of the texture at both ends of a trajectory; boosting contrast for less would show noise
 CORRELATION_SIGMA = 1 / 160  # of the longer side; standard deviation of the window of that correlation
-CHUNK_POINTS = 1 << 20  # points made at a time; the intermediates take more memory than the points
+TRACED_POINTS = 1 << 20  # points traced and made at a time; the intermediates take more memory than the points
 KEPT_TRAJECTORIES = 1 << 22  # at most; more are computed twice, as they take half the memory of their points
 
 
@@ -105,7 +105,7 @@ def moving_points(
 
 
 class _ChunkedTrajectories:
-    """Trajectories of pixels, computed `CHUNK_POINTS` at a time.
+    """Trajectories of pixels, computed `TRACED_POINTS` at a time.
 
     Iterating yields the slice of each chunk and its trajectories. Up to `KEPT_TRAJECTORIES` of them are kept for the
     next iteration.
@@ -120,8 +120,8 @@ class _ChunkedTrajectories:
         self._kept: dict[int, Trajectories] = {}
 
     def __iter__(self) -> Iterator[tuple[slice, Trajectories]]:
-        for first in range(0, len(self.start), CHUNK_POINTS):
-            rows = slice(first, first + CHUNK_POINTS)
+        for first in range(0, len(self.start), TRACED_POINTS):
+            rows = slice(first, first + TRACED_POINTS)
             trajectories = self._kept.get(first) or self.paths.of(self.start[rows])
             if len(self.start) <= KEPT_TRAJECTORIES:
                 self._kept[first] = trajectories
@@ -146,7 +146,7 @@ def join_points(groups: list[MovingPoints]) -> MovingPoints:
 
 
 def _allocate(count: int, keys: int) -> MovingPoints:
-    """Uninitialised arrays for so many points."""
+    """Uninitialised arrays for `count` points."""
     birth, death, radius_factor = np.empty((3, count), np.float32)
     position, color0, color1, mean0, mean1 = (np.empty((count, 3), np.float32) for _ in range(5))
     displacement = np.empty((keys + 1, count, 3), np.float32)
@@ -162,12 +162,12 @@ def _store(points: MovingPoints, begin: int, made: MovingPoints) -> None:
 
 
 def _split_by_cycles(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
-    """Numbers of cycles in a loop, ascending, each with the (Hc, Wc) bool part of the region that runs through so many.
+    """Numbers of cycles in a loop, ascending, each with the part of the region that has this number, (Hc, Wc) bool.
 
     Each connected component has one number. It follows from the 90 % quantile of the distances that its pixels travel.
     """
     count, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
-    seen = parts[::2, ::2] if count == 2 else parts  # of one part only, every other row and column is enough
+    seen = parts[::2, ::2] if count == 2 else parts  # of a single part, every other row and column suffices
     travelled = np.linalg.norm(motion[::2, ::2] if count == 2 else motion, axis=-1) * frames
     cycles = np.zeros(count, int)
     for part in range(1, count):
@@ -197,7 +197,8 @@ def _plain_share(source: _Source, region: np.ndarray, start: np.ndarray, ends: n
     It depends on the correlation r of the texture at the two ends of a trajectory. At r = 1 (slow water) a plain mix
     keeps the contrast, and boosting it would make it pulsate. At r = 0 the boost by sqrt(2) at mid-loop is right. In
     between, and below 0, a share g of plain mixing and 1 - g of boosted mixing gives (g + (1 - g) sqrt(2)) sqrt((1 + r)
-    / 2) of the contrast, which is solved for 1. Every other row and column is sample enough.
+    / 2) of the contrast, which is solved for 1. Every other row and column suffices as a
+    sample.
 
     Args:
         source: The flowing surface.
@@ -265,7 +266,7 @@ def _family_points(
         color1=colors[1],
         mean0=mean0,
         mean1=mean1,
-        radius_factor=1 + np.minimum(STRAIN_GROWTH * paths.strain, MAX_GROWTH),
+        radius_factor=1 + np.minimum(STRAIN_GROWTH * paths.strain, MAX_RADIUS_GROWTH),
         cycles=np.full(len(position), cycles, np.int16),
     )
 

@@ -27,14 +27,14 @@ class MovingSurface:
     Attributes:
         region: (Hc, Wc) bool, the whole region.
         visible: (Hc, Wc) bool, the part of the region without occluders that the presets can show.
-        hidden: (Hc, Wc) bool, the part of the region that is occluded.
+        occluded: (Hc, Wc) bool, the part of the region behind occluders.
         color: (Hc, Wc, 3) float32, sRGB, continued beyond the region.
         disparity: (Hc, Wc) float32, continued beyond the region.
     """
 
     region: np.ndarray
     visible: np.ndarray
-    hidden: np.ndarray
+    occluded: np.ndarray
     color: np.ndarray
     disparity: np.ndarray
 
@@ -54,18 +54,18 @@ def find_flowing_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
     """
     visible = _extend_outward(region, layers) & layers.valid
     visible &= ~_standing_objects(visible, layers)
-    hidden, color, disparity = np.zeros_like(visible), layers.color.copy(), layers.disparity.copy()
+    occluded, color, disparity = np.zeros_like(visible), layers.color.copy(), layers.disparity.copy()
     for band in layers.bands:
         index = band.index
-        behind = visible.ravel()[band.source] & ~visible.ravel()[index] & ~hidden.ravel()[index]
-        hidden.ravel()[index[behind]] = True
+        behind = visible.ravel()[band.source] & ~visible.ravel()[index] & ~occluded.ravel()[index]
+        occluded.ravel()[index[behind]] = True
         color.reshape(-1, 3)[index[behind]] = band.color[behind]
         disparity.ravel()[index[behind]] = band.disparity[behind]
-    hidden &= ~_passes_under_edge(visible, layers.disparity, disparity)
-    whole = visible | hidden
+    occluded &= ~_passes_under_edge(visible, layers.disparity, disparity)
+    whole = visible | occluded
     if not whole.any():
-        return MovingSurface(whole, visible, hidden, color, disparity)
-    return MovingSurface(whole, visible, hidden, extend(color, whole), extend(disparity, whole))
+        return MovingSurface(whole, visible, occluded, color, disparity)
+    return MovingSurface(whole, visible, occluded, extend(color, whole), extend(disparity, whole))
 
 
 def _passes_under_edge(visible: np.ndarray, front: np.ndarray, disparity: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def _extend_outward(region: np.ndarray, layers: Layers) -> np.ndarray:
 
 
 def _standing_objects(region: np.ndarray, layers: Layers) -> np.ndarray:
-    """(Hc, Wc) bool: objects that stand before the rest of the region, judged by depth and confirmed by colour.
+    """(Hc, Wc) bool: objects that stand in front of the rest of the region, judged by depth and confirmed by colour.
 
     Pixels of a water surface in one row are about equally near. So from the near side of every depth discontinuity
     inside the region, its row is followed while it is nearer than the water beside the discontinuity. Depth alone is

@@ -24,7 +24,8 @@ from .unproject import slope_offset, unproject
 GAP_PARALLAX = 0.5  # px; neighbours on a slope that the presets separate by more get points in between
 FILL_SPACING = 1.2  # px; distance of those points when the neighbours are farthest apart
 MAX_FILL_POINTS = 6  # between two neighbours
-FILL_OFFSET = 0.02  # share of the depth; gap of the last of them behind the farther neighbour, so as not to cover it
+# Share of the depth; the last fill point lies this far behind the farther neighbour and does not cover it.
+FILL_OFFSET = 0.02
 
 
 def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints, list[str]]:
@@ -43,13 +44,14 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
     mixed = layers.mixed_pixels.chosen(~visible.ravel()[layers.mixed_pixels.owner])
     whole = layers.valid & ~visible
     whole.ravel()[mixed.index[mixed.front]] = False
-    upright = cv2.dilate((layers.valid & ~visible & ~whole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    slopes = _fill_slopes(layers, layers.valid & ~visible, upright)
+    partial = (layers.valid & ~visible & ~whole).astype(np.uint8)
+    without_offset = cv2.dilate(partial, np.ones((3, 3), np.uint8)).astype(bool)
+    slopes = _fill_slopes(layers, layers.valid & ~visible, without_offset)
     squares = border_squares(layers, whole)
     whole.ravel()[squares] = False
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
-        single = [unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, upright)]
+        single = [unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, without_offset)]
         merged = [_border_points(layers, squares[:, layers.label.ravel()[squares[0]] == layer])]
         for band in layers.bands:
             if band.layer == layer:
@@ -97,7 +99,7 @@ class _SlopePoints:
     color: np.ndarray
 
 
-def _fill_slopes(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _SlopePoints:
+def _fill_slopes(layers: Layers, still: np.ndarray, without_offset: np.ndarray) -> _SlopePoints:
     """Points that close steep slopes, where a camera separates neighbours without a depth discontinuity between them.
 
     They stand on the ray of the nearer pixel, behind its point, down to the depth of the farther one. So the photo's
@@ -106,9 +108,9 @@ def _fill_slopes(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Slo
     Args:
         layers: The layers.
         still: (Hc, Wc) bool, pixels that have points.
-        upright: (Hc, Wc) bool, pixels whose points have no slope offset.
+        without_offset: (Hc, Wc) bool, pixels whose points have no slope offset.
     """
-    offset = np.where(upright[..., None], 0, slope_offset(layers.disparity, layers.camera)).reshape(-1, 2)
+    offset = np.where(without_offset[..., None], 0, slope_offset(layers.disparity, layers.camera)).reshape(-1, 2)
     pieces = [_fill_along_axis(layers, still, axis) for axis in (0, 1)]
     index, disparity, color = (np.concatenate(arrays) for arrays in zip(*pieces))
     pixels = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + offset[index]
@@ -118,13 +120,14 @@ def _fill_slopes(layers: Layers, still: np.ndarray, upright: np.ndarray) -> _Slo
 def _fill_along_axis(layers: Layers, still: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nearer pixel (B,), disparity (B,) and colour (B, 3) of the points between neighbours along one axis."""
     camera, size = layers.camera, np.array(still.shape)
-    disparity, color, cut = layers.disparity.ravel(), layers.color.reshape(-1, 3), layers.occluder_disparity.ravel()
+    disparity, color = layers.disparity.ravel(), layers.color.reshape(-1, 3)
+    occluder = layers.occluder_disparity.ravel()
     pixels = np.arange(still.size).reshape(still.shape)
     steep = np.abs(np.diff(layers.disparity, axis=axis)) > GAP_PARALLAX / (SIDE * camera.focal)
     ends = [part[steep] for part in (np.delete(pixels, -1, axis), np.delete(pixels, 0, axis))]
     nearer = disparity[ends[0]] > disparity[ends[1]]
     near, far = np.where(nearer, *ends), np.where(nearer, *ends[::-1])
-    connected = still.ravel()[near] & layers.valid.ravel()[far] & ~(cut[far] >= disparity[near] * (1 - 1e-6))
+    connected = still.ravel()[near] & layers.valid.ravel()[far] & ~(occluder[far] >= disparity[near] * (1 - 1e-6))
     near, far = near[connected], far[connected]
     aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
     zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])
@@ -148,7 +151,7 @@ def _foreground_positions(layers: Layers, mixed: MixedPixels) -> np.ndarray:
 
 def _moves_in_band(surface: MovingSurface, band: OccludedBand) -> np.ndarray:
     """(B,) bool: pixels where the surface itself moves behind its occluder, so that the band has no still point."""
-    return surface.hidden.ravel()[band.index] & surface.visible.ravel()[band.source]
+    return surface.occluded.ravel()[band.index] & surface.visible.ravel()[band.source]
 
 
 def _band_points(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..shared.camera import Camera
 
-CHUNK_PIXELS = 1 << 20  # pixels unprojected at a time; the intermediates take several times the memory of the positions
+UNPROJECTED_PIXELS = 1 << 20  # unprojected at a time; the intermediates take several times the positions' memory
 OVERLAP = 0.2  # px; how far a point of POINT_DIAMETER reaches beyond its own pixel
 FLAT_SLOPE = 0.3  # depth per sideways distance; on flatter slopes discs overlap evenly, so the offset fades
 
@@ -21,7 +21,7 @@ def unproject(
     mask: np.ndarray,
     color: np.ndarray,
     disparity: np.ndarray,
-    upright: np.ndarray | None = None,
+    without_offset: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unproject pixels into the scene, each to its own depth.
 
@@ -31,21 +31,21 @@ def unproject(
         mask: (Hc, Wc) bool with P pixels.
         color: (Hc, Wc, 3) float32, sRGB.
         disparity: (Hc, Wc) float32.
-        upright: (Hc, Wc) bool, pixels whose points get no slope offset. Beside mixed pixels the offset would make them
-            cover these.
+        without_offset: (Hc, Wc) bool, pixels whose points get no slope offset. Beside mixed pixels the offset would
+            make them cover these.
 
     Returns:
         (P, 3) float32 positions and (P, 3) float32 colours.
     """
     offset = slope_offset(disparity, camera)
-    if upright is not None:
-        offset[upright] = 0
+    if without_offset is not None:
+        offset[without_offset] = 0
     index = np.flatnonzero(mask)
     position = np.empty((len(index), 3), np.float32)
-    for begin in range(0, len(index), CHUNK_PIXELS):
-        row, column = np.divmod(part := index[begin : begin + CHUNK_PIXELS], mask.shape[1])
+    for begin in range(0, len(index), UNPROJECTED_PIXELS):
+        row, column = np.divmod(part := index[begin : begin + UNPROJECTED_PIXELS], mask.shape[1])
         pixels = np.stack([column, row], 1) + 0.5 - np.array(pad) + offset.reshape(-1, 2)[part]
-        position[begin : begin + CHUNK_PIXELS] = camera.unproject(pixels, 1 / disparity.ravel()[part])
+        position[begin : begin + UNPROJECTED_PIXELS] = camera.unproject(pixels, 1 / disparity.ravel()[part])
     return position, color[mask]
 
 

@@ -1,8 +1,9 @@
 """Coverage: the shares of a camera's frames that are holes or invented, and the largest safe size of its path.
 
 Input: an inspector of a job's points, and the views of a camera path. Output: two shares of each view's frame. *Holes*
-have no point at all. *Invented* surfaces are those that the photo's own camera does not see. With a home pose, the path
-is scaled by the largest factor for which no view has too many holes. See `inspector` for how a view is classified.
+have no point at all. *Invented* surfaces are those that the photo's own camera does not see. Given the pose of the
+photo's camera, the path is scaled towards it by the largest factor for which no view has too many holes. See
+`inspector` for how a view is classified.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ class Coverage:
     Attributes:
         uncovered: (N,) float64, share of holes in each frame; interpolated between the views that were inspected.
         invented: (N,) float64, the same for invented surfaces.
-        looked: Indices of the views that were inspected, ascending.
+        inspected: Indices of the views that were inspected, ascending.
         factor: Factor by which the path was scaled, 1 = unchanged.
         masks: Labels of the inspected views, (rows, columns) uint8 each.
     """
 
     uncovered: np.ndarray
     invented: np.ndarray
-    looked: list[int]
+    inspected: list[int]
     factor: float = 1.0
     masks: dict[int, np.ndarray] = field(default_factory=dict)
 
@@ -45,95 +46,101 @@ def check_views(
     inspector: Inspector,
     views: Views,
     limit: float,
-    home: np.ndarray | None = None,
+    photo_pose: np.ndarray | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Coverage:
-    """Inspect a path, and with `home` scale it towards that pose until every frame is good.
+    """Inspect a path, and with `photo_pose` scale it towards that pose until every frame is good.
 
     Args:
         inspector: Classifies samples of the views.
         views: The path. Of a long one, `FIRST_VIEWS` views are inspected, then those next to the worst one and those
             where the path turns bad.
         limit: Share of holes up to which a frame is good.
-        home: (4, 4) pose of the photo's camera: the path is scaled towards it by the largest factor for which every
-            frame is good. None leaves the path as it is.
-        progress: Told the fraction done.
+        photo_pose: (4, 4) pose of the photo's camera: the path is scaled towards it by the largest factor for which
+            every frame is good. None leaves the path as it is.
+        progress: Called with the fraction done, 0..1.
 
     Returns:
         The coverage of the path, as scaled.
 
     Raises:
-        CinemaError: Even at `home` some frame would have too many holes.
+        CinemaError: Even at `photo_pose` some frame would have too many holes.
     """
-    walk = _Walk(inspector, views, 1 if home is None else 3, progress)
-    found = walk.inspect_path(limit)
-    if home is None or found.uncovered.max() <= limit:
+    inspection = _PathInspection(inspector, views, 1 if photo_pose is None else 3, progress)
+    found = inspection.inspect_path(limit)
+    if photo_pose is None or found.uncovered.max() <= limit:
         return found
-    walk.home = home
+    inspection.photo_pose = photo_pose
     for _ in range(MAX_TRIES):
-        factor = _safe_factor(walk.share, walk.worst_first(found), limit, walk.factor)
+        factor = _safe_factor(inspection.share, inspection.worst_first(found), limit, inspection.factor)
         if factor is None:
             break
-        walk.factor = factor
-        found = walk.inspect_path(limit)
+        inspection.factor = factor
+        found = inspection.inspect_path(limit)
         if found.uncovered.max() <= limit:
             return found
-    walk.factor = 0.0
-    least = max(walk.share(index, 0.0) for index in found.looked)
+    inspection.factor = 0.0
+    least = max(inspection.share(index, 0.0) for index in found.inspected)
     if least <= limit:  # no smaller path was safe, but standing still is
-        return walk.inspect_path(limit)
-    text = f"Even from the photo's own place, {least:.2%} of this camera's frame shows holes"
+        return inspection.inspect_path(limit)
+    text = f"Even at the photo's viewpoint, {least:.2%} of the frame is empty"
     raise CinemaError(text, "Give the camera a longer lens, or render at the photo's aspect ratio")
 
 
-class _Walk:
-    """Inspects views of one path, scaled by any factor towards `home`.
+class _PathInspection:
+    """Inspects views of one path, scaled by any factor towards `photo_pose`.
 
     Args:
         inspector: Classifies samples of the views.
         views: The path.
-        walks: Expected number of inspections of the whole path, for the progress.
-        progress: Told the fraction done.
+        expected_passes: Expected number of inspections of the whole path, for the progress.
+        progress: Called with the fraction done, 0..1.
     """
 
-    def __init__(self, inspector: Inspector, views: Views, walks: int, progress: Callable[[float], None]) -> None:
+    def __init__(
+        self, inspector: Inspector, views: Views, expected_passes: int, progress: Callable[[float], None]
+    ) -> None:
         self.inspector, self.views = inspector, views
-        self.home: np.ndarray | None = None
+        self.photo_pose: np.ndarray | None = None
         self.factor = 1.0
         self._progress, self._done = progress, 0
-        self._expected = walks * min(len(views), FIRST_VIEWS)  # views; the number of further ones is not known yet
+        # views; the number of further ones is not known yet
+        self._expected = expected_passes * min(len(views), FIRST_VIEWS)
 
     def inspect_path(self, limit: float) -> Coverage:
         """Inspect the path, scaled by `factor`."""
         masks: dict[int, np.ndarray] = {}
 
         def share(index: int) -> float:
-            masks[index] = self._look(index, self.factor)
+            masks[index] = self._inspect(index, self.factor)
             return _share(masks[index], HOLE)
 
         shares = _inspect_where_needed(len(self.views), share, limit)
-        looked = sorted(shares)
+        inspected = sorted(shares)
         uncovered, invented = (
-            np.interp(np.arange(len(self.views)), looked, values)
-            for values in ([shares[index] for index in looked], [_share(masks[index], INVENTED) for index in looked])
+            np.interp(np.arange(len(self.views)), inspected, values)
+            for values in (
+                [shares[index] for index in inspected],
+                [_share(masks[index], INVENTED) for index in inspected],
+            )
         )
-        return Coverage(uncovered, invented, looked, self.factor, masks)
+        return Coverage(uncovered, invented, inspected, self.factor, masks)
 
     def share(self, index: int, factor: float) -> float:
         """Share of holes in a view of the path, scaled by `factor`."""
-        return _share(self._look(index, factor), HOLE)
+        return _share(self._inspect(index, factor), HOLE)
 
     @staticmethod
     def worst_first(found: Coverage) -> list[int]:
         """Indices of the inspected views, by descending share of holes."""
-        return sorted(found.looked, key=lambda index: -found.uncovered[index])
+        return sorted(found.inspected, key=lambda index: -found.uncovered[index])
 
-    def _look(self, index: int, factor: float) -> np.ndarray:
+    def _inspect(self, index: int, factor: float) -> np.ndarray:
         pose = self.views.poses[index]
         if factor != 1:
-            assert self.home is not None  # paths are scaled only towards a home pose
-            pose = interpolate_pose(self.home, pose, factor)
-        label = self.inspector.look(self.views, index, pose)
+            assert self.photo_pose is not None  # paths are scaled only towards the photo's pose
+            pose = interpolate_pose(self.photo_pose, pose, factor)
+        label = self.inspector.classify(self.views, index, pose)
         self._done += 1
         self._progress(min(0.9 * self._done / self._expected, 1 - 0.1 * self._expected / self._done))
         return label
@@ -188,19 +195,19 @@ def _safe_factor(share: Callable[[int, float], float], order: list[int], limit: 
     return high * FACTOR_STEP
 
 
-def interpolate_pose(home: np.ndarray, pose: np.ndarray, factor: float) -> np.ndarray:
-    """A pose on the straight line from `home` (factor 0) to `pose` (1), rotating at a constant rate.
+def interpolate_pose(photo_pose: np.ndarray, pose: np.ndarray, factor: float) -> np.ndarray:
+    """A pose on the straight line from `photo_pose` (factor 0) to `pose` (1), rotating at a constant rate.
 
     Args:
-        home: (4, 4) camera-to-world.
+        photo_pose: (4, 4) camera-to-world, of the photo's camera.
         pose: (4, 4) camera-to-world.
         factor: 0..1.
 
     Returns:
         (4, 4) float64.
     """
-    turn = cv2.Rodrigues(home[:3, :3].T @ pose[:3, :3])[0]
+    turn = cv2.Rodrigues(photo_pose[:3, :3].T @ pose[:3, :3])[0]
     mixed = np.eye(4)
-    mixed[:3, :3] = home[:3, :3] @ cv2.Rodrigues(factor * turn)[0]
-    mixed[:3, 3] = (1 - factor) * home[:3, 3] + factor * pose[:3, 3]
+    mixed[:3, :3] = photo_pose[:3, :3] @ cv2.Rodrigues(factor * turn)[0]
+    mixed[:3, 3] = (1 - factor) * photo_pose[:3, 3] + factor * pose[:3, 3]
     return mixed

@@ -34,15 +34,15 @@ class CoverageRequest:
     Attributes:
         views: A function that gives the views once the photo's camera is known.
         limit: Share of holes up to which a frame is good.
-        home: (4, 4) pose towards which the path is to be scaled; None leaves it.
+        photo_pose: (4, 4) pose of the photo's camera, towards which the path is to be scaled; None leaves it.
         point_size: Diameter of the points in pixel footprints; None takes the build's.
-        focal: Focal length, px. One other than the build's stretches or squeezes the scene sideways, so that all points
-            keep their pixels on the photo. None takes the build's.
+        focal: Focal length, px. If it differs from the build's, x and y are scaled so that all points keep their
+            pixels. None takes the build's.
     """
 
     views: Callable[[Camera], Views]
     limit: float
-    home: np.ndarray | None
+    photo_pose: np.ndarray | None
     point_size: float | None
     focal: float | None
 
@@ -55,13 +55,13 @@ def measure_coverage(
     Args:
         job: A finished job folder.
         request: The request.
-        progress: Told the fraction done.
+        progress: Called with the fraction done, 0..1.
 
     Raises:
         CinemaError: There is no finished job, the request has no valid views, or the path cannot be made safe.
     """
     inspector = open_inspector(job, request.point_size, request.focal)
-    return check_views(inspector, request.views(inspector.camera), request.limit, request.home, progress)
+    return check_views(inspector, request.views(inspector.camera), request.limit, request.photo_pose, progress)
 
 
 def open_inspector(
@@ -92,8 +92,8 @@ def read_request(fields: dict) -> CoverageRequest:
     """Read a request.
 
     Args:
-        fields: "limit" (else `DEFAULT_LIMIT`), "point_size", "focal" and "home" as in `CoverageRequest`, and the fields
-            of `read_views`.
+        fields: "limit" (else `DEFAULT_LIMIT`), "point_size", "focal" and "photo_pose" as in `CoverageRequest`, and
+            the fields of `read_views`.
 
     Raises:
         CinemaError: A field is malformed.
@@ -101,16 +101,17 @@ def read_request(fields: dict) -> CoverageRequest:
     try:
         limit = float(fields.get("limit", DEFAULT_LIMIT))
         size, focal = (None if fields.get(name) is None else float(fields[name]) for name in ("point_size", "focal"))
-        home = None if fields.get("home") is None else np.array(fields["home"], np.float64).reshape(4, 4)
+        given = fields.get("photo_pose")
+        photo_pose = None if given is None else np.array(given, np.float64).reshape(4, 4)
     except (TypeError, ValueError) as error:
         text = "The coverage request cannot be read"
-        raise CinemaError(text, "Give limit, point_size and focal as numbers, and home as 16 numbers") from error
+        raise CinemaError(text, "Give limit, point_size and focal as numbers, and photo_pose as 16 numbers") from error
     if not 0 <= limit <= 1 or any(value is not None and not 0 < value < 1e6 for value in (size, focal)):
         text = "A number of the coverage request is out of range"
         raise CinemaError(text, "Give limit as a share from 0 to 1, and point_size and focal as positive numbers")
-    if home is not None and not are_rigid(home[None]):
-        raise CinemaError("The home pose does more than rotate and move", "Remove scale and shear from it")
-    return CoverageRequest(lambda camera: read_views(fields, camera), limit, home, size, focal)
+    if photo_pose is not None and not are_rigid(photo_pose[None]):
+        raise CinemaError("The photo camera's pose does more than rotate and move", "Remove scale and shear from it")
+    return CoverageRequest(lambda camera: read_views(fields, camera), limit, photo_pose, size, focal)
 
 
 def photo_lens(camera: Camera, width: int, height: int) -> tuple[float, ...]:
@@ -160,18 +161,18 @@ def write_masks(folder: Path, found: Coverage) -> list[str]:
     Raises:
         CinemaError: The folder cannot be written.
     """
-    looked = np.array(found.looked)
+    inspected = np.array(found.inspected)
     colors = np.zeros((256, 4), np.uint8)
     for kind, (red, green, blue, alpha) in MASK_COLORS.items():
         colors[kind] = blue, green, red, alpha
-    pictures = {index: cv2.imencode(".png", colors[found.masks[index]])[1].tobytes() for index in found.looked}
+    pictures = {index: cv2.imencode(".png", colors[found.masks[index]])[1].tobytes() for index in found.inspected}
     files = [folder / f"{index + 1:04d}.png" for index in range(len(found.uncovered))]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("[0-9][0-9][0-9][0-9].png"):
             old.unlink()
         for index, file in enumerate(files):
-            file.write_bytes(pictures[int(looked[np.abs(looked - index).argmin()])])
+            file.write_bytes(pictures[int(inspected[np.abs(inspected - index).argmin()])])
     except OSError as error:
         raise CinemaError(f"Cannot write to {folder} ({error.strerror or error})", "Choose another folder") from error
     return [str(file.absolute()) for file in files]

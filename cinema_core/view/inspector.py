@@ -29,9 +29,9 @@ HOLE, INVENTED, SEEN = 0, 1, 2
 # sizes do not fall on the corners of the lattice of points, where discs just meet.
 SAMPLES_ACROSS, SAMPLE_OFFSET = 477.3, 0.38
 INVENTED_GAP = 0.01  # share of the depth; a point farther behind the surface that the photo's camera sees is invented
-BACKING_GAP = 0.06  # the same for backing points, which count as part of the surface before them in its cracks
+BACKING_GAP = 0.06  # the same for backing points; in cracks they count as part of the surface in front of them
 SAME_DEPTH = 0.01  # share of the depth; an invented point must be nearer by more than this to occlude a seen one
-CHUNK_SAMPLES = 1 << 22  # samples around discs that are tested at a time; bounds the memory right before a near surface
+CHUNK_SAMPLES = 1 << 22  # samples around discs that are tested at a time; bounds the memory close to a surface
 
 _Hit = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # flat indices of samples, depths, and points that cover them
 
@@ -63,7 +63,7 @@ class Inspector(PointCloud):
     """Classifies the samples of views of a job's points.
 
     Args:
-        points: Arrays as in points.npz.
+        points: Arrays by name, see `job_files.POINTS`.
         camera: The photo's camera.
         point_size: Diameter of a point in its own pixel footprints.
         backing: Numbers of the layers of backing points.
@@ -82,7 +82,7 @@ class Inspector(PointCloud):
         super().__init__(placed, camera, point_size, device)
         self._still_invented, self._moving_invented = self._find_invented(list(backing))
 
-    def look(self, views: Views, index: int, pose: np.ndarray | None = None) -> np.ndarray:
+    def classify(self, views: Views, index: int, pose: np.ndarray | None = None) -> np.ndarray:
         """Classify the samples of one view.
 
         Args:
@@ -101,11 +101,12 @@ class Inspector(PointCloud):
         lens = views.lenses[index] / (pitch, pitch, pitch, pitch, 1, 1) - (0, 0, SAMPLE_OFFSET, SAMPLE_OFFSET, 0, 0)
         pose = views.poses[index] if pose is None else pose
         nearest = torch.full((2 * rows * columns,), float("inf"), device=self.device)  # seen, then invented
-        for cell, depth, own in self._hits(position, radius, pose, lens, (rows, columns)):
-            nearest.scatter_reduce_(0, cell + invented[own] * (rows * columns), depth, "amin")
-        seen, made = nearest.view(2, rows, columns)
-        label = torch.where(seen <= made * (1 + SAME_DEPTH), SEEN, INVENTED)
-        return torch.where(torch.isinf(torch.minimum(seen, made)), HOLE, label).to(torch.uint8).cpu().numpy()
+        for sample, depth, own in self._hits(position, radius, pose, lens, (rows, columns)):
+            nearest.scatter_reduce_(0, sample + invented[own] * (rows * columns), depth, "amin")
+        seen_depth, invented_depth = nearest.view(2, rows, columns)
+        label = torch.where(seen_depth <= invented_depth * (1 + SAME_DEPTH), SEEN, INVENTED)
+        empty = torch.isinf(torch.minimum(seen_depth, invented_depth))
+        return torch.where(empty, HOLE, label).to(torch.uint8).cpu().numpy()
 
     def _find_invented(self, backing: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """(S,) and (M,) int64 for still and moving points: 1 where the photo's camera sees no surface at phase 0."""
@@ -184,8 +185,8 @@ class Inspector(PointCloud):
         column, row = disc[4] + right, disc[5] + down
         off = ((column - disc[0]) / disc[2]) ** 2 + ((row - disc[1]) / disc[3]) ** 2
         hit = torch.nonzero(off < 1).flatten()
-        cell = (row[hit].long() * width) + column[hit].long()
-        return cell, disc[8][hit], point[hit]
+        sample = (row[hit].long() * width) + column[hit].long()
+        return sample, disc[8][hit], point[hit]
 
 
 def _chunks(counts: torch.Tensor) -> list[slice]:

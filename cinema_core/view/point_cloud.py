@@ -1,7 +1,7 @@
 """Point clouds: the points of a job at any phase of the loop, as torch tensors.
 
-Input: the arrays of points.npz and a phase. Output: the points shown at that phase, their positions and radii. The
-preview and the coverage check both build on it.
+Input: arrays by name (`job_files.POINTS`) and a phase. Output: the points shown at that phase, their positions and
+radii. The preview and the coverage check both build on it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PointCloud:
     """The points of a job, at any phase.
 
     Args:
-        points: Arrays as in points.npz.
+        points: Arrays by name, see `job_files.POINTS`.
         camera: The photo's camera.
         point_size: Diameter of a point in its own pixel footprints.
         device: torch device.

@@ -72,7 +72,7 @@ def render_preview(
         clips: The clips, of `plan_clips`.
         fps: Frames per second of a video.
         device: torch device or "auto".
-        progress: Told (stage, fraction).
+        progress: Called with the stage and the fraction done, 0..1.
 
     Returns:
         The files written.

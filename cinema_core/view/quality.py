@@ -18,8 +18,9 @@ EXTREME_POSES = {"up-down": (0, -1), "zoom-in": (-1,), "side": (0, -1), "circle"
 # Phases at which the seam's frame difference is compared. Whether a loop runs through 1 cycle or 5, some of them are
 # near the middle of a cycle, some near its quarters.
 SEAM_PHASES = (0.27, 0.5, 0.64)
-MEASURED_PIXELS = 1 << 21  # px; of a photo of more than twice as many about so many are rendered and measured
-FULL_MOTION = 0.95  # factor on the motion; where feathering leaves less, its speed is not meant to be the hint's
+MEASURED_PIXELS = 1 << 21  # px; of photos with more than twice as many, about this many pixels are measured
+# Feather factor; hints where it is lower are not measured, since the motion is slower there on purpose.
+FULL_MOTION = 0.95
 FIGURES = (
     "fidelity_db",
     "fidelity_still_db",
@@ -56,7 +57,7 @@ def measure_hints(pixels: np.ndarray, velocities: np.ndarray, motion: np.ndarray
 
 
 def sample_step(width: int, height: int) -> int:
-    """Step between measured pixels of a photo, across and down: of millions of pixels a part is sample enough."""
+    """Step between measured pixels of a photo, across and down: of millions of pixels a part suffices as a sample."""
     share = width * height / MEASURED_PIXELS
     return int(np.ceil(share**0.5)) if share > 2 else 1
 

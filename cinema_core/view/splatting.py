@@ -1,7 +1,7 @@
 """Splatting: draws points with torch as opaque discs in depth order, with colours mixed in linear light.
 
-Input: the arrays of points.npz, a phase and a camera pose. Output: a picture, and the pixels that points cover. The
-picture is close to Blender's render of the same points. Previews and the quality report are based on it.
+Input: arrays by name (`job_files.POINTS`), a phase and a camera pose. Output: a picture, and the pixels that points
+cover. The picture is close to Blender's render of the same points. Previews and the quality report are based on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .point_cloud import CHUNK_POINTS, Alive, PointCloud
 
 NEAR_CLIP = 0.02  # scene units; nearer points are not drawn
 BLEND_DEPTH = 0.01  # share of the depth; discs within it of the nearest share the pixel, weighted to their centres
-MAX_RADIUS = 8  # px; larger discs are drawn this large, which happens only right before the camera
+MAX_RADIUS = 8  # px; larger discs are drawn this large, which happens only close to the camera
 CONE = 0.04  # share of the depth by which a disc recedes one pixel off its centre: on a slope the nearest centre wins
 SPLAT_RADIUS = 1.35  # in radii of the point: discs of neighbours blend instead of forming steps
 
@@ -46,7 +46,7 @@ class Splatter(PointCloud):
             self.points["still_color"],
             *(self.points[f"moving_{name}"] for name in ("color0", "color1", "mean0", "mean1")),
         ]
-        if every == 1:  # otherwise few are visible, and `_colors` converts those
+        if every == 1:  # with every > 1 only the visible points are converted, in `_colors`
             self.colors = [_linear(color) for color in self.colors]
 
     def rendered(self, picture: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ class Splatter(PointCloud):
             size = factor * radius * focal / depth
             margin = size[:, None]
             seen = (local[:, 2] > NEAR_CLIP) & (place > -margin).all(1) & (place < limit + margin).all(1)
-            if self.every > 1:  # most lie between the rendered pixels; a small point may colour a whole pixel
+            if self.every > 1:  # most points fall between rendered pixels; a small point may colour a whole one
                 near = (place - place.floor() - 0.5).abs().amax(1) < size
                 seen &= near | self._is_small(torch.arange(begin, begin + len(position), device=self.device))
             point = torch.nonzero(seen).flatten()

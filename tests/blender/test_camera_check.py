@@ -84,7 +84,7 @@ def test_the_recording_projects_like_the_camera(addon, built):
         for point, pixel in zip(core, place):
             u, v, _ = world_to_camera_view(built, camera, Vector((point[0], point[2], -point[1])))
             assert (u * 500, (1 - v) * 300) == pytest.approx(tuple(pixel), abs=0.01)
-        assert np.allclose(recording.homes[index], np.eye(4), atol=1e-6)
+        assert np.allclose(recording.photo_poses[index], np.eye(4), atol=1e-6)
 
 
 def test_recording_leaves_no_trace(addon, built):
@@ -116,7 +116,8 @@ def test_the_recording_follows_the_points(addon, built):
     bpy.context.view_layer.update()
     camera.matrix_world = built.cinemagraph.photo_camera.matrix_world.normalized()
     recording = addon.camera_recording.record_camera(built)
-    assert np.allclose(recording.poses[0], np.eye(4), atol=1e-5) and np.allclose(recording.homes, np.eye(4), atol=1e-5)
+    assert np.allclose(recording.poses[0], np.eye(4), atol=1e-5)
+    assert np.allclose(recording.photo_poses, np.eye(4), atol=1e-5)
     assert recording.lenses[0][5] == pytest.approx(500)
 
 
@@ -270,7 +271,7 @@ def test_the_limit_of_a_turning_parented_camera_matches_the_check(addon, built):
         assert np.allclose(part.poses[index][:3, 3], 0.3 * whole.poses[index][:3, 3], atol=1e-5)
         if interpolate_pose is not None:
             assert np.allclose(
-                part.poses[index], interpolate_pose(whole.homes[index], whole.poses[index], 0.3), atol=1e-4
+                part.poses[index], interpolate_pose(whole.photo_poses[index], whole.poses[index], 0.3), atol=1e-4
             )
     assert np.allclose(addon.camera_recording.record_camera(built, whole=True).poses, whole.poses, atol=1e-6)
     assert not addon.camera_path.get_limit(built, camera).mute
@@ -306,7 +307,7 @@ def test_a_safe_path_gets_no_constraint(addon, built):
 def test_messages_when_a_check_is_impossible(addon, built):
     camera = own_camera(built)
     camera.data.lens /= 2
-    with pytest.raises(RuntimeError, match="Even from the photo's own place"):
+    with pytest.raises(RuntimeError, match="Even at the photo's viewpoint"):
         bpy.ops.cinemagraph.limit_camera()
     assert not len(camera.constraints)
     camera.data.type = "ORTHO"

@@ -174,7 +174,7 @@ def test_the_horizon_continues_behind_a_post():
 
 
 def test_behind_two_occluders_there_are_two_surfaces():
-    """A post before the ground before a wall: past the occluded edge of the ground, too, the camera sees the wall."""
+    """A wall behind the ground behind a post: past the ground's occluded edge, too, the camera sees the wall."""
     disparity = np.full((HEIGHT, WIDTH), 0.1)
     disparity[60:, :] = 0.5
     disparity[20:, 70:100] = 1.0
@@ -218,8 +218,8 @@ def test_the_size_of_chunks_does_not_change_the_result(monkeypatch):
     valid = np.ones(disparity.shape, bool)
     found = []
     for rows, pixels in ((64, 1 << 18), (20, 901)):  # with the second pair, a chunk ends at an edge
-        monkeypatch.setattr(discontinuities, "CHUNK_ROWS", rows)
-        monkeypatch.setattr(depth_order, "CHUNK_PIXELS", pixels)
+        monkeypatch.setattr(discontinuities, "SCANNED_ROWS", rows)
+        monkeypatch.setattr(depth_order, "RANKED_PIXELS", pixels)
         occluder = find_discontinuities(disparity, valid)
         canvas = Canvas(Camera(200, 120, 200.0), disparity, valid, np.int16(disparity < 0.5), occluder)
         found.append(
@@ -466,11 +466,11 @@ def test_an_empty_region_has_no_surface(cards):
 
 
 def test_a_far_flowing_surface_does_not_open_the_edge_of_a_near_one():
-    """Sky and the fog before it are one drawn region. The sky continues behind the land, below the fog's edge."""
+    """Sky and the fog in front of it are one drawn region. The sky continues behind the land, below the fog's edge."""
     disparity = np.full((160, 240), 0.01)
     disparity[60:] = 0.6
     layers, region = split(disparity), np.zeros((160, 240), bool)
     region[:70] = True
     surface = find_flowing_surface(region, layers)
     photo = surface.region[layers.photo]
-    assert surface.hidden[layers.photo][71:75, 20:220].any() and not photo[70, 20:220].any()
+    assert surface.occluded[layers.photo][71:75, 20:220].any() and not photo[70, 20:220].any()

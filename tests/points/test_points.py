@@ -55,7 +55,7 @@ class Scene:
 
 
 def arrays(still, moving) -> dict[str, np.ndarray]:
-    """As in points.npz."""
+    """Arrays by name, see `job_files.POINTS`."""
     return {f"still_{name}": getattr(still, name) for name in still.__dataclass_fields__} | {
         f"moving_{name}": getattr(moving, name) for name in moving.__dataclass_fields__
     }
@@ -205,7 +205,7 @@ def vortex(scene: Scene) -> np.ndarray:
 def test_points_made_in_chunks_are_the_same_and_need_little_extra_memory(scene, monkeypatch):
     swirl = vortex(scene)
     made = [moving_points(scene.layers, scene.surface, swirl, FRAMES, KEYS, "cpu", False)]
-    monkeypatch.setattr("cinema_core.points.moving.CHUNK_POINTS", 1000)
+    monkeypatch.setattr("cinema_core.points.moving.TRACED_POINTS", 1000)
     monkeypatch.setattr("cinema_core.points.moving.KEPT_TRAJECTORIES", 0)
     tracemalloc.start()
     try:
@@ -291,10 +291,10 @@ def test_water_that_is_strained_has_larger_points(scene):
 def test_an_object_in_the_region_stays_still_and_the_water_behind_it_flows(scene):
     drawn = scene.region | scene.post & (np.arange(HEIGHT)[:, None] > HORIZON + 6)
     surface = find_flowing_surface(drawn, scene.layers)
-    visible, hidden = surface.visible[scene.layers.photo], surface.hidden[scene.layers.photo]
+    visible, occluded = surface.visible[scene.layers.photo], surface.occluded[scene.layers.photo]
     post = scene.post & drawn
     upper = post & (np.arange(HEIGHT)[:, None] < 60)  # lower down the water is as near as the post
-    assert not visible[upper].any() and hidden[upper].mean() > 0.3
+    assert not visible[upper].any() and occluded[upper].mean() > 0.3
     assert visible[scene.region & ~cv2.dilate(scene.post.astype(np.uint8), np.ones((9, 9))).astype(bool)].all()
 
 

@@ -66,7 +66,7 @@ def views(*poses, **fields):
 
 
 def shares(cloud, pose, backing=(), **fields):
-    label = Inspector(cloud, CAMERA, SIZE, backing).look(views(pose, **fields), 0)
+    label = Inspector(cloud, CAMERA, SIZE, backing).classify(views(pose, **fields), 0)
     return [float((label == kind).mean()) for kind in (HOLE, INVENTED, SEEN)]
 
 
@@ -77,7 +77,7 @@ def test_at_the_photos_place_nothing_is_missing():
 def test_no_size_puts_samples_on_the_corners_of_the_lattice():
     tight = Inspector(points(card(1.0)), CAMERA, POINT_DIAMETER)  # a ten-thousandth is open, between four points
     for width in (160, 240, 320, 477, 640, 954, 955, 1280, 1920, 3840):
-        label = tight.look(views(at(), width=width, height=width * 9 // 16), 0)
+        label = tight.classify(views(at(), width=width, height=width * 9 // 16), 0)
         assert (label[2:-2, 2:-2] == HOLE).mean() < 1e-3, width
 
 
@@ -120,13 +120,13 @@ def test_a_camera_that_looks_away_sees_nothing(turn, share):
     assert shares(points(card(1.0)), at(turned=turn))[0] == share
 
 
-def test_a_camera_inside_the_scene_sees_the_points_before_it():
+def test_a_camera_inside_the_scene_sees_the_points_in_front_of_it():
     cloud = points(card(1.0, 0, 160), card(4.0))
     assert shares(cloud, at(z=1.5)) == [0, pytest.approx(0.5, abs=0.02), pytest.approx(0.5, abs=0.02)]
     assert shares(cloud, at(z=5.0))[0] == 1
 
 
-def test_just_before_a_surface_its_points_are_large():
+def test_close_to_a_surface_its_points_are_large():
     hole, _, seen = shares(points(card(1.0)), at(z=0.98))
     assert hole == 0 and seen == 1
 
@@ -159,7 +159,7 @@ def test_moving_points_cover_while_they_live():
 
 
 def test_points_too_small_leave_holes_of_their_true_size():
-    label = Inspector(points(card(1.0)), CAMERA, 0.5).look(views(at()), 0)
+    label = Inspector(points(card(1.0)), CAMERA, 0.5).classify(views(at()), 0)
     assert (label == HOLE).mean() == pytest.approx(1 - np.pi / 16, abs=0.01)
 
 
@@ -172,46 +172,46 @@ def path(amplitude, count=9):
 
 def test_a_path_is_scaled_to_the_largest_safe_size():
     inspector = Inspector(points(card(1.0), card(1.0, -30), card(1.0, 320, 350)), CAMERA, SIZE)  # safe up to 0.1
-    walk = views(*path(0.4))
-    open_path = check_views(inspector, walk, 0.001)
+    wide = views(*path(0.4))
+    open_path = check_views(inspector, wide, 0.001)
     assert open_path.factor == 1 and open_path.uncovered.max() == pytest.approx(0.3 * 300 / 320, abs=0.01)
-    safe = check_views(inspector, walk, 0.001, home=np.eye(4))
+    safe = check_views(inspector, wide, 0.001, photo_pose=np.eye(4))
     assert safe.factor == pytest.approx(0.25, abs=0.01) and safe.uncovered.max() <= 0.001
-    again = [interpolate_pose(np.eye(4), pose, safe.factor + 2 * coverage.FACTOR_STEP) for pose in walk.poses]
+    again = [interpolate_pose(np.eye(4), pose, safe.factor + 2 * coverage.FACTOR_STEP) for pose in wide.poses]
     assert check_views(inspector, views(*again), 0.001).uncovered.max() > 0.001
 
 
 def test_a_safe_path_stays_as_it_is():
     inspector = Inspector(points(card(1.0, -50, 370)), CAMERA, SIZE)
-    assert check_views(inspector, views(*path(0.1)), 0.001, home=np.eye(4)).factor == 1
+    assert check_views(inspector, views(*path(0.1)), 0.001, photo_pose=np.eye(4)).factor == 1
 
 
 def test_too_wide_a_lens_is_an_error():
     inspector = Inspector(points(card(1.0)), CAMERA, SIZE)
     lens = [200.0, 200.0, 160.0, 90.0, 0.01, 100.0]
-    with pytest.raises(CinemaError, match="Even from the photo's own place"):
-        check_views(inspector, views(*path(0.1), lenses=[lens] * 9), 0.001, home=np.eye(4))
+    with pytest.raises(CinemaError, match="Even at the photo's viewpoint"):
+        check_views(inspector, views(*path(0.1), lenses=[lens] * 9), 0.001, photo_pose=np.eye(4))
 
 
 def test_of_a_long_path_the_views_that_matter_are_inspected():
     inspector = Inspector(points(card(1.0, -12, 332)), CAMERA, SIZE)
     poses = [at(x=0.5 * np.exp(-(((frame - 301.3) / 4) ** 2))) for frame in range(640)]
-    looks = []
-    look = inspector.look
-    inspector.look = lambda *given: (looks.append(given[1]), look(*given))[1]
+    classified = []
+    classify = inspector.classify
+    inspector.classify = lambda *given: (classified.append(given[1]), classify(*given))[1]
     told = []
     found = check_views(inspector, views(*poses), 0.001, progress=told.append)
-    assert int(found.uncovered.argmax()) == 301 and 301 in found.looked
-    assert len(looks) == len(found.looked) < 100 and told == sorted(told) and told[-1] <= 1
+    assert int(found.uncovered.argmax()) == 301 and 301 in found.inspected
+    assert len(classified) == len(found.inspected) < 100 and told == sorted(told) and told[-1] <= 1
     bad = np.flatnonzero(found.uncovered > 0.001)
     exact = [i for i, pose in enumerate(poses) if pose[0, 3] * 300 > 12.3 + 0.5]
     assert abs(bad.min() - exact[0]) <= 1 and abs(bad.max() - exact[-1]) <= 1
 
 
 def test_interpolated_poses_move_straight_and_turn_evenly():
-    home, pose = at(x=1.0, turned=20), at(y=2.0, turned=80)
-    assert np.allclose(interpolate_pose(home, pose, 0), home) and np.allclose(interpolate_pose(home, pose, 1), pose)
-    assert np.allclose(interpolate_pose(home, pose, 0.25), at(x=0.75, y=0.5, turned=35))
+    photo, pose = at(x=1.0, turned=20), at(y=2.0, turned=80)
+    assert np.allclose(interpolate_pose(photo, pose, 0), photo) and np.allclose(interpolate_pose(photo, pose, 1), pose)
+    assert np.allclose(interpolate_pose(photo, pose, 0.25), at(x=0.75, y=0.5, turned=35))
 
 
 # jobs and requests
@@ -283,8 +283,11 @@ def test_the_command_line_tells_and_draws(tmp_path):
         ({"poses": [np.eye(4).ravel().tolist()], "lenses": [[0, 1, 2, 3, 4, 5]]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "phases": [0, 0]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "limit": 2}, "out of range"),
-        ({"poses": [np.eye(4).ravel().tolist()], "home": [1]}, "cannot be read"),
-        ({"poses": [np.eye(4).ravel().tolist()], "home": (2 * np.eye(4)).ravel().tolist()}, "home pose"),
+        ({"poses": [np.eye(4).ravel().tolist()], "photo_pose": [1]}, "cannot be read"),
+        (
+            {"poses": [np.eye(4).ravel().tolist()], "photo_pose": (2 * np.eye(4)).ravel().tolist()},
+            "photo camera's pose",
+        ),
         ({"poses": [np.eye(4).ravel().tolist()], "point_size": 0}, "out of range"),
     ],
 )
