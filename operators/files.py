@@ -46,7 +46,8 @@ class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.cinemagraph
         try:
-            found = read_strokes(Path(bpy.path.abspath(self.filepath)), (settings.width, settings.height))
+            path, size = Path(bpy.path.abspath(self.filepath)), (settings.width, settings.height)
+            found = read_strokes(path, size, tuple(settings.file_size))
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

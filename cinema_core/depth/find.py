@@ -17,13 +17,12 @@ from ..files.depth_map import DepthMap, read_map
 from ..shared.data import FARTHEST, Depth, Photo
 from ..shared.errors import CinemaError
 from ..shared.options import BuildOptions
-from .conventions import check_aspect, to_disparity
+from .conventions import fit_to_photo, to_disparity
 from .edges import clean_depth
 from .network import Prediction, infer
 from .user_models import infer_depth
 
 _NETWORK_DETAIL = "the built-in network: approximate, trained on landscapes"
-_UNSURE = "{}; this is a guess, so choose its kind if near and far are swapped"
 NEAREST_SHARE = 0.005  # share of pixels outside the sky that may be nearer than 1; single ones must not set the scale
 
 
@@ -55,10 +54,9 @@ def find_depth(
 def depth_from_map(photo: Photo, prediction: Callable[[], Prediction], file: Path, options: BuildOptions) -> Depth:
     """Depth of the user's map; arguments and errors as in `find_depth`."""
     _check_ends(options)
-    given = read_map(file)
-    check_aspect(given, photo)
+    given, notes = fit_to_photo(read_map(file), photo)
     read = to_disparity(given, photo, options.depth_kind, _ratio(options), prediction)
-    warnings = () if read.sure else (_UNSURE.format(read.text),)
+    warnings = (*notes, *read.warnings)
     return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
 
 

@@ -15,10 +15,15 @@ import numpy as np
 
 from ..shared.errors import CinemaError
 from . import exr
+from .picture import TURNED, decode_picture
 
 MOST_PIXELS = 2**28  # of a depth map; a header that states more is damaged
 MOST_COLOR = 0.06  # mean difference of the channels, as a share of white; above it a picture is a coloured rendering
 _HINT = "Give a grey PNG or TIFF, an OpenEXR, PFM, .npy or .npz file"
+_STORED_WINDOW = (
+    "Only the data window of this OpenEXR file has the photo's shape, so it is taken as the whole photo, "
+    "and the display window is left out of account"
+)
 # Names of channels and arrays, in order of preference.
 _DISTANCES = ("z", "depth", "zdepth")
 _DISPARITIES = ("disparity", "disp", "inverse_depth")
@@ -35,6 +40,9 @@ class DepthMap:
         white: The largest possible value of a picture of integers; None for floats.
         part: The name of the channel or array that was read; "" where the file names none.
         kind: "disparity" or "metric" where the part's name says so, else "".
+        stored: (h, w) float32, the values as the file stores them, where a tag or a window of the file says that they
+            stand otherwise in `values`; else None.
+        stored_note: A sentence for the user, for the case that only `stored` has the photo's shape.
     """
 
     values: np.ndarray
@@ -42,6 +50,8 @@ class DepthMap:
     white: float | None = None
     part: str = ""
     kind: str = ""
+    stored: np.ndarray | None = None
+    stored_note: str = ""
 
 
 def read_map(path: str | Path) -> DepthMap:
@@ -151,7 +161,8 @@ def _read_exr(path: Path) -> DepthMap:
         part = _best_name(list(channels))
         if part is None:
             raise CinemaError(f"{path.name} has no channels", _HINT)
-        (values,) = exr.read_channels(data, [channels[part]])
+        (stored,) = exr.read_channels(data, [channels[part]])
+        values = exr.place_in_display(stored, channels[part], np.nan)
     except exr.UnsupportedError as error:
         raise CinemaError(
             f"{path.name} cannot be read: {error}", "Save the depth alone, in one flat channel"
@@ -160,14 +171,7 @@ def _read_exr(path: Path) -> DepthMap:
         raise CinemaError(f"{path.name} is not a readable OpenEXR file: {error}", "Save it again") from error
     metric = bool(set(part.lower().split(".")) & set(_DISTANCES))
     kind = "metric" if metric else _kind_of(part)  # renderers name distances Z; estimators write Y or R
-    return DepthMap(values, path.name, None, part, kind)
-
-
-def _decode_by_opencv(data: bytes) -> np.ndarray | None:
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    except cv2.error:
-        return None
+    return DepthMap(values, path.name, None, part, kind, None if values is stored else stored, _STORED_WINDOW)
 
 
 def _read_pfm(path: Path) -> DepthMap:
@@ -190,10 +194,25 @@ def _read_pfm(path: Path) -> DepthMap:
 
 
 def _read_picture(path: Path) -> DepthMap:
-    values = _decode_by_opencv(path.read_bytes())
-    if values is None:
+    decoded = decode_picture(path.read_bytes())
+    if decoded is None:
         raise CinemaError(f"{path.name} is not a readable picture", _HINT)
+    values, stored = decoded
     white = None if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    grey = _read_grey(values, path, white)
+    if stored is values:
+        return DepthMap(grey, path.name, white)
+    return DepthMap(
+        grey,
+        path.name,
+        white,
+        stored=_read_grey(stored, path, white),
+        stored_note=TURNED.format(name=path.name),
+    )
+
+
+def _read_grey(values: np.ndarray, path: Path, white: float | None) -> np.ndarray:
+    """(h, w) float32 from a picture, whose channels must be much the same."""
     if values.ndim == 3:
         values = values[..., :3].astype(np.float32)
         spread = np.abs(values - values.mean(-1, keepdims=True)).mean() / (
@@ -205,4 +224,4 @@ def _read_picture(path: Path) -> DepthMap:
                 "Let the program that made it write grey values, of 16 bit if it can",
             )
         values = values.mean(-1)
-    return DepthMap(values.astype(np.float32), path.name, white)
+    return values.astype(np.float32)

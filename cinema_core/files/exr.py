@@ -30,15 +30,24 @@ class Channel:
 
     Attributes:
         name: As "R" or "ViewLayer.Depth.Z".
-        size: (W, H) px of the data window of its part.
+        size: (W, H) px of the data window of its part, the pixels that are stored.
+        display: (W, H) px of the display window of its part, the whole picture.
+        corner: (x, y) px of the data window's upper left pixel in the display window; negative where it lies outside.
         part: Index of its part.
         subsampled: True when the file stores fewer samples than pixels, as for chroma.
     """
 
     name: str
     size: tuple[int, int]
+    display: tuple[int, int]
+    corner: tuple[int, int]
     part: int
     subsampled: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stored pixels are the whole picture, no less and no more."""
+        return self.corner == (0, 0) and self.size == self.display
 
 
 def list_channels(data: bytes) -> dict[str, Channel]:
@@ -51,12 +60,15 @@ def list_channels(data: bytes) -> dict[str, Channel]:
     found: dict[str, Channel] = {}
     samples = 0
     for part in _open(data, header_only=True).parts:
-        size = _data_size(part.header)
+        size, display = (_window_size(part.header, window) for window in ("dataWindow", "displayWindow"))
+        left, top = part.header["dataWindow"][0].astype(np.int64) - part.header["displayWindow"][0].astype(np.int64)
         if part.header.get("type") in _DEEP:
             raise UnsupportedError("it holds deep pixels")
         for channel in part.header["channels"]:
             subsampled = (channel.xSampling, channel.ySampling) != (1, 1)
-            found.setdefault(channel.name, Channel(channel.name, size, part.part_index, subsampled))
+            found.setdefault(
+                channel.name, Channel(channel.name, size, display, (int(left), int(top)), part.part_index, subsampled)
+            )
             samples += size[0] * size[1]
     if samples > MOST_SAMPLES:
         raise UnsupportedError("all its channels together are too large")
@@ -64,7 +76,14 @@ def list_channels(data: bytes) -> dict[str, Channel]:
 
 
 def read_channels(data: bytes, channels: list[Channel]) -> list[np.ndarray]:
-    """(H, W) float32 of each of some channels of `list_channels`, with any compression, in scanlines or tiles.
+    """The stored pixels of some channels, with any compression, in scanlines or tiles.
+
+    Args:
+        data: The file's content.
+        channels: Some of `list_channels`.
+
+    Returns:
+        (H, W) float32 of each channel's `size`; `place_in_display` makes the whole picture of them.
 
     Raises:
         ValueError: The file is damaged.
@@ -81,6 +100,33 @@ def read_channels(data: bytes, channels: list[Channel]) -> list[np.ndarray]:
             raise ValueError("its pixels are damaged or incomplete")
         found.append(np.ascontiguousarray(decoded.pixels, np.float32))
     return found
+
+
+def place_in_display(values: np.ndarray, channel: Channel, outside: float) -> np.ndarray:
+    """The whole picture from its stored pixels, which may be a part of it, or reach beyond it.
+
+    Source: the format's description, "The Display Window and the Data Window".
+
+    Args:
+        values: (H, W) float32, as from `read_channels`.
+        channel: Their channel.
+        outside: The value where the file stores no pixels.
+
+    Returns:
+        (H, W) float32 of the channel's `display`.
+
+    Raises:
+        ValueError: No pixel of the picture is stored.
+    """
+    if channel.is_whole:
+        return values
+    (width, height), (left, top) = channel.display, channel.corner
+    inside = values[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    if not inside.size:
+        raise ValueError("its pixels lie outside its picture")
+    placed = np.full((height, width), outside, np.float32)
+    placed[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]] = inside
+    return placed
 
 
 def encode_channels(channels: dict[str, np.ndarray]) -> bytes:
@@ -101,8 +147,8 @@ def _open(data: bytes, header_only: bool) -> OpenEXR.File:
         raise ValueError(first_line(error)) from error
 
 
-def _data_size(header: dict) -> tuple[int, int]:
-    (left, top), (right, bottom) = (corner.astype(np.int64) for corner in header["dataWindow"])
+def _window_size(header: dict, window: str) -> tuple[int, int]:
+    (left, top), (right, bottom) = (corner.astype(np.int64) for corner in header[window])
     width, height = int(right - left + 1), int(bottom - top + 1)
     if width < 1 or height < 1 or width * height > MOST_PIXELS:
         raise ValueError(f"its header states a size of {width} x {height} pixels")

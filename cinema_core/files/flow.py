@@ -1,7 +1,8 @@
 """Motion fields in files of other programs: .flo (Middlebury), .npy and .exr, both ways.
 
 Units: px/frame, x right, y down, of a photo of the file's own size. An .npy array is (H, W, 2). In an .exr, R is x and
-G is y; a third channel, B, of zeros is written for programs that read RGB alone.
+G is y; a third channel, B, of zeros is written for programs that read RGB alone. Blender's vector pass is read too: its
+X and Y are the way from a pixel back to its place one frame earlier, y up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..shared.atomic_write import atomic_write
-from ..shared.camera import same_aspect
+from ..shared.camera import is_rounded, same_aspect, stretched_note
 from ..shared.errors import CinemaError
 from . import exr
 
@@ -24,21 +25,37 @@ _UNKNOWN_FLOW = 1e9  # px/frame; Middlebury's files mark pixels of unknown motio
 _HINT = "Give a .flo, .npy or .exr file of the motion in px per frame"
 
 
-def read_flow(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+_VECTOR_PASS = (
+    "{name} is read as Blender's vector pass ({pass_name}), the motion of the rendered frame; "
+    "if the water runs the wrong way, save the motion with R = x and G = y"
+)
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+def read_flow(path: str | Path, size: tuple[int, int], warn: Callable[[str], None] = _ignore) -> np.ndarray:
     """Read a motion field and fit it to the working photo.
 
     Args:
         path: A .flo, .npy or .exr file with the photo's aspect. A flow of another size is scaled, its vectors too.
         size: (W, H) px of the working photo.
+        warn: Receives sentences for the user about guesses.
 
     Returns:
-        (H, W, 2) float32, px/frame of the working photo; zero where a .flo marks motion as unknown.
+        (H, W, 2) float32, px/frame of the working photo; zero where a .flo marks motion as unknown, and outside the
+        data window of an .exr.
 
     Raises:
         CinemaError: The file is missing, unreadable, truncated, of another aspect, or has values that are not finite.
     """
     path = Path(path)
-    readers: dict[str, Callable[[Path], np.ndarray]] = {".flo": _read_flo, ".npy": _read_npy, ".exr": _read_exr}
+    readers: dict[str, Callable[[Path], np.ndarray]] = {
+        ".flo": _read_flo,
+        ".npy": _read_npy,
+        ".exr": lambda found: _read_exr(found, warn),
+    }
     if path.suffix.lower() not in readers:
         raise CinemaError(f"{path.name} is not a motion field", _HINT)
     if not path.is_file():
@@ -50,7 +67,9 @@ def read_flow(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     height, width = flow.shape[:2]
     if not height or not width:
         raise CinemaError(f"The motion field {path.name} is empty", _HINT)
-    if not same_aspect((width, height), size):
+    if is_rounded((width, height), size) and not same_aspect((width, height), size):
+        warn(stretched_note(f"The motion field {path.name}", (width, height), size))
+    elif not same_aspect((width, height), size):
         raise CinemaError(
             f"The motion field {path.name} is {width} x {height}, "
             f"which is not the photo's shape ({size[0]} x {size[1]})",
@@ -126,19 +145,48 @@ def _read_npy(path: Path) -> np.ndarray:
     return np.array(flow, np.float64 if flow.dtype.itemsize > 4 else np.float32)
 
 
-def _read_exr(path: Path) -> np.ndarray:
+def _read_exr(path: Path, warn: Callable[[str], None]) -> np.ndarray:
     data = path.read_bytes()
     hint = "Save it with R = x and G = y"
     try:
         channels = exr.list_channels(data)
+        vector = next((name[:-1] for name in sorted(channels) if name.lower().endswith("vector.x")), None)
+        if vector is not None and vector + "Y" in channels:
+            warn(_VECTOR_PASS.format(name=path.name, pass_name=vector[:-1]))
+            return _from_vector_pass(data, channels, vector)
         if not {"R", "G"} <= channels.keys():
             names = ", ".join(sorted(channels)) or "none"
-            raise CinemaError(f"{path.name} lacks the channels R and G of a motion field; it has {names}", hint)
-        return np.stack(exr.read_channels(data, [channels["R"], channels["G"]]), -1)
+            raise CinemaError(
+                f"{path.name} lacks the channels R and G of a motion field and Blender's vector pass; it has {names}",
+                hint,
+            )
+        return _read_pair(data, channels["R"], channels["G"])
     except exr.UnsupportedError as error:
         raise CinemaError(f"{path.name} cannot be read: {error}", hint) from error
     except ValueError as error:
         raise CinemaError(f"{path.name} is not a readable OpenEXR file: {error}", hint) from error
+
+
+def _from_vector_pass(data: bytes, channels: dict[str, exr.Channel], start: str) -> np.ndarray:
+    """(H, W, 2) px/frame, y down, from the channels "<start>X" and so on of Blender's vector pass.
+
+    X and Y are the previous position minus the current one, Z and W the current minus the next one (measured with
+    Blender 4.5 and 5.2 on a plane in motion). So either pair is the motion, negated. Blender writes both; X and Y are
+    read first, since other programs write Z and W in the other direction.
+    """
+    flow = -_read_pair(data, channels[start + "X"], channels[start + "Y"])
+    if not flow.any() and {start + "Z", start + "W"} <= channels.keys():  # nothing moved up to this frame
+        flow = -_read_pair(data, channels[start + "Z"], channels[start + "W"])
+    return flow * np.array((1, -1), np.float32)
+
+
+def _read_pair(data: bytes, across: exr.Channel, down: exr.Channel) -> np.ndarray:
+    """(H, W, 2) float32 of the whole picture; zero outside the data window."""
+    pair = (across, down)
+    if across.display != down.display:
+        raise exr.UnsupportedError("its channels differ in size")
+    placed = [exr.place_in_display(of, channel, 0) for of, channel in zip(exr.read_channels(data, [*pair]), pair)]
+    return np.stack(placed, -1)
 
 
 def _scale_to_photo(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:

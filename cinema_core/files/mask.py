@@ -1,22 +1,37 @@
-"""Mask files: painted pictures of the moving region."""
+"""Mask files: painted pictures of the moving region, and label pictures of annotation tools.
+
+A painted mask is grey. A label picture has few colours, or few small numbers, one for each label: black or 0 is the
+background, and everything else moves.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..shared.camera import same_aspect
+from ..shared.camera import is_rounded, same_aspect, stretched_note
 from ..shared.errors import CinemaError
+from .picture import TURNED, decode_picture
+
+_MOST_LABELS = 256  # colours of a label picture; a soft painted mask has more, or is grey
+_COLORED = 0.1  # of white; the channels of a colour differ by more
+_LABELS = "The mask {name} is read as a picture of labels: everything but {background} moves"
 
 
-def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a painted mask: white moves, black stands still, grey moves more slowly.
+def _ignore(_: str) -> None:
+    pass
+
+
+def read_mask(path: str | Path, size: tuple[int, int], warn: Callable[[str], None] = _ignore) -> np.ndarray:
+    """Read a painted mask: white moves, black stands still, grey moves more slowly. Of labels, all but black moves.
 
     Args:
-        path: An image of 8 or 16 bit, grey or colour; transparent pixels count as black.
+        path: An image of 8 or 16 bit, grey or colour, turned by its orientation tag; transparent pixels count as black.
         size: (W, H) px of the working photo, to which the mask is scaled; its aspect must be the same.
+        warn: Receives sentences for the user about guesses.
 
     Returns:
         (H, W) float32, 0..1.
@@ -27,25 +42,43 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise CinemaError(f"There is no mask {path}", "Choose an existing image, white in the moving region")
-    data = np.fromfile(path, np.uint8)  # not cv2.imread: it cannot open every file name on Windows
     try:
-        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    except cv2.error:
-        values = None
-    if values is None:
+        decoded = decode_picture(path.read_bytes())  # not cv2.imread: it cannot open every file name on Windows
+    except OSError as error:
+        raise CinemaError(f"{path} cannot be read ({error.strerror or error})", "Choose a readable image") from error
+    if decoded is None:
         raise CinemaError(f"The mask {path.name} is not a readable image", "Save it as PNG")
-    height, width = values.shape[:2]
-    if not same_aspect((width, height), size):
-        raise CinemaError(
-            f"The mask {path.name} is {width} x {height}, which is not the photo's shape",
-            f"Paint it over the whole photo ({size[0]} x {size[1]} or a multiple)",
-        )
-    values = _mask_values(values)
+    pixels = _fit_to_photo(*decoded, path, size, warn)
+    height, width = pixels.shape[:2]
+    values = _mask_values(pixels)
+    labels = _labelled(pixels, values)
+    if labels is not None:
+        values = labels.astype(np.float32)
+        warn(_LABELS.format(name=path.name, background="black" if pixels.ndim == 3 else "0"))
     shrink = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
     values = cv2.resize(values, size, interpolation=shrink) if (width, height) != size else values
     if not (values > 0.5).any():
         raise CinemaError(f"The mask {path.name} is black", "Paint the moving region white")
     return values
+
+
+def _fit_to_photo(
+    upright: np.ndarray, stored: np.ndarray, path: Path, size: tuple[int, int], warn: Callable[[str], None]
+) -> np.ndarray:
+    """The pixels that have the photo's shape: upright ones, else those as stored."""
+    height, width = upright.shape[:2]
+    if same_aspect((width, height), size):
+        return upright
+    if same_aspect((stored.shape[1], stored.shape[0]), size):
+        warn(TURNED.format(name=path.name))
+        return stored
+    if is_rounded((width, height), size):
+        warn(stretched_note(f"The mask {path.name}", (width, height), size))
+        return upright
+    raise CinemaError(
+        f"The mask {path.name} is {width} x {height}, which is not the photo's shape ({size[0]} x {size[1]})",
+        f"Paint it over the whole photo ({size[0]} x {size[1]} or a multiple)",
+    )
 
 
 def _mask_values(values: np.ndarray) -> np.ndarray:
@@ -56,3 +89,24 @@ def _mask_values(values: np.ndarray) -> np.ndarray:
         return values
     covered = values[..., 3] if values.shape[2] == 4 else np.float32(1)
     return np.ascontiguousarray(values[..., :3].mean(-1) * covered)
+
+
+def _labelled(pixels: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+    """(H, W) bool: the pixels with a label, of a picture of labels; None for a painted mask.
+
+    Labels are colours, as annotation tools write them, or numbers in a grey picture too dark for a painted mask.
+    """
+    covered = values > 0
+    if not covered.any() or pixels.dtype.kind not in "ui":
+        return None
+    colored = False
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        colors = pixels[..., :3][covered]
+        spread = colors.max(-1).astype(np.float32) - colors.min(-1)
+        colored = bool((spread > _COLORED * np.iinfo(pixels.dtype).max).mean() > 0.01)
+    else:
+        colors = pixels.reshape(*values.shape, -1)[..., :1][covered]
+    if not colored and (values > 0.5).any():
+        return None
+    packed = colors.astype(np.uint64) @ (np.uint64(2) ** np.arange(0, 16 * colors.shape[1], 16, np.uint64))
+    return covered if len(np.unique(packed)) <= _MOST_LABELS else None

@@ -8,6 +8,7 @@ as renderers write it: they are converted to sRGB, and values brighter than whit
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -103,9 +104,13 @@ def _decode_exr(name: str, data: bytes) -> np.ndarray:
     chosen = [channels[channel] for channel in names if channel in channels]
     if not chosen or [channel.name for channel in chosen] == ["A"]:
         raise CinemaError(f"{name} holds no picture, only {', '.join(sorted(channels))}", "Choose the rendered picture")
-    if chosen[0].size[0] * chosen[0].size[1] > MAX_PIXELS:
+    if chosen[0].display[0] * chosen[0].display[1] > MAX_PIXELS:
         raise _too_large(name)
-    pixels = np.stack(exr.read_channels(data, chosen), -1)
+    stored = exr.read_channels(data, chosen)
+    if not (chosen[0].is_whole or chosen[-1].name.endswith("A")):  # outside its data window a picture is transparent
+        chosen.append(replace(chosen[0], name="A"))
+        stored.append(np.ones_like(stored[0]))
+    pixels = np.stack([exr.place_in_display(of, channel, 0) for of, channel in zip(stored, chosen)], -1)
     if chosen[-1].name.endswith("A"):
         pixels[..., :-1] /= np.maximum(pixels[..., -1:], 1e-6)  # OpenEXR stores colours multiplied by alpha
     return pixels

@@ -58,6 +58,19 @@ class Drawn:
 
 
 @dataclass(frozen=True, eq=False)
+class Imported:
+    """The motion of a file.
+
+    Attributes:
+        flow: (H, W, 2) float32, px/frame of the working photo.
+        warnings: Sentences that the user should read.
+    """
+
+    flow: np.ndarray
+    warnings: list[str]
+
+
+@dataclass(frozen=True, eq=False)
 class Motion:
     """The moving surfaces and their motion, on the canvas of the layers or on the photo alone.
 
@@ -108,7 +121,7 @@ def _read_photo(path: Path, options: BuildOptions) -> Photo:
 
 
 def _read_strokes(photo: Photo, annotations: Path | None) -> list[Stroke]:
-    return read_strokes(annotations, (photo.width, photo.height)) if annotations else []
+    return read_strokes(annotations, (photo.width, photo.height), photo.file_size) if annotations else []
 
 
 def _depth_strokes(strokes: list[Stroke]) -> list[Stroke]:
@@ -128,11 +141,12 @@ def _split_layers(photo: Photo, depth: Depth, options: BuildOptions) -> Layers:
     return split_layers(photo.color, depth.values, camera, options.seed, reach=options.reach, fill=fill)
 
 
-def _import_flow(photo: Photo, file: Path | None, options: BuildOptions) -> np.ndarray | None:
-    """(H, W, 2) float32, px/frame, of the motion file; None without one."""
+def _import_flow(photo: Photo, file: Path | None, options: BuildOptions) -> Imported | None:
     if file is None:
         return None
-    return read_flow(file, (photo.width, photo.height)) * np.float32(options.speed)
+    warnings: list[str] = []
+    flow = read_flow(file, (photo.width, photo.height), warnings.append)
+    return Imported(flow * np.float32(options.speed), warnings)
 
 
 def _read_hints(
@@ -141,7 +155,7 @@ def _read_hints(
     suggest: Callable[[], list[Stroke]],
     find_parts: Callable[[], list[FlowingPart]],
     mask: Path | None,
-    imported: np.ndarray | None,
+    imported: Imported | None,
     still: bool,
     options: BuildOptions,
 ) -> Drawn:
@@ -155,9 +169,11 @@ def _read_hints(
         suggested = suggest()
         strokes = strokes + suggested
         warnings.append("There are no strokes, so " + (_SUGGESTED if suggested else "this is a still 3D photo"))
-    painted = read_mask(mask, (photo.width, photo.height)) if mask else None
+    painted = read_mask(mask, (photo.width, photo.height), warnings.append) if mask else None
+    if imported is not None:
+        warnings.extend(imported.warnings)
     if imported is not None and painted is None and not any(stroke.kind == "region" for stroke in strokes):
-        painted = (np.linalg.norm(imported, axis=-1) > IMPORTED_STILL).astype(np.float32)
+        painted = (np.linalg.norm(imported.flow, axis=-1) > IMPORTED_STILL).astype(np.float32)
     warn = _ignore if imported is not None else warnings.append  # an imported motion need not obey hints
     return Drawn(strokes, read_hints(strokes, photo, options.speed, warn, painted, find_parts), warnings)
 
@@ -195,7 +211,7 @@ def _photo_surface(photo: Photo, depth: Depth, region: np.ndarray | None) -> Mov
 
 def _solve_motion(
     drawn: Drawn,
-    imported: np.ndarray | None,
+    imported: Imported | None,
     surface: MovingSurface,
     swaying: MovingSurface | None,
     options: BuildOptions,
@@ -203,7 +219,7 @@ def _solve_motion(
     hints, pad = drawn.hints, canvas_pad(drawn.hints.region, surface.region)
     moved = np.array(pad, np.float32)
     if imported is not None:
-        flow = pad_to_canvas(imported, pad)
+        flow = pad_to_canvas(imported.flow, pad)
     else:
         outlets = None if hints.outlets is None else pad_to_canvas(hints.outlets, pad)
         constraints = MotionConstraints(hints.pixels + moved, hints.velocities, hints.pins + moved, outlets)

@@ -48,6 +48,8 @@ CIRCLE = (0.04, 0.04, 0.09)  # amplitudes along x, y and z, scene units
 # Largest relative difference of two aspect ratios that count as the same. Depth estimators round sizes to multiples
 # of 14 or 32 px, and the working photo drops an odd last row or column.
 ASPECT_TOLERANCE = 0.02
+ROUNDINGS = (7, 8, 14, 16, 32)  # px; networks take sides that are multiples of 14, 16 or 32; 7 and 8 are of halved ones
+ROUNDED_TOLERANCE = 0.08  # largest relative difference of two aspect ratios by such rounding; a crop may have more
 
 
 @dataclass(frozen=True)
@@ -147,3 +149,30 @@ def _centres(name: str, count: int, loop: bool) -> np.ndarray:
 def same_aspect(size: tuple[float, float], wanted: tuple[float, float]) -> bool:
     """Whether two (W, H) have the same ratio of width to height, up to ASPECT_TOLERANCE; all sides must be > 0."""
     return abs(size[0] / size[1] / (wanted[0] / wanted[1]) - 1) <= ASPECT_TOLERANCE
+
+
+def is_rounded(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Whether a network's output of (W, H) px shows the whole of a picture of `wanted` px, its sides rounded.
+
+    Networks scale a picture and round each side by itself, up or down, to a multiple of one of ROUNDINGS: 640 x 480
+    becomes 504 x 364. The output covers the whole picture, stretched a little.
+    """
+    if abs(size[0] / size[1] / (wanted[0] / wanted[1]) - 1) > ROUNDED_TOLERANCE:
+        return False
+    return any(_rounds_to(size, wanted, step) for step in ROUNDINGS)
+
+
+def _rounds_to(size: tuple[int, int], wanted: tuple[int, int], step: int) -> bool:
+    """Whether one scale brings both sides of `wanted` to less than a step from those of `size`, multiples of it."""
+    if any(side % step for side in size):
+        return False
+    lowest = max((side - step) / of for side, of in zip(size, wanted))
+    return lowest < min((side + step) / of for side, of in zip(size, wanted))
+
+
+def stretched_note(name: str, size: tuple[int, int], wanted: tuple[int, int]) -> str:
+    """The sentence that tells the user of a file that is used because `is_rounded`."""
+    return (
+        f"{name} is {size[0]} x {size[1]}, which is not quite the photo's shape ({wanted[0]} x {wanted[1]}); "
+        "it is taken as the whole photo with rounded sides, as networks write it"
+    )

@@ -3,11 +3,13 @@
 Shapes labelled ``hint*`` are motion strokes. ``still*``, ``sway*`` and ``outlet*`` are strokes of that kind.
 ``depth_same*``, ``depth_nearer*``, ``depth_farther*``, ``depth_horizon*``, ``depth_flat*``, ``depth_upright*`` and
 ``depth_sky*`` are depth strokes. Every other area is a region. The file's image data is ignored. labelme has no speed:
-a stroke's speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``.
+a stroke's speed and profile stand in the shape's description, as in ``speed=1.5 profile=1,0.5``. A shape of type
+"mask", as labelme's AI tools make it, becomes the outlines of its parts.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 
 from .atomic_write import atomic_write
 from .data import Stroke
-from .stroke_entries import is_number, read_points, read_profile
+from .stroke_entries import is_number, read_png_mask, read_points, read_profile, trace_outlines
 from .stroke_kinds import ENCLOSING_KINDS, LABEL_STARTS, STROKE_KINDS
 
 SIZE_KEYS = ("imageWidth", "imageHeight")
@@ -26,8 +28,8 @@ _AREA_SHAPES = ("polygon", "rectangle", "oriented_rectangle", "circle")  # label
 _LINE_SHAPES = ("line", "linestrip", "point")
 
 
-def read_shape(shape: dict) -> Stroke:
-    """The stroke that one shape of a labelme file stands for, in px of the file's photo.
+def read_shape(shape: dict) -> list[Stroke]:
+    """The strokes that one shape of a labelme file stands for, in px of the file's photo: of a mask several, else one.
 
     Raises:
         ValueError: A value makes no sense.
@@ -36,6 +38,8 @@ def read_shape(shape: dict) -> Stroke:
     label, form = str(shape["label"]), shape.get("shape_type") or "polygon"
     points = read_points(shape["points"])
     kind = _kind_of_label(label)
+    if form == "mask":
+        return [Stroke(kind, outline, True) for outline in _mask_outlines(points, shape.get("mask"))]
     if form not in _AREA_SHAPES and form not in _LINE_SHAPES:
         raise ValueError(f"({label!r}) has labelme's type {form!r}, which cannot be used; draw a polygon")
     if form not in _AREA_SHAPES and kind in ENCLOSING_KINDS:
@@ -45,7 +49,7 @@ def read_shape(shape: dict) -> Stroke:
     elif form == "circle":
         points = _circle_corners(points)
     words = dict(word.split("=", 1) for word in str(shape.get("description") or "").split() if "=" in word)
-    return Stroke(kind, points, form in _AREA_SHAPES, _described_speed(words), _described_profile(words, len(points)))
+    return [Stroke(kind, points, form in _AREA_SHAPES, _described_speed(words), _described_profile(words, len(points)))]
 
 
 def write_labelme(
@@ -153,3 +157,17 @@ def _circle_corners(points: np.ndarray) -> np.ndarray:
     centre, rim = points
     angle = np.linspace(0, 2 * math.pi, _CIRCLE_CORNERS, endpoint=False)
     return centre + np.linalg.norm(rim - centre) * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def _mask_outlines(points: np.ndarray, picture: object) -> list[np.ndarray]:
+    """Outlines of a mask, a PNG picture in base64 whose upper left pixel is the first point's pixel."""
+    if not isinstance(picture, str) or not picture:
+        raise ValueError("is a mask without its picture")
+    try:
+        data = base64.b64decode(picture.partition(",")[2] or picture)  # after "data:image/png;base64,", if at all
+    except ValueError as error:
+        raise ValueError("has a damaged mask") from error
+    mask = read_png_mask(data)
+    if not mask.any():
+        raise ValueError("is a mask that covers no pixel")
+    return [outline + np.rint(points[0]) for outline in trace_outlines(mask)]

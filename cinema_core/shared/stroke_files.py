@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,18 @@ from .stroke_entries import is_number, read_points, read_profile
 from .stroke_kinds import KINDS
 
 SCHEMA = 1
+# Encodings of labelme files of older versions on Windows, which wrote in the system's own: Chinese, Japanese, Korean,
+# traditional Chinese, Western. The keys and the starts of our labels are ASCII in all of them.
+_ENCODINGS = ("gb18030", "cp932", "cp949", "big5", "cp1252", "latin-1")
 
 
-def read_strokes(path: Path, size: tuple[int, int]) -> list[Stroke]:
+def read_strokes(path: Path, size: tuple[int, int], file_size: tuple[int, int] | None = None) -> list[Stroke]:
     """Read a stroke file and scale it to the working photo.
 
     Args:
         path: A file of our own format or of labelme.
         size: (W, H) px of the working photo.
+        file_size: (W, H) px of the upright photo in its file. A labelme file that states no size is about it.
 
     Returns:
         The strokes in px of the working photo; they may reach beyond it.
@@ -51,7 +56,7 @@ def read_strokes(path: Path, size: tuple[int, int]) -> list[Stroke]:
     """
     path = Path(path)
     content = _read_json(path)
-    read: Callable[[dict], Stroke]
+    read: Callable[[dict], list[Stroke]]
     if isinstance(content, dict) and isinstance(content.get("strokes"), list):
         entries, keys, read = content["strokes"], ("width", "height"), _read_entry
     elif isinstance(content, dict) and isinstance(content.get("shapes"), list):
@@ -60,8 +65,15 @@ def read_strokes(path: Path, size: tuple[int, int]) -> list[Stroke]:
         raise CinemaError(f"{path.name} holds no strokes", "Give a stroke file of 3D Cinemagraph or of labelme")
     if content.get("schema", SCHEMA) != SCHEMA:
         raise CinemaError(f"{path.name} was written by a newer version", "Update 3D Cinemagraph, or draw again")
-    scale = _scale_to_photo(path, [content.get(key) for key in keys], keys, size)
-    return [_scaled_stroke(path, number, entry, read, scale) for number, entry in enumerate(entries, 1)]
+    own = [content.get(key) for key in keys]
+    if keys == SIZE_KEYS and None in own and file_size and all(file_size):
+        own = list(file_size)  # as labelme does
+    scale = _scale_to_photo(path, own, keys, size)
+    return [
+        stroke
+        for number, entry in enumerate(entries, 1)
+        for stroke in _scaled_strokes(path, number, entry, read, scale)
+    ]
 
 
 def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> None:
@@ -89,7 +101,7 @@ def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> N
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        return _decode_json(path.read_bytes())
     except FileNotFoundError as error:
         raise CinemaError(f"{path} does not exist", "Check the name of the annotations file") from error
     except OSError as error:
@@ -97,6 +109,23 @@ def _read_json(path: Path) -> object:
     except (ValueError, RecursionError) as error:  # ValueError: bad JSON and bad encoding
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise CinemaError(f"{path.name} is not valid JSON{where}", "Save the annotations again") from error
+
+
+def _decode_json(data: bytes) -> object:
+    """The content of a JSON file in UTF-8, UTF-16 or UTF-32, with or without a mark, or in one of _ENCODINGS.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return json.loads(data)
+    except UnicodeDecodeError as unreadable:
+        for encoding in _ENCODINGS:
+            try:
+                return json.loads(data.decode(encoding))
+            except ValueError:  # of another encoding, or not JSON
+                continue
+        raise ValueError("it is in no known encoding") from unreadable
 
 
 def _scale_to_photo(path: Path, own: list[object], keys: tuple[str, str], size: tuple[int, int]) -> np.ndarray:
@@ -112,17 +141,18 @@ def _scale_to_photo(path: Path, own: list[object], keys: tuple[str, str], size: 
     return np.array(size, np.float64) / np.array((width, height), np.float64)
 
 
-def _scaled_stroke(path: Path, number: int, entry: dict, read: Callable[[dict], Stroke], scale: np.ndarray) -> Stroke:
+def _scaled_strokes(
+    path: Path, number: int, entry: dict, read: Callable[[dict], list[Stroke]], scale: np.ndarray
+) -> list[Stroke]:
     try:
-        stroke = read(entry)
+        strokes = read(entry)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise CinemaError(f"{path.name}: stroke {number} {reason}", "Correct it, or draw it again") from error
-    points = (stroke.points * scale).astype(np.float32)
-    return Stroke(stroke.kind, points, stroke.closed, stroke.speed, stroke.profile)
+    return [replace(stroke, points=(stroke.points * scale).astype(np.float32)) for stroke in strokes]
 
 
-def _read_entry(entry: dict) -> Stroke:
+def _read_entry(entry: dict) -> list[Stroke]:
     kind, closed, speed = entry["kind"], entry.get("closed", False), entry.get("speed", 1.0)
     if kind not in KINDS:
         raise ValueError(f"is of the unknown kind {kind!r}; there are {', '.join(KINDS)}")
@@ -131,4 +161,4 @@ def _read_entry(entry: dict) -> Stroke:
     if not is_number(speed) or speed < 0:
         raise ValueError("has a speed that is not a number of 0 or more")
     points = read_points(entry["points"])
-    return Stroke(kind, points, closed, float(speed), read_profile(entry.get("profile"), len(points)))
+    return [Stroke(kind, points, closed, float(speed), read_profile(entry.get("profile"), len(points)))]

@@ -15,6 +15,7 @@ import pytest
 
 from cinema_core.files import exr
 from cinema_core.files.depth_map import read_map, write_depth
+from cinema_core.files.flow import read_flow
 from cinema_core.files.photo import read_photo
 from cinema_core.shared.errors import CinemaError
 
@@ -91,6 +92,44 @@ def test_photos_and_depth_maps_of_every_compression(tmp_path, compression):
 def test_a_data_window_away_from_the_origin():
     window = (np.array([-5, -7], np.int32), np.array([WIDTH - 6, HEIGHT - 8], np.int32))
     np.testing.assert_array_equal(decode(encode({"Z": ramp()}, dataWindow=window))["Z"], ramp())
+
+
+def window(left: int, top: int, right: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([left, top], np.int32), np.array([right, bottom], np.int32)
+
+
+def part_of(left: int, top: int, right: int, bottom: int) -> dict:
+    """Arguments of `encode` for a part of a picture, corners included, that keeps its place in it."""
+    return {"dataWindow": window(left, top, right, bottom), "displayWindow": window(0, 0, WIDTH - 1, HEIGHT - 1)}
+
+
+def test_a_part_of_a_picture_keeps_its_place(tmp_path):
+    inner = np.s_[4:40, 9:70]
+    header, part = part_of(9, 4, 69, 39), np.ascontiguousarray(ramp()[inner])  # the library writes the whole buffer
+    (tmp_path / "a.exr").write_bytes(encode({"Z": part}, **header))
+    found = read_map(tmp_path / "a.exr")
+    np.testing.assert_array_equal(found.values[inner], ramp()[inner])
+    assert found.values.shape == (HEIGHT, WIDTH) and np.isfinite(found.values).sum() == ramp()[inner].size
+    (tmp_path / "b.exr").write_bytes(encode(dict.fromkeys("RG", part), **header))
+    flow = read_flow(tmp_path / "b.exr", (WIDTH, HEIGHT))
+    np.testing.assert_array_equal(flow[inner][..., 0], ramp()[inner])
+    assert np.count_nonzero(flow) == 2 * ramp()[inner].size
+    (tmp_path / "c.exr").write_bytes(encode(dict.fromkeys("RGB", part), **header))
+    photo = read_photo(tmp_path / "c.exr")
+    assert photo.color.shape == (HEIGHT - 1, WIDTH - 1, 3) and photo.alpha[20, 30] == 1 and not photo.alpha[1].any()
+    assert photo.color[20, 30, 0] > 0.4 and not photo.color[1].any()
+
+
+def test_pixels_beyond_the_picture_are_left_out(tmp_path):
+    beyond = np.pad(ramp(), 3, constant_values=99)
+    (tmp_path / "a.exr").write_bytes(encode({"Z": beyond}, **part_of(-3, -3, WIDTH + 2, HEIGHT + 2)))
+    np.testing.assert_array_equal(read_map(tmp_path / "a.exr").values, ramp())
+
+
+def test_pixels_that_miss_the_picture_are_an_error(tmp_path):
+    (tmp_path / "a.exr").write_bytes(encode({"Z": ramp()}, **part_of(500, 0, 499 + WIDTH, HEIGHT - 1)))
+    with pytest.raises(CinemaError, match="lie outside"):
+        read_map(tmp_path / "a.exr")
 
 
 def test_lines_from_the_bottom_up():

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cinema_core.files.exr import encode_channels
 from cinema_core.files.flow import read_flow, write_flow
 from cinema_core.shared.errors import CinemaError
 
@@ -138,7 +139,7 @@ def bad_files(folder: Path) -> dict[str, bytes]:
         ("complex.npy", "not height x width x 2"),
         ("empty.npy", "is empty"),
         ("words.exr", "not a readable OpenEXR"),
-        ("one.exr", "lacks the channels R and G of a motion field; it has Y"),
+        ("one.exr", "lacks the channels R and G of a motion field and .*; it has Y"),
         ("words.exr.txt", "not a motion field"),
         ("none.flo", "There is no motion field"),
     ],
@@ -155,3 +156,25 @@ def test_no_other_form_is_written(tmp_path, flow):
     with pytest.raises(CinemaError, match="cannot be written as .png"):
         write_flow(tmp_path / "motion.png", flow)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("still_before", [False, True])
+def test_blenders_vector_pass(tmp_path, still_before):
+    """A plane that moved 3 px right and 1 up since the last frame, and goes on 5 right and 2 up, as of Blender."""
+    back = (0, 0) if still_before else (-3, -1)
+    values = dict(zip("XYZW", (*back, -5, -2)))
+    channels = {f"ViewLayer.Vector.{name}": np.full((20, 32), value, np.float32) for name, value in values.items()}
+    channels |= {f"ViewLayer.Combined.{name}": np.ones((20, 32), np.float32) for name in "RGBA"}
+    (tmp_path / "a.exr").write_bytes(encode_channels(channels))
+    warnings = []
+    flow = read_flow(tmp_path / "a.exr", SIZE, warnings.append)
+    assert (flow == ((5, -2) if still_before else (3, -1))).all()
+    assert len(warnings) == 1 and "ViewLayer.Vector" in warnings[0]
+
+
+def test_sides_that_a_network_rounded(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((364, 504, 2), np.float32))
+    warnings = []
+    flow = read_flow(tmp_path / "a.npy", (640, 480), warnings.append)
+    np.testing.assert_allclose(flow[9, 9], (640 / 504, 480 / 364), rtol=1e-5)
+    assert len(warnings) == 1 and "504 x 364" in warnings[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cinema_core.shared.camera import PATHS, PRESETS, Camera, camera_path, same_aspect
+from cinema_core.shared.camera import PATHS, PRESETS, Camera, camera_path, is_rounded, same_aspect
 from cinema_core.shared.errors import CinemaError
 
 
@@ -58,3 +58,11 @@ def test_unknown_paths_and_lengths_are_refused():
 def test_sizes_of_one_aspect_up_to_rounding():
     assert same_aspect((1920, 1080), (960, 540)) and same_aspect((518, 294), (1920, 1080))
     assert not same_aspect((1920, 1080), (1080, 1920)) and not same_aspect((1.03, 1), (1, 1))
+
+
+def test_sides_that_a_network_rounded():
+    """504 x 364 for 640 x 480, as a Vision Transformer of patches of 14 px; a crop of the photo is none."""
+    for size, photo in (((504, 364), (640, 480)), ((252, 182), (320, 240)), ((640, 464), (640, 480))):
+        assert is_rounded(size, photo)
+    for size, photo in (((640, 360), (640, 480)), ((480, 640), (640, 480)), ((505, 364), (640, 480))):
+        assert not is_rounded(size, photo)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import struct
+import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from cinema_core.image.polyline import fill_polygon
 from cinema_core.shared.data import Stroke
 from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.labelme import write_labelme
+from cinema_core.shared.stroke_entries import read_png_mask
 from cinema_core.shared.stroke_files import read_strokes, write_strokes
 from cinema_core.shared.stroke_kinds import KINDS
 
@@ -272,6 +280,102 @@ def test_labelme_scales_too(file):
     np.testing.assert_allclose(stroke.points, [[20, 40], [60, 80]])
 
 
+def test_a_labelme_file_without_a_size_is_about_the_photos_file(file):
+    content = labelme(shape("hint", "line", (10, 20), (30, 40)), imageWidth=None, imageHeight=None)
+    (stroke,) = read_strokes(file(content), SIZE, (640, 400))
+    np.testing.assert_allclose(stroke.points, [[5, 10], [15, 20]])
+    del content["imageWidth"]
+    assert len(read_strokes(file(content), SIZE, (640, 400))) == 1
+    with pytest.raises(CinemaError, match="does not say the size"):
+        read_strokes(file(ours(GOOD, width=None)), SIZE, (640, 400))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "label"),
+    [
+        ("gbk", "\u6c34\u9762"), ("cp932", "\u6c34\u8868"), ("cp949", "\ubb3c"), ("latin-1", "for\xeat \xe9"),
+        ("utf-8-sig", "\u6c34"), ("utf-16", "\u6c34"), ("utf-16-le", "w"), ("utf-8", "\u6c34"),
+    ],
+)  # fmt: skip
+def test_labelme_files_of_other_encodings(tmp_path, encoding, label):
+    area, hint = shape(label, "rectangle", (1, 2), (30, 40)), shape("hint " + label, "line", (1, 2), (3, 4))
+    data = json.dumps(labelme(area, hint), ensure_ascii=False).encode(encoding)
+    (tmp_path / "a.json").write_bytes(data)
+    assert [stroke.kind for stroke in read_strokes(tmp_path / "a.json", SIZE)] == ["region", "motion"]
+
+
+def mask_shape(label: str, mask: np.ndarray, left: int, top: int, **options) -> dict:
+    """A shape as labelme's AI tools make it."""
+    picture = io.BytesIO()
+    Image.fromarray(mask).save(picture, "PNG", **options)
+    corners = (left, top), (left + mask.shape[1] - 1, top + mask.shape[0] - 1)
+    return shape(label, "mask", *corners) | {"mask": base64.b64encode(picture.getvalue()).decode()}
+
+
+def blobs() -> np.ndarray:
+    """(H, W) bool: several parts, with holes, parts in holes, and pixels that touch at a corner."""
+    random = np.random.default_rng(3)
+    return cv2.resize(random.random((9, 12)).astype(np.float32), (120, 90), interpolation=cv2.INTER_CUBIC) > 0.45
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.uint16])
+@pytest.mark.parametrize("value", [1, 255])
+def test_labelme_masks_are_regions_exactly(file, kind, value):
+    mask = blobs()
+    picture = mask if kind is bool else mask.astype(kind) * kind(value)
+    strokes = read_strokes(file(labelme(mask_shape("motion", picture, 40, 30), GOOD_HINT)), SIZE)
+    areas, (hint,) = strokes[:-1], strokes[-1:]
+    assert len(areas) == cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[0] - 1 > 1
+    assert {(area.kind, area.closed) for area in areas} == {("region", True)} and hint.kind == "motion"
+    filled = sum(fill_polygon(area.points, (200, 320)).astype(int) for area in areas)
+    np.testing.assert_array_equal(filled, np.pad(mask, ((30, 80), (40, 160))))
+
+
+def test_labelme_masks_take_the_kind_of_their_label(file):
+    solid = np.full((5, 8), 255, np.uint8)
+    content = labelme(mask_shape("still", solid, 1, 2), mask_shape("depth_sky", solid, 1, 2))
+    still, sky = read_strokes(file(content), (640, 400))
+    assert still.kind == "still" and sky.kind == "depth_sky"
+    assert (still.points.min(0) == (2, 4)).all() and (still.points.max(0) == (18, 14)).all()
+
+
+def encode_png(values: np.ndarray) -> bytes:
+    """A PNG of (H, W, C) uint8, C of 1 or 3, whose rows take the five filters of the format in turn."""
+    height, width, channels = values.shape
+    up = np.pad(values, ((1, 0), (0, 0), (0, 0)))[:-1].astype(int)
+    left = np.pad(values, ((0, 0), (1, 0), (0, 0)))[:, :-1].astype(int)
+    corner = np.pad(values, ((1, 0), (1, 0), (0, 0)))[:-1, :-1].astype(int)
+    far = np.abs(np.stack([left, up, corner]) - (left + up - corner))
+    paeth = np.choose(far.argmin(0), (left, up, corner))
+    kinds = np.stack([values - guess for guess in (0 * up, left, up, (left + up) // 2, paeth)]).astype(np.uint8)
+    rows = b"".join(bytes([y % 5]) + kinds[y % 5, y].tobytes() for y in range(height))
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_filter_of_a_png_mask_is_undone(channels):
+    values = np.random.default_rng(0).integers(0, 256, (40, 37, channels), np.uint8)
+    values[values[..., 0] > 128] = 0
+    data = encode_png(values)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(np.asarray(image).reshape(values.shape), values)
+    np.testing.assert_array_equal(read_png_mask(data), values.any(-1))
+
+
+@pytest.mark.parametrize("picture", ["aGk=", "****", "iVBORw0KGgo" * 9, None, 3])
+def test_masks_that_cannot_be_read_say_so(file, picture):
+    content = labelme(mask_shape("motion", np.ones((5, 8), np.uint8), 1, 2) | {"mask": picture})
+    with pytest.raises(CinemaError, match="stroke 1 .*mask") as caught:
+        read_strokes(file(content), SIZE)
+    assert caught.value.hint
+
+
+GOOD_HINT = shape("hint", "line", (1, 2), (3, 4))
 GOOD = {"kind": "motion", "points": [[1, 2], [3, 4]]}
 
 
@@ -307,7 +411,7 @@ GOOD = {"kind": "motion", "points": [[1, 2], [3, 4]]}
         (ours(GOOD | {"profile": [1, float("nan")]}), "profile"),
         (ours(GOOD | {"profile": "1,2"}), "profile"),
         (labelme(shape("sway", "linestrip", (0, 0), (5, 5), (9, 9))), "encloses nothing"),
-        (labelme(shape("river", "mask", (0, 0), (5, 5))), "labelme's type 'mask'"),
+        (labelme(shape("river", "mask", (0, 0), (5, 5))), "mask without its picture"),
         (labelme({"label": "motion"}), "stroke 1 has no 'points'"),
         (labelme(shape("river", "line", (0, 0), (5, 5))), "encloses nothing"),
         (labelme(shape("pond", "rectangle", (0, 0))), "rectangle without two corners"),
