@@ -1,4 +1,4 @@
-"""Find the depth of a photo: read the user's depth map, or estimate depth with the user's model or the own network.
+"""Find the depth of a photo: read the user's depth map, or estimate depth with a model or the built-in network.
 
 Input: the working photo. Output: (H, W) float32 depth in scene units, the nearest content at 1, edges as steps.
 Everything is computed in disparity (1/depth), which can be resized and blended without creating false far points.
@@ -23,7 +23,7 @@ from .network import Prediction, infer
 from .user_models import infer_depth
 
 _NETWORK_DETAIL = "the built-in network: approximate, trained on landscapes"
-_UNSURE = "{}; this is a guess, so choose its kind if near and far are swapped"
+_UNSURE = "{}; this is a guess. If near and far are swapped, set Values (--depth-kind)"
 NEAREST_SHARE = 0.005  # share of pixels outside the sky that may be nearer than 1; single ones must not set the scale
 
 
