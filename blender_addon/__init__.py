@@ -1,4 +1,4 @@
-"""The scene bridge: the only room that turns core data into datablocks and runs the engine."""
+"""The Blender side of the program: the only room that turns core data into datablocks and runs the engine."""
 
 from . import engine, live, reactions, settings
 

@@ -30,14 +30,14 @@ class CoverageResult:
         uncovered: Share of holes in each frame.
         invented: Share of surfaces in each frame that the photo does not show.
         limit: Greatest share of holes in a good frame.
-        points: Id of the points that were checked.
+        points_id: Id of the points that were checked.
     """
 
     start: int
     uncovered: list[float]
     invented: list[float]
     limit: float
-    points: str
+    points_id: str
 
     @property
     def worst(self) -> tuple[int, float]:
@@ -76,7 +76,7 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> EngineRequest:
     """
     settings = scene.cinemagraph
     if not result.parts(scene):
-        raise CinemaError("Nothing is built yet", "Build first")
+        raise CinemaError("There are no points yet", "Press Build first")
     recording = record_camera(scene, whole=limit)
     played = np.arange(len(recording.poses)) + recording.start - result.get_input(scene, "Start Frame", 1.0)
     turns = played * result.get_input(scene, "Speed", 1.0) / max(result.get_input(scene, "Loop Length", 1), 1)
@@ -99,7 +99,12 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> EngineRequest:
 def last_result(scene: bpy.types.Scene) -> CoverageResult | None:
     """Give the result of the last check, None without one."""
     stored = scene.cinemagraph.coverage.found_json
-    return CoverageResult(**json.loads(stored)) if stored else None
+    return _read_result(stored) if stored else None
+
+
+def _read_result(stored: str) -> CoverageResult:
+    fields = json.loads(stored)
+    return CoverageResult(points_id=fields.pop("points"), **fields)  # .blend files hold the id as "points"
 
 
 def finish_check(scene: bpy.types.Scene, start: int, answer: dict) -> CoverageResult:
@@ -112,10 +117,10 @@ def finish_check(scene: bpy.types.Scene, start: int, answer: dict) -> CoverageRe
     """
     settings = scene.cinemagraph.coverage
     limit = settings.limit / 100
-    found = CoverageResult(start, answer["uncovered"], answer["invented"], limit, points_id(scene))
-    settings.found_json = json.dumps(vars(found))
+    fields = {"start": start, "uncovered": answer["uncovered"], "invented": answer["invented"], "limit": limit}
+    settings.found_json = json.dumps(fields | {"points": points_id(scene)})
     _place_overlay(scene, start, [Path(file) for file in answer["mask_files"]])
-    return found
+    return CoverageResult(**fields, points_id=points_id(scene))
 
 
 def finish_limit(scene: bpy.types.Scene, start: int, answer: dict) -> CoverageResult:

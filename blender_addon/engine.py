@@ -38,7 +38,8 @@ BUILD_NEEDS = {
 }  # fmt: skip
 CANCEL_TIMEOUT = 5.0  # seconds after a cancel until an engine that does not answer is killed
 _FOLDER = Path(__file__).parents[1]  # the extension's folder, which contains cinema_core
-_REMEDY = "Choose a Python that has it in Preferences > Add-ons > 3D Cinemagraph > Engine Python"
+_PREFERENCE = "Preferences > Add-ons > 3D Cinemagraph > Engine Python"
+_OTHER_PYTHON = f"Choose another Python in {_PREFERENCE}"
 
 
 class EngineRequest:
@@ -222,7 +223,8 @@ def ask(command: str, fields: dict, needs: dict[str, str] = BUILD_NEEDS) -> Engi
     if lacks:
         stop()  # the next request checks again, as they may be installed by then
         command = f'run "{engine.python}" -m pip install {" ".join(lacks)}'
-        raise CinemaError(f"The engine's Python has no {lacks[-1]}", f"{_REMEDY}, or {command}")
+        hint = f"In {_PREFERENCE}, choose a Python with the engine's packages, or {command}"
+        raise CinemaError(f"The engine's Python has no {', '.join(lacks)}", hint)
     try:
         return engine.ask(command, fields)
     except OSError:  # it has just ended, because it was idle for too long or killed
@@ -283,9 +285,9 @@ def _missing_modules(python: str) -> list[str]:
             **_process_options(),
         )
     except (OSError, subprocess.SubprocessError) as problem:
-        raise CinemaError(f'The engine\'s Python "{python}" does not start ({problem})', _REMEDY) from problem
+        raise CinemaError(f'The engine\'s Python "{python}" does not start ({problem})', _OTHER_PYTHON) from problem
     if answer.returncode:
-        raise CinemaError(f'The engine\'s Python "{python}" does not start', _REMEDY)
+        raise CinemaError(f'The engine\'s Python "{python}" does not start', _OTHER_PYTHON)
     return answer.stdout.split()
 
 

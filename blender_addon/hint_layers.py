@@ -39,7 +39,7 @@ class HintLayer:
     closed_if: str = ""
 
     @property
-    def facts(self) -> StrokeKind:
+    def kind_row(self) -> StrokeKind:
         """The row of its kind in the core's table."""
         return STROKE_KINDS[self.kind]
 
@@ -108,8 +108,8 @@ _ROWS = (
 LAYERS = {layer.name: layer for layer in _ROWS}  # name of the layer -> row
 MOTION_LAYER = next(layer.name for layer in _ROWS if layer.kind == "motion")
 # Names of the layers about motion, and about depth; the latter lie in a layer group.
-MOTION_HINTS = tuple(layer.name for layer in _ROWS if not layer.facts.of_depth)
-DEPTH_HINTS = tuple(layer.name for layer in _ROWS if layer.facts.of_depth)
+MOTION_HINTS = tuple(layer.name for layer in _ROWS if not layer.kind_row.of_depth)
+DEPTH_HINTS = tuple(layer.name for layer in _ROWS if layer.kind_row.of_depth)
 DEPTH_GROUP = "Depth"
 
 

@@ -16,7 +16,7 @@ from ..cinema_core.shared.camera import Camera
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
 from . import depth_models, engine, result, strokes
-from . import scene as stage
+from . import scene as scene_objects
 from .depth_display import DepthPreview
 from .engine import EngineRequest
 from .hint_layers import MOTION_HINTS
@@ -74,8 +74,9 @@ def start_open(photo: PhotoToOpen) -> EngineRequest:
 def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> None:
     """Set the scene up for the photo that the engine has opened."""
     camera = Camera(answer["width"], answer["height"], answer["focal"])
-    stage.place_photo(
-        scene, stage.OpenedPhoto(photo.source, Path(answer["photo"]), photo.job, camera, answer["file_size"])
+    working_photo = Path(answer["photo"])
+    scene_objects.place_photo(
+        scene, scene_objects.OpenedPhoto(photo.source, working_photo, photo.job, camera, answer["file_size"])
     )
 
 
@@ -106,8 +107,8 @@ def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
 def draw_suggested(scene: bpy.types.Scene) -> None:
     """Draw the strokes that the engine suggested for the last build because the scene had none."""
     settings = scene.cinemagraph
-    layers = settings.hints.data.layers if stage.in_scene(settings.hints, scene) else ()
-    shown = layers and all(stage.is_shown(layer) for layer in layers if layer.name in MOTION_HINTS)
+    layers = settings.hints.data.layers if scene_objects.in_scene(settings.hints, scene) else ()
+    shown = layers and all(scene_objects.is_shown(layer) for layer in layers if layer.name in MOTION_HINTS)
     if shown and not has_hints(scene):
         found = read_strokes(job_path(scene) / job_files.STROKES, (settings.width, settings.height))
         strokes.add_hints(scene, found, layers=MOTION_HINTS)
@@ -160,7 +161,7 @@ def finish_depth(answer: dict) -> DepthPreview:
     """Read the depth that the engine made."""
     with np.load(answer["file"], allow_pickle=False) as file:
         disparity = file["disparity"].astype(np.float32)
-    return DepthPreview(disparity, str(answer.get("source") or ""), str(answer.get("model") or ""))
+    return DepthPreview(disparity, str(answer.get("detail") or ""), str(answer.get("licence") or ""))
 
 
 def start_suggest(scene: bpy.types.Scene) -> EngineRequest:

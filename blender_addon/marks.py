@@ -24,9 +24,9 @@ HEAD_SCALES = 0.8, 2.0  # least and greatest factor of the speed on the length o
 RADIUS_SPEEDS = 0.1, 10.0  # least and greatest factor of the radius on the speed
 NO_DIRECTION = 0.002  # units; no arrowhead so close to the start, nor on a stroke this short
 DOT_RADIUS = 0.008  # units, radius of the dot at the start of a stroke
-RIM_RADIUS = 0.0015  # units, radius of the outline of arrowheads and dots
+OUTLINE_RADIUS = 0.0015  # units, radius of the outline of arrowheads and dots
 AREA_OPACITY = 0.25  # opacity of the tint inside areas; the photo stays readable beneath it
-RIM_COLOR = (0.03, 0.01, 0.0, 1.0)
+OUTLINE_COLOR = (0.03, 0.01, 0.0, 1.0)  # dark, so that marks stand out on any photo
 _HEADS = "Arrowheads"  # name of an input of the modifier and of its marks
 _LENGTH, _PLACE, _KIND = "arrow_length", "arrow_place", "mark_kind"  # attributes inside the node group
 
@@ -144,7 +144,7 @@ def _area(graph: Graph, curves: Socket) -> Socket:
 
 
 def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
-    """A dot with a dark rim at the start of each stroke, wider than the stroke."""
+    """A dot with a dark outline at the start of each stroke, wider than the stroke."""
     first = graph.add("GeometryNodeCurveEndpointSelection", 1, 0).outputs[0]
     share = graph.math("DIVIDE", inputs["Size"], HEAD_LENGTH)
     visible = graph.math("MULTIPLY", graph.named("FLOAT", "radius"), 1.5)
@@ -160,12 +160,12 @@ def _starts(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
 def _outlines(graph: Graph, marks: Socket) -> Socket:
     """Instances as thin curves, visible even where the strokes below them are hidden."""
     curves = graph.add("GeometryNodeRealizeInstances", marks).outputs[0]
-    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, RIM_RADIUS).outputs[0]
+    thin = graph.add("GeometryNodeSetCurveRadius", curves, None, OUTLINE_RADIUS).outputs[0]
     return _store(graph, thin, "hide_stroke", False, "BOOLEAN", "CURVE")
 
 
 def _arrowheads(graph: Graph, curves: Socket, inputs: dict[str, Socket]) -> Socket:
-    """Arrowheads along the strokes, lighter than these, with a dark rim that sets them off from any photo."""
+    """Arrowheads along the strokes, lighter than these, with a dark outline that sets them off from any photo."""
     along = graph.add("GeometryNodeSplineParameter").outputs["Length"]
     for name, value in ((_LENGTH, _length(graph, inputs)), (_PLACE, along)):
         curves = _store(graph, curves, name, value, "FLOAT", "POINT")
@@ -232,9 +232,9 @@ def _arrowhead(graph: Graph) -> Socket:
 
 
 def _material(name: str, fill: tuple[float, float, float, float]) -> bpy.types.Material:
-    """A fill with a dark rim that sets it off from any photo; areas have no rim."""
+    """A fill with a dark outline that sets it off from any photo; areas have no outline."""
     material = bpy.data.materials.new(name)
     bpy.data.materials.create_gpencil_data(material)
     material.grease_pencil.show_fill = True
-    material.grease_pencil.fill_color, material.grease_pencil.color = fill, RIM_COLOR
+    material.grease_pencil.fill_color, material.grease_pencil.color = fill, OUTLINE_COLOR
     return material

@@ -165,7 +165,7 @@ def _declare_time(graph: Graph) -> None:
     graph.input(
         "NodeSocketInt",
         "Keys",
-        "Stored positions along each trajectory",
+        "Segments in which each trajectory is stored",
         default_value=12,
         min_value=1,
         hide_in_modifier=True,

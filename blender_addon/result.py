@@ -10,7 +10,7 @@ import numpy as np
 
 from ..cinema_core.shared import job_folder
 from . import material, meshes, nodes
-from . import scene as stage
+from . import scene as scene_objects
 
 PART, KEY = "cinemagraph_part", "cinemagraph_key"  # custom properties of meshes: name of the part, id of its points
 Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # an object of points, and the modifier that plays it
@@ -34,7 +34,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     settings = scene.cinemagraph
     still = _still_meshes(scene, report, points)
     cycles, moving = _moving_meshes(scene, report, points)
-    stage.ensure_root(scene)
+    scene_objects.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = (_defaults(one, settings) for one in (settings.report, report))
     for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
@@ -45,7 +45,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     for (_, modifier), count in zip(_assign_meshes(scene, moving, settings.moving_nodes, (before, now)), cycles):
         nodes.set_inputs(modifier, {"Cycles": count})
     settings.report_json = json.dumps((timing or {}) | report)
-    stage.extend_clipping(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
+    scene_objects.extend_clipping(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
 
 
@@ -55,7 +55,7 @@ def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
     groups = (settings.moving_nodes,) if moving_only else (settings.still_nodes, settings.moving_nodes)
     found = []
     for part in settings.parts:
-        if stage.in_scene(part.object, scene):
+        if scene_objects.in_scene(part.object, scene):
             found += [
                 (part.object, modifier)
                 for modifier in part.object.modifiers
@@ -64,10 +64,10 @@ def parts(scene: bpy.types.Scene, moving_only: bool = False) -> list[Part]:
     return found
 
 
-def get_input(scene: bpy.types.Scene, name: str, otherwise: float = 0.0) -> float:
-    """Give an input of the first modifier that has it, `otherwise` while nothing is built."""
+def get_input(scene: bpy.types.Scene, name: str, default: float = 0.0) -> float:
+    """Give an input of the first modifier that has it, `default` while nothing is built."""
     values = (nodes.get_inputs(modifier).get(name) for _, modifier in parts(scene))
-    return next((value for value in values if value is not None), otherwise)
+    return next((value for value in values if value is not None), default)
 
 
 def set_input(scene: bpy.types.Scene, name: str, value: float) -> None:
@@ -198,7 +198,7 @@ def _assign_meshes(
     for item, _ in have:
         _delete(item)
     for index in reversed(range(len(settings.parts))):
-        if not stage.in_scene(settings.parts[index].object, scene):
+        if not scene_objects.in_scene(settings.parts[index].object, scene):
             settings.parts.remove(index)
     return filled
 

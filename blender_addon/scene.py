@@ -229,7 +229,7 @@ def ensure_hint_layer(scene: bpy.types.Scene, name: str) -> bpy.types.GreasePenc
     data = scene.cinemagraph.hints.data
     layer = data.layers.get(name)
     if layer is None:
-        group = _ensure_group(data) if LAYERS[name].facts.of_depth else None
+        group = _ensure_group(data) if LAYERS[name].kind_row.of_depth else None
         layer = data.layers.new(name, set_active=False, layer_group=group)
         layer.tint_color, layer.tint_factor = LAYERS[name].color, 1.0
         data.layers.move_bottom(layer)  # so that Motion, made first, is the topmost

@@ -195,8 +195,8 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
 
     python_path: StringProperty(
         name="Engine Python",
-        description="Python executable with torch, numpy, OpenCV and scikit-learn; if empty, the environment variable "
-        "CINEMAGRAPH_PYTHON is used, otherwise Blender's own Python",
+        description="Python executable with the engine's packages (listed in the README); if empty, the environment "
+        "variable CINEMAGRAPH_PYTHON is used, otherwise Blender's own Python",
         subtype="FILE_PATH",
     )
 

@@ -67,7 +67,7 @@ def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> l
 
 def _is_closed(layer: HintLayer, points: np.ndarray, drawn_closed: bool) -> bool:
     """Tell whether a stroke encloses an area: some kinds always do, others depending on how they were drawn."""
-    if layer.facts.encloses:
+    if layer.kind_row.encloses:
         return True
     if layer.closed_if == NEARLY:
         return drawn_closed or bool(_nearly_closed(points))

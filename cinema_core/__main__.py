@@ -1,6 +1,6 @@
 """The command line, and the engine that Blender starts: ``python -m cinema_core serve``, open, build and others.
 
-Exit codes: 0 done, 1 a bug, 2 something the user can mend, 130 cancelled. Messages: see `messages`.
+Exit codes: 0 done, 1 a bug, 2 an error that the user can fix, 130 cancelled. Messages: see `messages`.
 Heavy modules are imported by the command that needs them, so that ``open`` never waits for torch.
 """
 
@@ -31,17 +31,17 @@ _DEPTH_OPTIONS = ["max_side", *names("depth", "engine")]
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    # Torch's waiting threads spin by default: three builds at once on two cores took 91 s so, 9 s like this.
+    # By default torch's idle threads busy-wait: three builds on two cores took 91 s, with PASSIVE 9 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     messages: Messages = JsonMessages() if "--json" in argv or "serve" in argv[:1] else ConsoleMessages()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill cleans up as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM cleans up like Ctrl-C
     try:
         try:
             return _conclude(attempt(lambda: _run(argv, messages)), messages)
         except KeyboardInterrupt:
             messages.error("Cancelled", "The output is as it was before")
             return 130
-    except BrokenPipeError:  # whoever listened has gone; nothing is left to say
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
 
@@ -101,7 +101,8 @@ def _suggest(arguments: argparse.Namespace, messages: Messages) -> Result:
     with commands.writing(arguments.out) as partial:
         partial.write_text(json.dumps(content), encoding="utf-8")
     count = len(content["strokes"])
-    return Result(f"{arguments.out}: {count} strokes" + ("" if count else "; nothing seems to move"), content)
+    found = "" if count else "; nothing seems to move; draw strokes yourself"
+    return Result(f"{arguments.out}: {count} strokes{found}", content)
 
 
 def _options(arguments: argparse.Namespace, chosen: Iterable[str]) -> BuildOptions:
@@ -154,7 +155,7 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
             fields[package] = importlib.import_module(module).__version__
         except ModuleNotFoundError:
             raise
-        except (ImportError, OSError) as error:  # there, but a library it needs is not
+        except (ImportError, OSError) as error:  # the module is installed, but one of its libraries is missing
             text = f"{module} does not start in {sys.executable} ({error})"
             raise CinemaError(text, outcome.install_hint(module)) from error
     for package in outcome.OPTIONAL:
@@ -210,14 +211,14 @@ def _parser() -> argparse.ArgumentParser:
     served = command("serve", _serve, "serve requests, JSON lines on standard input, until it ends")
     served.add_argument(
         "--idle", type=_number(float, 0.01, 1e6), default=1800.0, metavar="SECONDS",
-        help="end after so long without work (1800)",
+        help="exit after this many seconds without a request (1800)",
     )  # fmt: skip
     found = command("depth", _depth, "make a photo's depth and write it as a picture or an array")
     found.add_argument("photo", type=Path, metavar="PHOTO|FOLDER")
     found.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help=".png: 16 bit, near is white; .exr or .npy: distances"
     )
-    found.add_argument("--annotations", type=Path, metavar="FILE", help="strokes, of which those about depth count")
+    found.add_argument("--annotations", type=Path, metavar="FILE", help="stroke file; only its depth strokes are used")
     _add_depth_map(found)
     _add_options(found, _DEPTH_OPTIONS)
     suggested = command("suggest", _suggest, "suggest strokes for regions that seem to flow, as a file to edit")
@@ -259,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     looked.add_argument("--width", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
     looked.add_argument("--height", type=_number(int, 1, 65536), help="px of the frame (the photo's)")
     looked.add_argument(
-        "--masks", type=Path, metavar="FOLDER", help="for pictures of holes (red) and inventions (blue)"
+        "--masks", type=Path, metavar="FOLDER", help="folder for mask pictures: holes red, invented surfaces blue"
     )
     command("check", _check, "print versions and the device that would be used")
     return parser

@@ -1,4 +1,4 @@
-"""Operators: each gathers its inputs, calls one function of the scene bridge, and reports."""
+"""Operators: each gathers its inputs, calls one function of `blender_addon`, and reports."""
 
 import bpy
 

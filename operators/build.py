@@ -63,7 +63,7 @@ class CINEMAGRAPH_OT_remove(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not len(context.scene.cinemagraph.parts):
-            cls.poll_message_set("Nothing is built")
+            cls.poll_message_set("There are no points to remove")
             return False
         return True
 

@@ -41,7 +41,7 @@ class CINEMAGRAPH_OT_limit_camera(EngineOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.scene.camera is not None and context.scene.camera == context.scene.cinemagraph.photo_camera:
-            cls.poll_message_set("This is the photo's own camera")
+            cls.poll_message_set("The scene's camera is the photo's own; make another camera active")
             return False
         return _can_check(cls, context)
 
@@ -92,7 +92,7 @@ class CINEMAGRAPH_OT_go_to_frame(bpy.types.Operator):
 
 def _can_check(operator: type, context: bpy.types.Context) -> bool:
     if not len(context.scene.cinemagraph.parts):
-        operator.poll_message_set("Nothing is built yet")
+        operator.poll_message_set("There are no points yet: press Build first")
         return False
     return operator.is_idle(context)
 

@@ -7,7 +7,7 @@ import bpy
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 
-TICK = 0.03  # seconds between two checks for the engine's answer; short, so that an edited stroke shows within a second
+POLL_INTERVAL = 0.03  # seconds between two checks for the engine's answer; an edited stroke must show within a second
 REPORT_TICK = 0.5  # seconds between two checks for figures of the quality report
 Complete = Callable[[bpy.types.Scene, str, dict], None]
 
@@ -70,7 +70,7 @@ class EngineOperator:
 
     def _go_modal(self, context: bpy.types.Context) -> set[str]:
         manager = context.window_manager
-        self._timer = manager.event_timer_add(TICK, window=context.window)
+        self._timer = manager.event_timer_add(POLL_INTERVAL, window=context.window)
         state = manager.cinemagraph
         state.running, state.cancel, state.stage, state.fraction = True, False, "start", 0.0
         context.workspace.status_text_set(f"{self.bl_label}: the engine is working.  Esc: Cancel")

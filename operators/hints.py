@@ -35,7 +35,7 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not viewport.has_window(context):
-            cls.poll_message_set("Drawing is possible in a window only")
+            cls.poll_message_set("Blender runs without a window; draw in a session with one")
             return False
         return has_photo(cls, context)
 
@@ -79,7 +79,9 @@ class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         chosen = selection.choose(context.scene)
         if chosen is None or not chosen.strokes:
-            cls.poll_message_set("Draw a Motion stroke first" if chosen is None else "Select a Motion stroke")
+            cls.poll_message_set(
+                "Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode"
+            )
             return False
         return True
 

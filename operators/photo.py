@@ -9,7 +9,7 @@ from ..blender_addon.hint_layers import MOTION_LAYER
 from ..blender_addon.scene import in_the_way
 from .engine_job import EngineOperator
 
-PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp"
+PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.exr"
 
 
 class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):

@@ -30,7 +30,7 @@ class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
                 row.operator("cinemagraph.forget_coverage", text="", icon="X")
         result = last_result(context.scene)
         if result is not None:
-            _draw_result(layout, result, points_id(context.scene) != result.points)
+            _draw_result(layout, result, points_id(context.scene) != result.points_id)
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "limit")

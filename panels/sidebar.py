@@ -8,6 +8,7 @@ from ..blender_addon.hint_layers import MOTION_HINTS, button_rows
 from ..cinema_core.shared.camera import PRESETS
 
 CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
+# Depth sources in reports; those of earlier versions may contain "rules".
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
 # Key in the report's "quality" -> label and format
 FIGURES = {

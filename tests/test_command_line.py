@@ -224,7 +224,7 @@ def test_an_imported_motion_field_makes_its_own_region(tmp_path, landscape_file)
 def test_depth_is_written_and_built_with(tmp_path, built, landscape_file, name):
     done = run("depth", landscape_file, "--out", tmp_path / name, *SMALL, "--json")
     last = messages(done)[-1]
-    assert last["type"] == "done" and last["file"] == str(tmp_path / name) and last["source"]
+    assert last["type"] == "done" and last["file"] == str(tmp_path / name) and last["detail"]
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [name]
     run("build", landscape_file, "--depth", tmp_path / name, "--out", tmp_path / "job", "--still", *SMALL)
     again, first = (1 / np.load(job / "depth.npy") for job in (tmp_path / "job", built[0]))

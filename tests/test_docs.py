@@ -33,9 +33,9 @@ class Recorder:
         cached = Cached(lambda: "", lambda: None, lambda: None)
         cached.made_by = [(stage.name, False)]
         for item in inputs:
-            for name, later in getattr(item, "made_by", []):
-                if (name, stage.name, later) not in self.arrows:
-                    self.arrows.append((name, stage.name, later))
+            for name, deferred in getattr(item, "made_by", []):
+                if (name, stage.name, deferred) not in self.arrows:
+                    self.arrows.append((name, stage.name, deferred))
         return cached
 
 
@@ -55,14 +55,14 @@ def draw_stages(monkeypatch: pytest.MonkeyPatch) -> str:
         cached.made_by = true.made_by + false.made_by
         return cached
 
-    def later(self: Cached) -> Cached:
+    def deferred(self: Cached) -> Cached:
         cached = Cached(lambda: "", lambda: None, lambda: None)
         cached.made_by = [(name, True) for name, _ in self.made_by]
         return cached
 
     monkeypatch.setattr(build, "given_file", given_file)
     monkeypatch.setattr(build, "either", either)
-    monkeypatch.setattr(Cached, "later", property(later))
+    monkeypatch.setattr(Cached, "deferred", property(deferred))
     names = ("photo file", "annotations", "depth map", "mask", "motion file")
     files = dict(zip(("photo", "annotations", "depth", "region", "flow"), map(Path, names)))
     recorder = Recorder()
@@ -70,7 +70,9 @@ def draw_stages(monkeypatch: pytest.MonkeyPatch) -> str:
     lines = ["flowchart TD"]
     lines += [f'    {identifier(name)}[/"{name}"/]' for name in names]
     lines += [f'    {identifier(stage.name)}["{stage.name}"]' for stage in recorder.stages]
-    lines += [f"    {identifier(a)} {'-.->' if later else '-->'} {identifier(b)}" for a, b, later in recorder.arrows]
+    lines += [
+        f"    {identifier(a)} {'-.->' if deferred else '-->'} {identifier(b)}" for a, b, deferred in recorder.arrows
+    ]
     stored = ",".join(identifier(stage.name) for stage in recorder.stages if stage.stored is not None)
     lines += ["    classDef stored stroke-width:3px", f"    class {stored} stored"]
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"

@@ -87,7 +87,7 @@ def _shape_loss(inverse: Tensor, target: Tensor, weight: Tensor, offset: Tensor)
 def _surface_loss(near: Tensor, far: Tensor, choice: Tensor, target: Tensor, solid: Tensor) -> tuple[Tensor, Tensor]:
     """Error of the two surfaces in octaves, and cross entropy of the choice between them.
 
-    The true surfaces of a pixel are the nearest and the farthest within `BESIDE` pixels.
+    The true surfaces of a pixel are the nearest and the farthest within `SURFACE_RADIUS` pixels.
     """
     nothing = torch.where(solid, 0, torch.inf)
     nearest, farthest = (

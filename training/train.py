@@ -58,8 +58,8 @@ class Training:
         self.network = DepthNetwork().to(memory_format=torch.channels_last)
         if start is None:
             load_imagenet(self.network.encoder, encoder_weights())
-            for finish in (self.network.depth, self.network.steps):
-                _equalize_subpixels(finish.head[-1])
+            for branch in (self.network.depth, self.network.steps):
+                _equalize_subpixels(branch.head[-1])
         else:
             self.network.load_state_dict(load_network(start).state_dict())
         for part in (self.network.encoder.stem, *self.network.encoder.blocks[:FROZEN_BLOCKS]):

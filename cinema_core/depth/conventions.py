@@ -77,7 +77,7 @@ def to_disparity(
     Args:
         given: The map of the whole photo, of any size.
         photo: The working photo.
-        kind: One of `data.MAP_KINDS`.
+        kind: One of `options.MAP_KINDS`.
         ratio: Farthest over nearest distance as given by the user, for a map that lacks it; None where unknown.
         prediction: Gives the depth network's prediction, whose sky is used; None runs the network.
 

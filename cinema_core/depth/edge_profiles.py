@@ -13,13 +13,13 @@ import numpy as np
 
 from ..image.grid import masked_blur, nearest_index, sample
 
-MIN_JUMP = 0.02  # disparity; a smaller discontinuity is no edge
-MIN_JUMP_SHARE = 0.06  # of the near side's disparity; likewise
+MIN_RAMP_HEIGHT = 0.02  # disparity; a lower ramp is no edge
+MIN_RAMP_HEIGHT_SHARE = 0.06  # of the near side's disparity; a smaller share is no edge
 FLANK_SLOPE = 0.25  # of a ramp's steepest slope; a flank ends where the slope falls below it
 TAIL_SLOPE = 0.06  # of a ramp's steepest slope; the tail beyond a flank ends where the slope falls below it
-MAX_SIDE_DEVIATION = 0.1  # of a jump; the most that a side's disparity may differ from the mean along the edge
-BRIDGE_RADIUS = 1.0  # reaches; gaps of up to twice this length between the ramps of one edge are bridged
-MIN_BRIDGE_RISE = 0.6  # of the slope, and of the jump, of the nearest ramp; flatter pixels are not bridged
+MAX_SIDE_DEVIATION = 0.1  # of a ramp's height; the most that a side's disparity may differ from the mean along the edge
+BRIDGE_RADIUS = 1.0  # multiples of the reach; gaps of up to twice this length between the ramps of one edge are bridged
+MIN_BRIDGE_RISE = 0.6  # of the slope, and of the height, of the nearest ramp; flatter pixels are not bridged
 MIN_BRIDGE_COSINE = 0.7  # of the angle to the direction of the nearest ramp; pixels that turn more are not bridged
 
 
@@ -69,20 +69,20 @@ class EdgeProfiles:
         every, middle = np.arange(len(self.row))[rows], self.reach + 1
         return self.profile[every, middle + up], self.profile[every, middle - down]
 
-    def jumps(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def heights(self, up: np.ndarray, down: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(C,) difference of disparity between the sides; 0 where it is too small for an edge."""
         high, low = self.sides(up, down, rows)
-        return np.where(high - low > np.maximum(MIN_JUMP, MIN_JUMP_SHARE * high), high - low, 0)
+        return np.where(high - low > np.maximum(MIN_RAMP_HEIGHT, MIN_RAMP_HEIGHT_SHARE * high), high - low, 0)
 
     def find_ramps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(C,) px to the ramps' ends uphill, (C,) px to their ends downhill, and (C,) bool: there is a ramp."""
         up, down = _ramp_ends(np.diff(self.profile, axis=1), self.reach)
         ramp = (up + down <= 1.35 * self.reach) & (up <= self.reach) & (down <= self.reach)
         up, down = np.where(ramp, up, 0), np.where(ramp, down, 0)
-        ramp &= self.jumps(up, down) > 0
+        ramp &= self.heights(up, down) > 0
         rows = np.flatnonzero(ramp)
         beyond = _slope_beyond(self.profile[rows], up[rows], down[rows])
-        ramp[rows] = self.jumps(up[rows], down[rows], rows) > 2 * (up + down)[rows] * beyond
+        ramp[rows] = self.heights(up[rows], down[rows], rows) > 2 * (up + down)[rows] * beyond
         return up, down, ramp
 
     def bridge_gaps(
@@ -108,8 +108,8 @@ class EdgeProfiles:
         rest, nearest = rest[same], nearest[same]
         up, down, ramp = up.copy(), down.copy(), ramp.copy()
         up[rest], down[rest] = up[nearest], down[nearest]
-        wanted = MIN_BRIDGE_RISE * self.jumps(up[nearest], down[nearest], nearest)
-        ramp[rest] = self.jumps(up[rest], down[rest], rest) > wanted
+        wanted = MIN_BRIDGE_RISE * self.heights(up[nearest], down[nearest], nearest)
+        ramp[rest] = self.heights(up[rest], down[rest], rest) > wanted
         return up, down, ramp
 
     def band(self, ramp: np.ndarray, up: np.ndarray, down: np.ndarray, high: np.ndarray, low: np.ndarray) -> Ramps:
@@ -142,7 +142,7 @@ def _steepest(disparity: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
     soft = cv2.GaussianBlur(disparity, (0, 0), 0.7)
     slope = np.stack([cv2.Sobel(soft, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))], -1)
     steep = np.sqrt(np.square(slope).sum(-1))  # cv2.magnitude differs in the last bit from run to run
-    row, column = np.nonzero(steep > np.maximum(MIN_JUMP, MIN_JUMP_SHARE * disparity) / (1.5 * reach))
+    row, column = np.nonzero(steep > np.maximum(MIN_RAMP_HEIGHT, MIN_RAMP_HEIGHT_SHARE * disparity) / (1.5 * reach))
     along = slope[row, column] / steep[row, column][:, None]
     places = np.stack([column, row], 1).astype(np.float32) + 0.5
     own = steep[row, column]

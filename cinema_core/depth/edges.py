@@ -22,10 +22,10 @@ import numpy as np
 from ..image.grid import nearest_index, sample
 from .edge_profiles import EdgeProfiles, Ramps
 
-WORK_SIDE = 1280  # px, longer side at which edges are classified; larger photos are refined pixel by pixel afterwards
+EDGE_WORK_SIDE = 1280  # px, longer side at which edges are classified; larger photos are then refined pixel by pixel
 RAMP_REACH = 1 / 90  # of the longer side; a ramp that goes on for longer to one side is a slope, not an edge
-MIN_RAMP_REACH = 5  # px, lower limit of the same; a network's pixels may be larger than those of a small photo
-STEP_SHARE = 0.8  # share of a jump within one pixel, above which the edge already is a step
+MIN_RAMP_REACH = 5  # px, lower limit of the ramp's reach; a network's pixels may be larger than those of a small photo
+STEP_SHARE = 0.8  # share of an edge's height within one pixel, above which the edge already is a step
 EXACT_MAP_SHARE = 0.8  # share of steps among a map's edges, above which it was rendered or measured, not estimated
 SKY_FACTOR = 1.5  # times the map's smallest disparity; an edge whose far side is below borders on the sky
 MIN_LAND_SHARE = 0.1  # share of edges not on the sky, above which these alone tell whether the map is exact
@@ -34,7 +34,7 @@ COLOR_SCALE = 0.09  # distance in sRGB at which the similarity of two colours fa
 VOTING_PIXELS = 40  # sampled around each pixel for the vote on its side
 DEPTH_LOG_ODDS = 1.2  # the most that a pixel's own soft depth adds to the votes of the colours
 MEAN_FIELD_ROUNDS = 2  # of exchange between neighbours
-MIN_COMPONENT = 0.5  # of the squared reach; smaller components with no support beside them change sides
+MIN_RAMP_COMPONENT = 0.5  # of the squared reach; smaller components with no support beside them change sides
 NEIGHBOURS = (  # (down, right) in px, of the exchange; the order of the sum
     (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 2), (2, 0), (0, -2), (-2, 0),
 )  # fmt: skip
@@ -59,7 +59,7 @@ def clean_depth(disparity: np.ndarray, color: np.ndarray, strength: float = 1.0)
         return disparity
     disparity = _without_noise(disparity)
     height, width = disparity.shape
-    scale = min(1.0, WORK_SIDE / max(height, width))
+    scale = min(1.0, EDGE_WORK_SIDE / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     small = disparity if scale == 1 else cv2.resize(disparity, size, interpolation=cv2.INTER_AREA)
     small_color = color if scale == 1 else cv2.resize(color, size, interpolation=cv2.INTER_AREA)
@@ -203,7 +203,7 @@ def _without_specks(vote: np.ndarray, band: Ramps, disparity: np.ndarray, reach:
         side = np.zeros(shape, np.uint8)
         side.ravel()[band.index[own]] = 1
         _, part, stats, _ = cv2.connectedComponentsWithStats(side, connectivity=8)
-        part, kept = part.ravel()[band.index], stats[:, cv2.CC_STAT_AREA] > MIN_COMPONENT * reach**2
+        part, kept = part.ravel()[band.index], stats[:, cv2.CC_STAT_AREA] > MIN_RAMP_COMPONENT * reach**2
         kept[part[own & supported]] = True
         alone |= own & ~kept[part]
     return np.where(alone, -vote, vote)

@@ -1,4 +1,4 @@
-"""Find the depth of a photo: read the user's depth map, or estimate depth with the user's model or the own network.
+"""Find the depth of a photo: read the user's depth map, or estimate depth with a model or the built-in network.
 
 Input: the working photo. Output: (H, W) float32 depth in scene units, the nearest content at 1, edges as steps.
 Everything is computed in disparity (1/depth), which can be resized and blended without creating false far points.

@@ -17,7 +17,7 @@ FULL_EVIDENCE = 0.01  # share of the window that must be known of either side fo
 MIN_COLOR_DEVIATION = 0.02  # sRGB, lower limit on the standard deviation of a surface's colour
 OUTLIER_LIKELIHOOD = 0.01  # floor on the likelihood of a colour, so that a colour of neither side has no effect
 MAX_ISLAND_LOG_ODDS = 0.5  # mean log odds against sky by colour, up to which an island in the sky joins it
-MIN_COMPONENT = 1 / 2000  # of the photo's pixels; smaller parts are no sky where only their colour suggests it
+MIN_SKY_COMPONENT = 1 / 2000  # of the photo's pixels; smaller parts are no sky where only their colour suggests it
 
 
 def segment_sky(chance: np.ndarray, color: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def _components_with(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
 def _specks(sky: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """(H, W) bool: small components of the sky that are sky by colour only; foam may be as bright."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(sky.astype(np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] < MIN_COMPONENT * sky.size
+    small = stats[:, cv2.CC_STAT_AREA] < MIN_SKY_COMPONENT * sky.size
     small[np.unique(parts[chance > 0.5])] = False
     small[0] = False  # the pixels outside the sky
     return small[parts]

@@ -16,7 +16,7 @@ from .solve import solve_relations
 
 RELATIONS = ("same_depth", "nearer", "farther")
 MAX_OVERSHOOT = 1.05  # disparity; below it nearer content is clamped to 1, above it the whole scene moves away
-MIN_LENGTH = 0.005  # of the photo's longer side; a shorter stroke is a dot
+MIN_STROKE_LENGTH = 0.005  # of the photo's longer side; a shorter stroke is a dot
 Warn = Callable[[str], None]
 
 
@@ -60,7 +60,7 @@ def _in_range(depth: np.ndarray, before: np.ndarray, disparity: np.ndarray, warn
     if nearest > MAX_OVERSHOOT:
         warn(
             f"An object is now {nearest:.2f} times nearer than the nearest one was, "
-            "so the whole scene moved away by this factor"
+            "so the whole scene moved away by this factor; erase the depth stroke that moved the object to avoid this"
         )
         return np.minimum(nearest / disparity, FARTHEST).astype(np.float32)
     return np.where(disparity == before, depth, 1 / disparity.clip(1 / FARTHEST, 1)).astype(np.float32)
@@ -89,5 +89,5 @@ def _lies_on(stroke: Stroke, photo: Photo) -> bool:
 
 def _is_dot(stroke: Stroke, photo: Photo) -> bool:
     extent = np.ptp(stroke.points.clip(0, (photo.width, photo.height)), axis=0)
-    shortest = MIN_LENGTH * max(photo.width, photo.height)
+    shortest = MIN_STROKE_LENGTH * max(photo.width, photo.height)
     return bool(min(extent) < 1 if stroke.kind in DEPTH_AREAS else max(extent) < shortest)

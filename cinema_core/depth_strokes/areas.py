@@ -14,7 +14,7 @@ from ..image.polyline import fill_polygon
 from ..shared.data import FARTHEST, Photo, Stroke
 from .outlines import snap_to_edges, with_strip_to_far
 
-FIT_SAMPLES = 4000  # pixels, about as many as a plane is fitted to
+PLANE_SAMPLES = 4000  # pixels, about as many as a plane is fitted to
 FIT_ROUNDS = 8  # of reweighting in a robust fit
 MIN_FOOTING = 0.4  # share of an object's columns that touch the ground; below it the object stands on a post (a tree)
 GROUND_BINS = 40  # bins of distance below the horizon in which the ground's disparity is measured
@@ -125,7 +125,7 @@ def _samples(area: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of evenly chosen pixels of the area, away from its boundary where the area is wide enough."""
     core = cv2.erode(area.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=(1,)) > 0
     y, x = np.nonzero(core if core.any() else area)
-    step = max(1, len(y) // FIT_SAMPLES)
+    step = max(1, len(y) // PLANE_SAMPLES)
     return y[::step], x[::step]
 
 

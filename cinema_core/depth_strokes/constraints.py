@@ -13,7 +13,14 @@ from scipy.sparse.csgraph import connected_components
 
 from ..image.polyline import resample
 from ..shared.data import Photo, Stroke
-from .superpixels import CLEAR_STEP, MIN_JUMP, MIN_JUMP_SHARE, SKY_LOG_DISPARITY, UNLIKE_COLOR, Superpixels
+from .superpixels import (
+    CLEAR_STEP,
+    MIN_SUPERPIXEL_DISCONTINUITY,
+    MIN_SUPERPIXEL_DISCONTINUITY_SHARE,
+    SKY_LOG_DISPARITY,
+    UNLIKE_COLOR,
+    Superpixels,
+)
 
 MIN_STEP = 0.03  # disparity; a clear step is no smaller
 START_SHARE = 0.05  # of a stroke's length; its start
@@ -34,23 +41,23 @@ class Constraint:
     Attributes:
         stroke: Number of the stroke.
         start: (s,) superpixels where the stroke starts.
-        crossed: (l,) superpixels under the stroke outside the target.
+        crossed_superpixels: (l,) superpixels under the stroke outside the target.
         target: (m,) superpixels of the target under the stroke.
-        share: (m,) of the stroke's samples in them.
-        need: (m,) change of their log disparity that the stroke asks for, before anything moves.
+        share: (m,) share of the stroke's samples in each.
+        needed_change: (m,) change of their log disparity that the stroke asks for, before anything moves.
         bound: Lowest and highest log disparity that the stroke asks for.
-        sense: 1 at least, -1 at most, 0 equal.
+        direction: 1 at least as near, -1 at most as near, 0 equal.
         one_surface: True where target and start are one surface.
     """
 
     stroke: int
     start: np.ndarray
-    crossed: np.ndarray
+    crossed_superpixels: np.ndarray
     target: np.ndarray
     share: np.ndarray
-    need: np.ndarray
+    needed_change: np.ndarray
     bound: tuple[float, float]
-    sense: int
+    direction: int
     one_surface: bool
 
 
@@ -83,16 +90,18 @@ def read_constraints(number: int, stroke: Stroke, superpixels: Superpixels, phot
     if one_surface:  # or start and target look alike
         begin = first if stroke.kind == "same_depth" else ONE_SURFACE_TARGET * len(along)
         on_target = np.arange(len(along)) >= begin
-    sense = {"same_depth": 0, "nearer": 1, "farther": -1}[stroke.kind]
+    direction = {"same_depth": 0, "nearer": 1, "farther": -1}[stroke.kind]
     constraints = []
-    for run in _split_at_jumps(np.flatnonzero(on_target), depth):
-        need = _needed_change(sense, stroke.speed, level, depth[run], pixels[run])
+    for run in _split_at_discontinuities(np.flatnonzero(on_target), depth):
+        needed_change = _needed_change(direction, stroke.speed, level, depth[run], pixels[run])
         target, which, count = np.unique(along[run], return_inverse=True, return_counts=True)
-        low, high = np.quantile(depth[run] + need, (0.05, 0.95)).tolist()
-        need = np.bincount(which, need) / count
+        low, high = np.quantile(depth[run] + needed_change, (0.05, 0.95)).tolist()
+        needed_change = np.bincount(which, needed_change) / count
         crossed = np.setdiff1d(along[~on_target], target)
         share = count / on_target.sum()
-        constraints.append(Constraint(number, start, crossed, target, share, need, (low, high), sense, one_surface))
+        constraints.append(
+            Constraint(number, start, crossed, target, share, needed_change, (low, high), direction, one_surface)
+        )
     return constraints
 
 
@@ -111,10 +120,10 @@ def _on_start_surface(superpixels: Superpixels, start: np.ndarray, along: np.nda
     color = np.square(superpixels.color[:, None] - superpixels.color[start]).sum(-1).min(1) / UNLIKE_COLOR**2
     surfaces = _surfaces(superpixels, (color < 1)[superpixels.link].all(1))
     on_start = np.isin(surfaces, surfaces[start])[along]
-    jumps = np.flatnonzero(_is_jump(depth))
-    before_jump = int(jumps[0]) + 1 if len(jumps) else len(along)
-    if before_jump <= 0.5 * len(along):
-        on_start[:before_jump] = True
+    discontinuities = np.flatnonzero(_is_discontinuity(depth))
+    before_discontinuity = int(discontinuities[0]) + 1 if len(discontinuities) else len(along)
+    if before_discontinuity <= 0.5 * len(along):
+        on_start[:before_discontinuity] = True
     leaving = int(LEAVING_SHARE * len(along))
     on_start[:leaving] |= (color < 4)[along[:leaving]]
     return on_start
@@ -146,31 +155,32 @@ def _surfaces(superpixels: Superpixels, joined: np.ndarray) -> np.ndarray:
     area.
     """
     outside = (superpixels.area[superpixels.link] == 0).all(1)
-    one, other = superpixels.link[joined & (superpixels.jump < 1) & outside].T
+    one, other = superpixels.link[joined & (superpixels.discontinuity < 1) & outside].T
     graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), (len(superpixels.size),) * 2)
     return connected_components(graph, directed=False)[1]
 
 
-def _is_jump(depth: np.ndarray) -> np.ndarray:
+def _is_discontinuity(depth: np.ndarray) -> np.ndarray:
     """(N - 1,) bool: there is a depth discontinuity between a sample and the next one; depth is log disparity, (N,)."""
     near = np.exp(np.maximum(depth[1:], depth[:-1]))
-    return np.abs(np.diff(np.exp(depth))) > 2 * (MIN_JUMP + MIN_JUMP_SHARE * near)
+    least = MIN_SUPERPIXEL_DISCONTINUITY + MIN_SUPERPIXEL_DISCONTINUITY_SHARE * near
+    return np.abs(np.diff(np.exp(depth))) > 2 * least
 
 
-def _split_at_jumps(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
+def _split_at_discontinuities(samples: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
     """Indices of samples, one array for each target: split at depth discontinuities."""
     if not len(samples):
         return []
-    return np.split(samples, np.flatnonzero(_is_jump(depth[samples])) + 1)
+    return np.split(samples, np.flatnonzero(_is_discontinuity(depth[samples])) + 1)
 
 
-def _needed_change(sense: int, speed: float, level: float, depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def _needed_change(direction: int, speed: float, level: float, depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """(N,) change of log disparity that samples of a target need.
 
     A target with relief moves evenly. A target that leans by more than LEAN is levelled as well.
 
     Args:
-        sense: 1 nearer, -1 farther, 0 as far as the start.
+        direction: 1 nearer, -1 farther, 0 as far as the start.
         speed: Factor on the step in depth.
         level: Log disparity at the stroke's start.
         depth: (N,) log disparity of the samples.
@@ -182,9 +192,9 @@ def _needed_change(sense: int, speed: float, level: float, depth: np.ndarray, pi
         terms = np.column_stack([np.ones(len(depth)), (pixels - pixels.mean(0)) / spread])
         squares = terms.T @ terms + np.diag([0, 1, 1]) * 0.01 * len(depth)  # of a plane, with a small slope preferred
         lean = terms @ np.linalg.solve(squares, terms.T @ depth) - trend
-        trend += np.sign(lean) * np.maximum(np.abs(lean) - LEAN[abs(sense)], 0)
-    step = speed * max(CLEAR_STEP, float(np.log1p(MIN_STEP / np.exp(level)))) if sense else 0.0
-    need = level + sense * step - trend
-    relief = depth + need - (level + sense * step)
-    need += np.clip(relief, -MAX_RELIEF, MAX_RELIEF) - relief
-    return sense * np.maximum(sense * need, 0) if sense else need
+        trend += np.sign(lean) * np.maximum(np.abs(lean) - LEAN[abs(direction)], 0)
+    step = speed * max(CLEAR_STEP, float(np.log1p(MIN_STEP / np.exp(level)))) if direction else 0.0
+    needed_change = level + direction * step - trend
+    relief = depth + needed_change - (level + direction * step)
+    needed_change += np.clip(relief, -MAX_RELIEF, MAX_RELIEF) - relief
+    return direction * np.maximum(direction * needed_change, 0) if direction else needed_change

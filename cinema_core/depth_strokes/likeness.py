@@ -40,27 +40,27 @@ def find_likeness(superpixels: Superpixels, constraints: Sequence[Constraint]) -
     for number, constraint in enumerate(constraints):
         own = superpixels.apart[np.isin(superpixels.link, constraint.target).all(1)]
         usual = float(np.clip(np.median(own), MIN_EDGE_COLOR, MAX_EDGE_COLOR)) if len(own) > 3 else MIN_EDGE_COLOR
-        meant = _similarity(superpixels, constraint.target, UNLIKE_COLOR * usual / MIN_EDGE_COLOR)
+        likeness = _similarity(superpixels, constraint.target, UNLIKE_COLOR * usual / MIN_EDGE_COLOR)
         offset = superpixels.place[:, None] - superpixels.place[constraint.target]
         far = np.sqrt(np.square(offset).sum(-1).min(1)) / longest
-        meant *= np.exp(-np.square(far / LIKENESS_RADIUS) / 2)
+        likeness *= np.exp(-np.square(far / LIKENESS_RADIUS) / 2)
         if not constraint.one_surface:
-            other = _similarity(superpixels, np.union1d(constraint.start, constraint.crossed), UNLIKE_COLOR)
-            meant *= np.minimum(meant / np.maximum(other, 1e-9), 1) ** 2
+            other = _similarity(superpixels, np.union1d(constraint.start, constraint.crossed_superpixels), UNLIKE_COLOR)
+            likeness *= np.minimum(likeness / np.maximum(other, 1e-9), 1) ** 2
         sky = superpixels.depth < SKY_LOG_DISPARITY
         if not sky[constraint.target].any():
-            meant[sky] = 0
-        meant[constraint.target] = 1
-        meant = np.where(meant > 0, _with_neighbours(superpixels, meant), 0)
-        like[number] = _without_holes(superpixels, meant, constraint.start)
-        texture = np.maximum(texture, usual * meant)
+            likeness[sky] = 0
+        likeness[constraint.target] = 1
+        likeness = np.where(likeness > 0, _with_neighbours(superpixels, likeness), 0)
+        like[number] = _without_holes(superpixels, likeness, constraint.start)
+        texture = np.maximum(texture, usual * likeness)
     return like, texture
 
 
 def _with_neighbours(superpixels: Superpixels, like: np.ndarray) -> np.ndarray:
     """(n,) likeness, raised to the mean of the adjacent superpixels on the same surface."""
     one, other = superpixels.link.T
-    weight = superpixels.length * np.exp(-np.square(superpixels.jump) / 2)
+    weight = superpixels.length * np.exp(-np.square(superpixels.discontinuity) / 2)
     for _ in range(2):
         total = np.bincount(one, weight * like[other], len(like)) + np.bincount(other, weight * like[one], len(like))
         share = np.bincount(one, weight, len(like)) + np.bincount(other, weight, len(like))
@@ -71,17 +71,17 @@ def _with_neighbours(superpixels: Superpixels, like: np.ndarray) -> np.ndarray:
 def _without_holes(superpixels: Superpixels, like: np.ndarray, start: np.ndarray) -> np.ndarray:
     """(n,) likeness, raised in small unlike parts that adjoin the target without a depth discontinuity."""
     one, other = superpixels.link.T
-    meant, smooth = like > MOVING_LIKENESS, superpixels.jump < 1
-    inner = smooth & ~meant[one] & ~meant[other]
+    moving, smooth = like > MOVING_LIKENESS, superpixels.discontinuity < 1
+    inner = smooth & ~moving[one] & ~moving[other]
     graph = sparse.coo_matrix((np.ones(inner.sum()), (one[inner], other[inner])), (len(like),) * 2)
     count, part = connected_components(graph, directed=False)
-    boundary = smooth & (meant[one] != meant[other])
+    boundary = smooth & (moving[one] != moving[other])
     touched = np.zeros(count, bool)
-    touched[part[np.where(meant[one], other, one)[boundary]]] = True
+    touched[part[np.where(moving[one], other, one)[boundary]]] = True
     size = np.bincount(part, superpixels.size, count)
-    hole = touched & (size < MAX_HOLE_SHARE * superpixels.size[meant].sum())
+    hole = touched & (size < MAX_HOLE_SHARE * superpixels.size[moving].sum())
     hole[part[start]] = False
-    return np.where(hole[part] & ~meant, MOVING_LIKENESS, like)
+    return np.where(hole[part] & ~moving, MOVING_LIKENESS, like)
 
 
 def _similarity(superpixels: Superpixels, some: np.ndarray, unlike: float) -> np.ndarray:

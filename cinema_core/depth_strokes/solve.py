@@ -3,8 +3,8 @@
 Input: disparity, the photo, strokes. Output: a factor on disparity, 1 far from the objects under the strokes.
 
 The photo is divided into superpixels along its edges and its depth's. The log of the factor is a value per superpixel,
-found by least squares: even within an object, free to jump at an edge, zero in superpixels unlike any under a stroke,
-and such that every stroke is satisfied. A factor keeps an object's shape and changes its distance only.
+found by least squares: equal within an object, free to differ across an edge, zero in superpixels unlike any under a
+stroke, and such that every stroke is satisfied. A factor keeps an object's shape and changes its distance only.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from .upsample import MIN_CHANGE, PixelGuide, upsample_to_pixels
 
 HELD_LIKENESS = 0.35  # likeness up to which a superpixel is held in place with full weight
 MAX_STEEPENING = 1.5  # factor by which steps of disparity within an object may grow when it comes nearer
-WRONG_DEPTH = 0.4  # log disparity; a target with a larger median need has wrong depth there, not relief
+WRONG_DEPTH = 0.4  # log disparity; a target with a larger median of the needed change has wrong depth there, not relief
 RELIEF_STEP = 0.1  # log disparity between adjacent superpixels; scale beyond which a difference is no relief
 SAME_TARGET_SHARE = 0.2  # of the samples on a target; two strokes that share more are about one target
 MAX_ROUNDS = 4  # of finding the constraints that are active
 CONTRADICTION = 0.4  # of CLEAR_STEP; a constraint that is missed by more counts as contradicted
 # Weights of squares summed over superpixels.
-EDGE_WEIGHT = 1e-4  # of evenness across an edge
-SIMILAR_WEIGHT = 0.3  # of evenness within a target, at least, even across its inner edges
-HOLD_WEIGHT = 2.0  # of staying, for superpixels unlike any target
-LOOSE_WEIGHT = 2e-5  # of staying, for targets
+EDGE_WEIGHT = 1e-4  # of equal change across a link, at an edge
+SIMILAR_WEIGHT = 0.3  # of equal change across a link within a target, at least, even at its inner edges
+HOLD_WEIGHT = 2.0  # of no change, for superpixels unlike any target
+LOOSE_WEIGHT = 2e-5  # of no change, for targets
 STROKE_WEIGHT = 1000.0  # of satisfying a stroke
-START_WEIGHT = 1000.0  # of staying, where a stroke starts
-MOVED_START_WEIGHT = 0.1  # of staying, where a stroke starts on another stroke's target
-FIXED_WEIGHT = 1e6  # of staying, for the sky
+START_WEIGHT = 1000.0  # of no change, where a stroke starts
+MOVED_START_WEIGHT = 0.1  # of no change, where a stroke starts on another stroke's target
+FIXED_WEIGHT = 1e6  # of no change, for the sky
 
 
 def solve_relations(
@@ -97,18 +97,18 @@ def _solve(
     constraints, contradicted = _reconcile(constraints, each)
     hold = _hold_weights(superpixels, constraints, each)
     hold[fixed] = FIXED_WEIGHT
-    evenness, correction = _link_weights(superpixels, constraints, each, texture)
-    smooth = sparse.diags(hold) + _laplacian(superpixels, evenness)
+    smoothness, correction = _link_weights(superpixels, constraints, each, texture)
+    smooth = sparse.diags(hold) + _laplacian(superpixels, smoothness)
     correct = _laplacian(superpixels, correction)
     rows = [_rows(constraint, count) for constraint in constraints]
-    active = [_is_active(constraint, constraint.need) for constraint in constraints]
+    active = [_is_active(constraint, constraint.needed_change) for constraint in constraints]
     change = np.zeros(count)
     for _ in range(MAX_ROUNDS):
         change = _least_squares(
             smooth + correct, -correct @ superpixels.depth, [row for row, on in zip(rows, active) if on],
             [constraint for constraint, on in zip(constraints, active) if on],
         )  # fmt: skip
-        missing = [constraint.need - row @ change for constraint, row in zip(constraints, rows)]
+        missing = [constraint.needed_change - row @ change for constraint, row in zip(constraints, rows)]
         now = [on or _is_active(constraint, rest) for on, constraint, rest in zip(active, constraints, missing)]
         if now == active:
             break
@@ -133,18 +133,19 @@ def _link_weights(
     """
     like = each.max(0)
     one, other = superpixels.link.T
-    even = np.exp(-np.square(superpixels.jump) / 2)
+    even = np.exp(-np.square(superpixels.discontinuity) / 2)
     bond = np.exp(-np.square(superpixels.apart / (texture[one] + texture[other])) * 2)
     bond = np.maximum(bond, SIMILAR_WEIGHT * (like[one] * like[other]) ** 2)
-    wrong = [constraint.sense == 0 or np.median(np.abs(constraint.need)) > WRONG_DEPTH for constraint in constraints]
+    needs = [np.median(np.abs(constraint.needed_change)) for constraint in constraints]
+    wrong = [constraint.direction == 0 or need > WRONG_DEPTH for constraint, need in zip(constraints, needs)]
     same = each[wrong].max(0, initial=0)
     steep = np.exp(-np.square((superpixels.depth[one] - superpixels.depth[other]) / RELIEF_STEP) / 2)
-    false_jump = (same[one] * same[other]) ** 2 * (1 - even * steep)
-    return EDGE_WEIGHT + (1 - EDGE_WEIGHT) * bond * even * (1 - false_jump), bond * false_jump
+    false_discontinuity = (same[one] * same[other]) ** 2 * (1 - even * steep)
+    return EDGE_WEIGHT + (1 - EDGE_WEIGHT) * bond * even * (1 - false_discontinuity), bond * false_discontinuity
 
 
 def _hold_weights(superpixels: Superpixels, constraints: Sequence[Constraint], each: np.ndarray) -> np.ndarray:
-    """(n,) weight of staying: low on targets, high at the strokes' starts unless another stroke moves these."""
+    """(n,) weight of no change: low on targets, high at the strokes' starts unless another stroke moves these."""
     like = each.max(0)
     share = np.clip((MOVING_LIKENESS - like) / (MOVING_LIKENESS - HELD_LIKENESS), 0, 1)
     hold = LOOSE_WEIGHT + HOLD_WEIGHT * share**2
@@ -166,8 +167,8 @@ def _is_active(constraint: Constraint, missing: np.ndarray) -> bool:
         constraint: The constraint.
         missing: (m,) change of log disparity that its superpixels still lack.
     """
-    lack = constraint.sense * float(constraint.share @ missing)
-    return constraint.sense == 0 or lack > 0.05 * CLEAR_STEP * constraint.share.sum()
+    lack = constraint.direction * float(constraint.share @ missing)
+    return constraint.direction == 0 or lack > 0.05 * CLEAR_STEP * constraint.share.sum()
 
 
 def _rows(constraint: Constraint, count: int) -> sparse.csr_matrix:
@@ -194,10 +195,10 @@ def _least_squares(
         return np.zeros(smooth.shape[0])
     drawn = sparse.vstack(rows)
     weight = STROKE_WEIGHT * np.concatenate([constraint.share for constraint in active])
-    need = np.concatenate([constraint.need for constraint in active])
+    needed_change = np.concatenate([constraint.needed_change for constraint in active])
     matrix = (smooth + drawn.T @ drawn.multiply(weight[:, None])).tocsc()
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(
-        wanted + drawn.T @ (weight * need)
+        wanted + drawn.T @ (weight * needed_change)
     )
 
 
@@ -229,26 +230,26 @@ def _reconcile(constraints: Sequence[Constraint], each: np.ndarray) -> tuple[lis
         each: (k, n) likeness to each constraint's target.
 
     Returns:
-        The constraints, with changed needs where they contradict; numbers of the strokes of the changed ones.
+        The constraints, with other changes where they contradict; numbers of the strokes of the changed ones.
     """
     start, target = _number_objects(constraints, each)
     own = np.flatnonzero([s != t and not c.one_surface for s, t, c in zip(start, target, constraints)])
-    need = np.array([float(np.median(constraint.need)) for constraint in constraints])
-    sense = np.array([constraint.sense for constraint in constraints])
+    needed_change = np.array([float(np.median(constraint.needed_change)) for constraint in constraints])
+    direction = np.array([constraint.direction for constraint in constraints])
     rows = np.zeros((len(own), 2 * len(constraints)))
     rows[np.arange(len(own)), target[own]] += 1
     rows[np.arange(len(own)), start[own]] -= 1
-    lack = need[own]
+    lack = needed_change[own]
     for _ in range(MAX_ROUNDS):
-        active = (sense[own] == 0) | (sense[own] * lack > 1e-6)
+        active = (direction[own] == 0) | (direction[own] * lack > 1e-6)
         chosen = rows[active]
-        shift = np.linalg.solve(chosen.T @ chosen + 1e-4 * np.eye(rows.shape[1]), chosen.T @ need[own][active])
-        lack = need[own] - rows @ shift
-    missed = np.where(sense[own] == 0, np.abs(lack), sense[own] * lack)
+        shift = np.linalg.solve(chosen.T @ chosen + 1e-4 * np.eye(rows.shape[1]), chosen.T @ needed_change[own][active])
+        lack = needed_change[own] - rows @ shift
+    missed = np.where(direction[own] == 0, np.abs(lack), direction[own] * lack)
     wrong = missed > CONTRADICTION * CLEAR_STEP
     reconciled = list(constraints)
     for number, much in zip(own[wrong], lack[wrong]):
-        reconciled[number] = replace(reconciled[number], need=reconciled[number].need - much)
+        reconciled[number] = replace(reconciled[number], needed_change=reconciled[number].needed_change - much)
     return reconciled, sorted({constraints[number].stroke for number in own[wrong]})
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..shared.data import FARTHEST
 
-WORK_SIDE = 480  # px, longer side of the photo that is divided
+SUPERPIXEL_SIDE = 480  # px, longer side of the photo that is divided
 SEED_SPACING = 8  # px of the small photo between the seeds of adjacent superpixels
-MIN_JUMP = 0.015  # disparity; a depth discontinuity exceeds this plus MIN_JUMP_SHARE of the near side's disparity
-MIN_JUMP_SHARE = 0.08  # of the near side's disparity; see MIN_JUMP
+MIN_SUPERPIXEL_DISCONTINUITY = 0.015  # disparity; a depth discontinuity exceeds this plus the share below
+MIN_SUPERPIXEL_DISCONTINUITY_SHARE = 0.08  # of the near side's disparity; see above
 # Scales for comparing superpixels.
 CLEAR_STEP = 0.18  # difference of log disparity that is a clear step in depth
 UNLIKE_COLOR = 0.07  # distance in L, a, b over 100; colours farther apart than this are unlike
@@ -38,7 +38,7 @@ class Superpixels:
         link: (L, 2) int64, pairs of adjacent superpixels.
         length: (L,), px of their common boundary.
         apart: (L,), distance of their colours.
-        jump: (L,), mean difference of disparity along their boundary, in units of a depth discontinuity.
+        discontinuity: (L,), mean difference of disparity along their boundary, in units of a depth discontinuity.
     """
 
     labels: np.ndarray
@@ -52,7 +52,7 @@ class Superpixels:
     link: np.ndarray
     length: np.ndarray
     apart: np.ndarray
-    jump: np.ndarray
+    discontinuity: np.ndarray
 
 
 def find_superpixels(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray) -> Superpixels:
@@ -64,9 +64,9 @@ def find_superpixels(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray
         areas: (H, W) int32, numbers of drawn areas from 1 on, 0 elsewhere. Each area becomes one superpixel.
 
     Returns:
-        The superpixels of the photo reduced to WORK_SIDE.
+        The superpixels of the photo reduced to SUPERPIXEL_SIDE.
     """
-    scale = min(1.0, WORK_SIDE / max(disparity.shape))
+    scale = min(1.0, SUPERPIXEL_SIDE / max(disparity.shape))
     height, width = (max(4, round(side * scale)) for side in disparity.shape)
     image = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
     small = subsample(disparity, (height, width))
@@ -81,12 +81,13 @@ def find_superpixels(disparity: np.ndarray, color: np.ndarray, areas: np.ndarray
     lab = to_lab(image)
     colors = np.stack([mean(lab[..., channel]) for channel in range(3)], 1)
     rows, columns = np.mgrid[:height, :width] + 0.5
-    link, length, jump = _links(labels, small, count)
+    link, length, discontinuity = _links(labels, small, count)
     apart = np.linalg.norm(colors[link[:, 0]] - colors[link[:, 1]], axis=1)
     place = np.stack([mean(columns), mean(rows)], 1)
     area = np.zeros(count, np.int32)
     area[labels.ravel()] = drawn.ravel()
-    return Superpixels(labels, small, lab, colors, size, mean(np.log(small)), place, area, link, length, apart, jump)
+    depth = mean(np.log(small))
+    return Superpixels(labels, small, lab, colors, size, depth, place, area, link, length, apart, discontinuity)
 
 
 def subsample(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -127,7 +128,7 @@ def _split_at_depth(labels: np.ndarray, depth: np.ndarray) -> np.ndarray:
     high, low = np.full(count, -np.inf), np.full(count, np.inf)
     np.maximum.at(high, labels.ravel(), depth.ravel())
     np.minimum.at(low, labels.ravel(), depth.ravel())
-    near = (depth > ((high + low) / 2)[labels]) & ((high - low > MIN_JUMP_SHARE)[labels])
+    near = (depth > ((high + low) / 2)[labels]) & ((high - low > MIN_SUPERPIXEL_DISCONTINUITY_SHARE)[labels])
     return labels + near * count
 
 
@@ -138,17 +139,18 @@ def _merge_areas(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
 
 
 def _links(labels: np.ndarray, disparity: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`link`, `length` and `jump` of `Superpixels`."""
-    keys, jumps = [], []
+    """`link`, `length` and `discontinuity` of `Superpixels`."""
+    keys, discontinuities = [], []
     for axis in (0, 1):
         (one, other), (near, far) = ((np.delete(v, -1, axis), np.delete(v, 0, axis)) for v in (labels, disparity))
         across = one != other
         one, other, near, far = (values[across] for values in (one, other, near, far))
         keys.append(np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other))
-        jumps.append(np.abs(near - far) / (MIN_JUMP + MIN_JUMP_SHARE * np.maximum(near, far)))
+        least = MIN_SUPERPIXEL_DISCONTINUITY + MIN_SUPERPIXEL_DISCONTINUITY_SHARE * np.maximum(near, far)
+        discontinuities.append(np.abs(near - far) / least)
     pairs, which, length = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
-    jump = np.bincount(which, np.concatenate(jumps), len(pairs)) / length
-    return np.stack([pairs // count, pairs % count], 1), length, jump
+    discontinuity = np.bincount(which, np.concatenate(discontinuities), len(pairs)) / length
+    return np.stack([pairs // count, pairs % count], 1), length, discontinuity
 
 
 def to_lab(color: np.ndarray) -> np.ndarray:

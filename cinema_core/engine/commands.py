@@ -100,7 +100,7 @@ def save_depth(builder: Builder, request: Request, file: Path, messages: Message
 
 
 def _depth_fields(depth: Depth) -> dict[str, Any]:
-    return {"source": depth.detail, "model": depth.licence, "depth_source": depth.source}
+    return {"detail": depth.detail, "licence": depth.licence, "depth_source": depth.source}
 
 
 def suggest(builder: Builder, request: Request) -> Result:

@@ -4,7 +4,7 @@ JSON messages, one object a line on standard output, "done", "error" or "fatal" 
 
     {"type": "progress", "stage": "depth", "fraction": 0.31}
     {"type": "warning", "text": ...}
-    {"type": "error", "text": ..., "hint": ...}      the user can mend it; exit code 2
+    {"type": "error", "text": ..., "hint": ...}      the user can fix it; exit code 2
     {"type": "fatal", "text": ...}                   a bug; exit code 1, traceback on standard error
     {"type": "done", ...}                            the command's results; exit code 0
 

@@ -1,4 +1,4 @@
-"""The outcome of a command: a result, an error that the user can mend, or a bug."""
+"""The outcome of a command: a result, an error that the user can fix, or a bug."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Failure:
 
     Attributes:
         text: The error.
-        hint: The way to mend it; None for a bug.
+        hint: The way to fix it; None for a bug.
     """
 
     text: str
@@ -59,7 +59,7 @@ def attempt(run: Callable[[], Result]) -> Result | Failure:
     except CinemaError as error:
         return Failure(error.text, error.hint)
     except MemoryError:
-        return Failure("There is not enough memory", "Use a smaller --max-side")
+        return Failure("There is not enough memory", "Open the photo with a smaller Max Side (--max-side)")
     except ModuleNotFoundError as error:
         if error.name not in PACKAGES:
             return _bug(error)

@@ -53,11 +53,11 @@ from .outcome import Failure, Result, attempt
 if TYPE_CHECKING:
     from ..pipeline.build import Builder
 
-IDLE = 1800.0  # seconds without a request after which the process ends
-FIRST = 1.0  # seconds in which the first request is waited for: opening a photo must not wait for the import of torch
-REST = 0.6  # seconds between publishing and measuring, while Blender brings the points into the scene
-MOST_TRIES = 3  # attempts at preparing the open photo; each request interrupts one
-_OF_GEOMETRY = names("depth", "layers")  # options that depth and layers of the open photo are prepared with
+IDLE_TIMEOUT = 1800.0  # seconds without a request after which the process ends
+FIRST_REQUEST_WAIT = 1.0  # seconds to wait for a first request before torch is imported; opening a photo needs no torch
+PUBLISH_PAUSE = 0.6  # seconds between publishing and measuring, while Blender brings the points into the scene
+MAX_TRIES = 3  # attempts at preparing the open photo; each request interrupts one
+_GEOMETRY_OPTIONS = names("depth", "layers")  # options that depth and layers of the open photo are prepared with
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
 
@@ -96,7 +96,7 @@ class _Preparation(_Task):
     def _is_for(self, fields: dict[str, Any]) -> bool:
         options = fields.get("options")
         given = options if isinstance(options, dict) else {}
-        changed = [name for name in _OF_GEOMETRY if given.get(name) not in (None, getattr(BuildOptions, name))]
+        changed = [name for name in _GEOMETRY_OPTIONS if given.get(name) not in (None, getattr(BuildOptions, name))]
         return fields["command"] == "build" and fields.get("depth") is None and not changed
 
 
@@ -108,7 +108,7 @@ class Engine:
         idle: Seconds without work after which it ends.
     """
 
-    def __init__(self, messages: JsonMessages, idle: float = IDLE) -> None:
+    def __init__(self, messages: JsonMessages, idle: float = IDLE_TIMEOUT) -> None:
         self._messages, self._idle = messages, idle
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()  # guards _waiting and _task
@@ -123,7 +123,7 @@ class Engine:
         """Serve; returns the exit code."""
         threading.Thread(target=self._listen, daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting, FIRST)
+            self._changed.wait_for(lambda: self._waiting, FIRST_REQUEST_WAIT)
         while (task := self._next()) is not None:
             answer = None
             with suppress(Cancelled):
@@ -175,7 +175,7 @@ class Engine:
         with self._changed:
             self._waiting.append(task)
             self._changed.notify()
-        self._nag()  # interrupts a build that is only measuring its quality
+        self._interrupt_unwanted()  # interrupts a build that is only measuring its quality
 
     def _cancel(self, number: object) -> None:
         with self._changed:
@@ -188,11 +188,11 @@ class Engine:
                 self._waiting.remove(task)
         if was_waiting:
             self._messages.about(id=task.id).error(*_CANCELLED, cancelled=True)
-        self._nag()
+        self._interrupt_unwanted()
 
-    def _nag(self) -> None:
+    def _interrupt_unwanted(self) -> None:
         if self._is_unwanted():
-            threading.Thread(target=self._interrupts.nag, daemon=True).start()
+            threading.Thread(target=self._interrupts.interrupt_repeatedly, daemon=True).start()
 
     def _is_unwanted(self) -> bool:
         """Whether the running task is to be interrupted. Takes no lock, since a signal handler asks too."""
@@ -222,12 +222,12 @@ class Engine:
         except ImportError:  # the first build names the missing package
             return
         task = self._preparation
-        if task is None or task.tries == MOST_TRIES:
+        if task is None or task.tries == MAX_TRIES:
             return
         task.tries += 1
         with suppress(Cancelled):
             self._task = task
-            self._nag()  # a request may have come just before
+            self._interrupt_unwanted()  # a request may have come just before
             attempt(partial(self._prepare, builder, task.request))
             self._preparation = None
         self._rest()
@@ -245,7 +245,7 @@ class Engine:
         if self._builder is None:
             from ..pipeline.build import Builder
 
-            self._builder = Builder(REST)
+            self._builder = Builder(PUBLISH_PAUSE)
         return self._builder
 
     def _work(self, task: _Task) -> Result:
@@ -285,7 +285,7 @@ class Engine:
             fields = commands.build_fields(request.out, report)
             messages.ready(fields)
             task.ready = fields
-            self._nag()
+            self._interrupt_unwanted()
 
         return commands.build(builder, request, messages, ready)
 

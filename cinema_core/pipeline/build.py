@@ -44,41 +44,43 @@ def plan(request: Request, run: Runner) -> Plan:
     depth_strokes = run(table.DEPTH_STROKES, strokes)
     prediction = run(table.PREDICTION, photo)
 
-    read_depth = run(table.MAP_DEPTH, photo, prediction.later, file["depth"])
-    model_depth = run(table.MODEL_DEPTH, photo, prediction.later)
+    read_depth = run(table.MAP_DEPTH, photo, prediction.deferred, file["depth"])
+    model_depth = run(table.MODEL_DEPTH, photo, prediction.deferred)
     network_depth = run(table.NETWORK_DEPTH, photo, prediction)
     model = given(request.options.depth_model, request.options.depth_model)
     base_depth = either(file["depth"], read_depth, either(model, model_depth, network_depth))
     depth = either(depth_strokes, run(table.DEPTH, photo, base_depth, depth_strokes), base_depth)
     layers = run(table.LAYERS, photo, depth)
 
-    flowing = run(table.FLOWING, photo, prediction.later)
+    flowing = run(table.FLOWING, photo, prediction.deferred)
     suggested = run(table.SUGGESTED, photo, flowing)
     imported = run(table.IMPORTED, photo, file["flow"])
     still_photo = given(request.still, request.still)
-    drawn = run(table.DRAWN, photo, strokes, suggested.later, flowing.later, file["region"], imported, still_photo)
-    region, sway_region = run(table.REGION, drawn), run(table.SWAY_REGION, drawn)
+    motion_input = run(
+        table.MOTION_INPUT, photo, strokes, suggested.deferred, flowing.deferred, file["region"], imported, still_photo,
+    )  # fmt: skip
+    region, sway_region = run(table.REGION, motion_input), run(table.SWAY_REGION, motion_input)
 
     surface, swaying = run(table.SURFACE, layers, region), run(table.SWAYING, layers, sway_region)
-    motion = run(table.MOTION, drawn, imported, surface, swaying)
-    feather = run(table.FEATHER, drawn, motion)
+    motion = run(table.MOTION, motion_input, imported, surface, swaying)
+    feather = run(table.FEATHER, motion_input, motion)
     still = run(table.STILL, layers, surface, swaying)
     moving = run(table.MOVING, layers, motion, feather)
-    field = run(table.FIELD, photo, drawn, motion, feather)
+    field = run(table.FIELD, photo, motion_input, motion, feather)
 
     on_photo = [run(table.PHOTO_SURFACE, photo, depth, area) for area in (region, sway_region)]
-    sketch = run(table.MOTION, drawn, imported, *on_photo)
-    sketch_feather = run(table.FEATHER, drawn, sketch)
+    sketch = run(table.MOTION, motion_input, imported, *on_photo)
+    sketch_feather = run(table.FEATHER, motion_input, sketch)
 
     key = build_key(request, file)
     return Plan(
-        key, photo, base_depth, depth, layers, suggested, drawn, motion, feather, field, still, moving,
+        key, photo, base_depth, depth, layers, suggested, motion_input, motion, feather, field, still, moving,
         sketch, sketch_feather,
     )  # fmt: skip
 
 
 def build_key(request: Request, file: dict[str, Cached[Any]]) -> str:
-    """A key of everything that is given, which no stage has to run for."""
+    """Key of all inputs and options; computing it runs no stage."""
     options = {
         option.name: key_of_option(option.name, getattr(request.options, option.name))
         for option in fields(request.options)
@@ -151,16 +153,16 @@ class Builder:
             CinemaError: An input cannot be used.
         """
         stages = self._plan(request, progress)
-        drawn = stages.drawn.value
-        for text in drawn.warnings:
+        motion_input = stages.motion_input.value
+        for text in motion_input.warnings:
             warn(text)
         laid_out = stages.layers.find() is not None  # layers are not waited for
         motion, feather = (stages.motion, stages.feather) if laid_out else (stages.sketch, stages.sketch_feather)
-        solved, region = motion.value, drawn.hints.region
+        solved, region = motion.value, motion_input.hints.region
         lines = [trace_streamlines(crop_to_photo(solved.flow, region), region)]
-        if solved.swing is not None and drawn.hints.sway is not None:
+        if solved.swing is not None and motion_input.hints.sway is not None:
             frames = request.options.frames / request.options.swings
-            lines.append(trace_swings(crop_to_photo(solved.swing, region), drawn.hints.sway, frames))
+            lines.append(trace_swings(crop_to_photo(solved.swing, region), motion_input.hints.sway, frames))
         visible = np.where(region[..., None], crop_to_photo(solved.flow * feather.value[..., None], region), 0)
         arrays = vars(join_streamlines(*lines)) | {"motion": visible.astype(np.float32), "region": region}
         with transaction.stage(request.out, keep=True) as staging:

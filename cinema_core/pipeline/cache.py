@@ -2,7 +2,7 @@
 
 A key is a digest of everything that a value depends on: contents of files, options, keys of the inputs, and the program
 itself. Files of the job folder are checked before they are read. A file that is missing, damaged or written by another
-version is passed over without a word, and the value is made anew.
+version is ignored, and the value is computed again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def digest(*parts: object) -> str:
 
 
 def digest_file(path: Path | None) -> str | None:
-    """Digest a file's contents; None without a file. For an unreadable file a key too: its reader raises the error."""
+    """Digest a file's contents; None without a file.
+
+    An unreadable file also gets a key; the stage that reads it raises the error.
+    """
     try:
         return None if path is None else digest(Path(path).read_bytes())
     except OSError:

@@ -26,6 +26,9 @@ from .stored import read_whole_report
 from .timing import StageClock
 
 CONTRADICTING = 25.0  # degrees; mean angle between strokes and motion above which the user is warned
+_CONTRADICTION = (
+    "Some motion strokes contradict each other; the water stalls between them: erase or reverse one of them"
+)
 Warn = Callable[[str], None]
 Ready = Callable[[dict[str, Any]], None]
 
@@ -51,13 +54,13 @@ def publish(
         The report.
     """
     with transaction.stage(request.out) as staging:
-        drawn, depth = stages.drawn.value, stages.depth.value
-        warnings = [*drawn.warnings, *depth.warnings]
+        motion_input, depth = stages.motion_input.value, stages.depth.value
+        warnings = [*motion_input.warnings, *depth.warnings]
         for text in warnings:
             warn(text)
         quality = _measure_hints(request, stages)
         if (quality["hint_angle_deg"] or 0) > CONTRADICTING:
-            warnings.append("Some motion strokes contradict each other; the water stalls between them")
+            warnings.append(_CONTRADICTION)
             warn(warnings[-1])
         described = {
             "depth_source": depth.source,
@@ -102,8 +105,8 @@ def _save(
 
 
 def _measure_hints(request: Request, stages: Plan) -> dict[str, Any]:
-    """The report's quality before the points are looked at; an imported motion need not obey hints."""
-    hints, none = stages.drawn.value.hints, np.zeros((0, 2), np.float32)
+    """The report's quality before the points are measured; an imported motion need not obey hints."""
+    hints, none = stages.motion_input.value.hints, np.zeros((0, 2), np.float32)
     pixels, velocities = (none, none) if request.flow else (hints.pixels, hints.velocities)
     motion, feather = stages.motion.value, stages.feather.value
     flow = crop_to_photo(motion.flow * feather[..., None], hints.region)

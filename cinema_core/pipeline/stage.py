@@ -95,13 +95,13 @@ class Cached(Generic[T]):
         return self._value()
 
     @property
-    def later(self) -> Cached[Callable[[], T]]:
-        """The same as an input that the stage calls for if it needs it."""
+    def deferred(self) -> Cached[Callable[[], T]]:
+        """The same input, passed as a function: the stage calls it only if it needs the value."""
         return Cached(lambda: self.key, lambda: lambda: self.value, lambda: lambda: self.value)
 
 
 def given(value: T, key: object) -> Cached[T]:
-    """An input from outside, and all that it says."""
+    """An input that no stage makes; `key` is every value that it depends on."""
     return Cached(lambda: digest(key), lambda: value, lambda: value)
 
 
@@ -126,7 +126,7 @@ class Runner:
         memory: Values of the requests before.
         disk: Values in the job folder.
         options: The request's options.
-        timer: Gives a context in which a stage's making is timed; entered for those stages alone that are made.
+        timer: Gives a context that times a stage; entered only for stages whose value is computed.
     """
 
     def __init__(self, memory: MemoryCache, disk: DiskCache, options: BuildOptions, timer: Timer) -> None:
@@ -189,7 +189,7 @@ def _read(read: Callable[..., T], files: tuple[str, ...], key: str, first: objec
 
 
 def key_of_option(name: str, value: Any) -> Any:
-    """An option's part of a key: a model by its contents, a device by the one that is there."""
+    """An option's part of a key: a model by the path, size and time of its files, a device by the one that is there."""
     if name == "device":
         return choose_device(value)
-    return model_key(value) if ROWS[name].content and value else value
+    return model_key(value) if ROWS[name].is_model and value else value

@@ -43,8 +43,8 @@ IMPORTED_STILL = 0.05  # px/frame; an imported motion slower than this is still 
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """The motion that was asked for.
+class MotionInput:
+    """The user's input about the motion: strokes (drawn or suggested) and the hints read from them.
 
     Attributes:
         strokes: The user's strokes, or the suggested ones.
@@ -103,7 +103,7 @@ class Plan:
     depth: Cached[Depth]
     layers: Cached[Layers]
     suggested: Cached[list[Stroke]]
-    drawn: Cached[Drawn]
+    motion_input: Cached[MotionInput]
     motion: Cached[Motion]
     feather: Cached[np.ndarray]
     field: Cached[MotionField]
@@ -158,39 +158,41 @@ def _read_hints(
     imported: Imported | None,
     still: bool,
     options: BuildOptions,
-) -> Drawn:
+) -> MotionInput:
     warnings = []
     if photo.alpha is not None and (photo.alpha < 0.5).any():
-        warnings.append("The transparent parts of the photo are built as if they were opaque")
+        warnings.append(_TRANSPARENT)
     if photo.linear:
         warnings.append(LINEAR)
     asked = any(stroke.kind not in DEPTH_KINDS for stroke in strokes)
     if not (asked or mask or imported is not None or still):
         suggested = suggest()
         strokes = strokes + suggested
-        warnings.append("There are no strokes, so " + (_SUGGESTED if suggested else "this is a still 3D photo"))
+        warnings.append(_SUGGESTED if suggested else _NOTHING_FLOWS)
     painted = read_mask(mask, (photo.width, photo.height), warnings.append) if mask else None
     if imported is not None:
         warnings.extend(imported.warnings)
     if imported is not None and painted is None and not any(stroke.kind == "region" for stroke in strokes):
         painted = (np.linalg.norm(imported.flow, axis=-1) > IMPORTED_STILL).astype(np.float32)
     warn = _ignore if imported is not None else warnings.append  # an imported motion need not obey hints
-    return Drawn(strokes, read_hints(strokes, photo, options.speed, warn, painted, find_parts), warnings)
+    return MotionInput(strokes, read_hints(strokes, photo, options.speed, warn, painted, find_parts), warnings)
 
 
-_SUGGESTED = "regions that seem to flow move as suggested; draw strokes, or ask for a still photo"
+_TRANSPARENT = "The transparent parts of the photo are built as if they were opaque; crop or fill them beforehand"
+_SUGGESTED = "No hints were drawn, so the suggested regions move; edit these strokes, or use --still for a still photo"
+_NOTHING_FLOWS = "No hints were drawn and nothing seems to flow, so the photo stays still; draw a Motion stroke"
 
 
 def _ignore(_: str) -> None:
     pass
 
 
-def _flowing_region(drawn: Drawn) -> np.ndarray:
-    return drawn.hints.region
+def _flowing_region(motion_input: MotionInput) -> np.ndarray:
+    return motion_input.hints.region
 
 
-def _sway_region(drawn: Drawn) -> np.ndarray | None:
-    return drawn.hints.sway
+def _sway_region(motion_input: MotionInput) -> np.ndarray | None:
+    return motion_input.hints.sway
 
 
 def _flowing_surface(layers: Layers, region: np.ndarray) -> MovingSurface:
@@ -210,13 +212,13 @@ def _photo_surface(photo: Photo, depth: Depth, region: np.ndarray | None) -> Mov
 
 
 def _solve_motion(
-    drawn: Drawn,
+    motion_input: MotionInput,
     imported: Imported | None,
     surface: MovingSurface,
     swaying: MovingSurface | None,
     options: BuildOptions,
 ) -> Motion:
-    hints, pad = drawn.hints, canvas_pad(drawn.hints.region, surface.region)
+    hints, pad = motion_input.hints, canvas_pad(motion_input.hints.region, surface.region)
     moved = np.array(pad, np.float32)
     if imported is not None:
         flow = pad_to_canvas(imported.flow, pad)
@@ -237,18 +239,18 @@ def _solve_motion(
     return Motion(surface, swaying, flow, swing)
 
 
-def _feather(drawn: Drawn, motion: Motion, options: BuildOptions) -> np.ndarray:
+def _feather(motion_input: MotionInput, motion: Motion, options: BuildOptions) -> np.ndarray:
     """(Hc, Wc) float32 factor on the flow: it fades at the region's boundary and under a soft mask."""
-    soft, region = drawn.hints.soft, motion.surface.region
-    soft = None if soft is None else pad_to_canvas(soft, canvas_pad(drawn.hints.region, region))
+    soft, region = motion_input.hints.soft, motion.surface.region
+    soft = None if soft is None else pad_to_canvas(soft, canvas_pad(motion_input.hints.region, region))
     one = np.ones((*region.shape, 1), np.float32)
     return feather(one, region, options.feather * max(region.shape), soft)[..., 0]
 
 
-def _motion_field(photo: Photo, drawn: Drawn, motion: Motion, faded: np.ndarray) -> MotionField:
-    flow = crop_to_photo(motion.flow * faded[..., None], drawn.hints.region)
-    visible = np.where(drawn.hints.region[..., None], flow, np.float32(0))
-    return MotionField(visible, drawn.hints.region, drawn.strokes, (photo.width, photo.height))
+def _motion_field(photo: Photo, motion_input: MotionInput, motion: Motion, faded: np.ndarray) -> MotionField:
+    flow = crop_to_photo(motion.flow * faded[..., None], motion_input.hints.region)
+    visible = np.where(motion_input.hints.region[..., None], flow, np.float32(0))
+    return MotionField(visible, motion_input.hints.region, motion_input.strokes, (photo.width, photo.height))
 
 
 def _still_points(layers: Layers, surface: MovingSurface, swaying: MovingSurface | None) -> PointFamily[StillPoints]:
@@ -292,18 +294,20 @@ def crop_to_photo(values: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 # The table
 
-_RANGE = ("depth_near", "depth_far", "depth_gamma", "edge_cleanup")
+_DEPTH_FINISHING = ("depth_near", "depth_far", "depth_gamma", "edge_cleanup")
 
 PHOTO = Stage("photo", _read_photo, ("max_side", "focal"), stored=stored.PHOTO, timed="photo")
 STROKES = Stage("strokes", _read_strokes)
 DEPTH_STROKES = Stage("depth strokes", _depth_strokes, by_content=True)
-MAP_DEPTH = Stage("depth from map", depth_from_map, ("depth_kind", *_RANGE), stored=stored.BASE_DEPTH, timed="depth")
+MAP_DEPTH = Stage(
+    "depth from map", depth_from_map, ("depth_kind", *_DEPTH_FINISHING), stored=stored.BASE_DEPTH, timed="depth"
+)
 MODEL_DEPTH = Stage(
-    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_RANGE), ("download",),
+    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_DEPTH_FINISHING), ("download",),
     stored=stored.BASE_DEPTH, timed="depth",
 )  # fmt: skip
-NETWORK_DEPTH = Stage("depth by network", depth_by_network, _RANGE, stored=stored.BASE_DEPTH, timed="depth")
-DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="paint")
+NETWORK_DEPTH = Stage("depth by network", depth_by_network, _DEPTH_FINISHING, stored=stored.BASE_DEPTH, timed="depth")
+DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="depth strokes")
 LAYERS = Stage(
     "layers", _split_layers, ("seed", "reach", "inpaint_model", "device"), stored=stored.LAYERS, timed="layers"
 )
@@ -311,7 +315,7 @@ PREDICTION = Stage("prediction", infer)
 FLOWING = Stage("flowing parts", find_flowing)
 SUGGESTED = Stage("suggested strokes", suggest_strokes)
 IMPORTED = Stage("imported motion", _import_flow, ("speed",))
-DRAWN = Stage("hints", _read_hints, ("speed",), timed="hints")
+MOTION_INPUT = Stage("hints", _read_hints, ("speed",), timed="hints")
 REGION = Stage("region", _flowing_region, by_content=True)
 SWAY_REGION = Stage("sway region", _sway_region, by_content=True)
 SURFACE = Stage("flowing surface", _flowing_surface, timed="motion")

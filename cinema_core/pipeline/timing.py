@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Stage -> rough seconds, in the order of the progress bar. "paint" is the correction of the depth by strokes.
+# Stage -> rough seconds, in the order of the progress bar.
 STAGES = {
     "photo": 1,
     "hints": 1,
     "depth": 2,
-    "paint": 1,
+    "depth strokes": 1,
     "layers": 12,
     "motion": 2,
     "points": 3,

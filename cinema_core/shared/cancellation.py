@@ -3,7 +3,7 @@
 A cancelled request ends with `Cancelled`, which is raised in the main thread at its current instruction. The interrupt
 waits while the main thread is inside an import (a half-loaded extension module cannot be loaded again) or inside a
 function marked `shielded` (publishing, writing a message). Code that swallows exceptions, such as a destructor, may
-swallow this one too; therefore `Interrupts.nag` repeats it.
+swallow this one too; therefore `Interrupts.interrupt_repeatedly` repeats it.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Interrupts:
 
     def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
-        self._nagging = threading.Lock()  # one thread at a time, so that there is a pause after each interrupt
+        self._interrupting = threading.Lock()  # one thread at a time, so that there is a pause after each interrupt
         signal.signal(_SIGNAL, self._handle)
 
-    def nag(self) -> None:
+    def interrupt_repeatedly(self) -> None:
         """Interrupt the main thread again and again until nothing is to be cancelled. Call it from another thread."""
-        with self._nagging:
+        with self._interrupting:
             while self._wanted():
                 _thread.interrupt_main(_SIGNAL)
                 time.sleep(PAUSE)

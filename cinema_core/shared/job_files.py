@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-# Version of the report and the points. Higher than the version of a job folder that this program would read wrongly:
-# such a job is built again. 2: "spread" became "radius_factor".
+# Version of the report and the points. Raise it when job folders of earlier versions would be read wrongly; they are
+# then built again. 2: "spread" became "radius_factor".
 SCHEMA = 2
 RECORD_SCHEMA = 1  # version of the journal and of the list of the job's own files
 REPORT, TIMING, STAGES, STROKES = "report.json", "timing.json", "stages.json", "strokes.json"
 PHOTO, DEPTH, MOTION, REGION, LAYERS = "photo.png", "depth.npy", "motion.npy", "region.png", "layers.npz"
 FLOW, DEPTH_PREVIEW = "flow_preview.npz", "depth_preview.npz"
 DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE = "depth.json", "depth_base.npy", "depth_base.json"
-# Arrays of the points: name -> shape with S still points, M moving points, K + 1 keys. Core frame, float32, colours
-# sRGB 0..1; still_layer and moving_cycles are int16. Meaning: `data.StillPoints`, `data.MovingPoints`.
+# Arrays of the points: name -> shape with S still points and M moving points; "K" stands for the K + 1 stored phases.
+# Core frame, float32, colours sRGB 0..1; still_layer and moving_cycles are int16. Meaning: `data.StillPoints`,
+# `data.MovingPoints`.
 POINTS = {
     "still_position": ("S", 3),
     "still_color": ("S", 3),

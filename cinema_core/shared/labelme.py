@@ -154,9 +154,9 @@ def _circle_corners(points: np.ndarray) -> np.ndarray:
     """(N, 2) polygon from a circle's centre and a point on it."""
     if len(points) != 2:
         raise ValueError("is a circle without a centre and a point on it")
-    centre, rim = points
+    centre, edge_point = points
     angle = np.linspace(0, 2 * math.pi, _CIRCLE_CORNERS, endpoint=False)
-    return centre + np.linalg.norm(rim - centre) * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return centre + np.linalg.norm(edge_point - centre) * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def _mask_outlines(points: np.ndarray, picture: object) -> list[np.ndarray]:

@@ -30,7 +30,7 @@ class Row:
         soft: (low, high), the range of a slider; None where it is that of the values.
         unit: Unit for people, "" for a plain factor.
         choices: The words that it may be; () where it is free.
-        content: It names a model: results depend on the model's contents, not on its name.
+        is_model: It names a model: results depend on the path, size and time of the model's files.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Row:
     soft: tuple[float, float] | None = None
     unit: str = ""
     choices: tuple[str, ...] = ()
-    content: bool = False
+    is_model: bool = False
 
 
 def _option(default: object, row: Row) -> Any:
@@ -67,10 +67,10 @@ class BuildOptions:
         "Focal Length", "Focal length in pixels of the working photo; by default from EXIF, else the longer side",
         "photo", low=1, high=1e6, soft=(100, 10000), unit="px"))
     keys: int = _option(12, Row(
-        "Trajectory Segments", "Segments in which a point's trajectory over the loop is stored",
+        "Trajectory Segments", "Segments K of a point's trajectory over the loop, of which K + 1 positions are stored",
         "points", low=1, high=100))
     seed: int = _option(0, Row(
-        "Seed", "Seed of everything that samples",
+        "Seed", "Seed of all random choices",
         "layers", low=0, high=2**31 - 1))
     device: str = _option("auto", Row(
         "Device", "Device that torch computes on",
@@ -91,24 +91,24 @@ class BuildOptions:
         "Values", "Meaning of depth values: disparity (near is white), inverted (near is black), metric (distances)",
         "depth", choices=MAP_KINDS))
     depth_near: float | None = _option(None, Row(
-        "Near", "Distance of the nearest content, in any unit; by default as the depth says",
+        "Near", "Distance of the nearest content, in any unit; by default taken from the depth",
         "depth", low=1e-6, high=1e9, soft=(1e-3, 100), unit="distance"))
     depth_far: float | None = _option(None, Row(
-        "Far", "Distance of the farthest content, in the same unit; by default as the depth says",
+        "Far", "Distance of the farthest content, in the same unit; by default taken from the depth",
         "depth", low=1e-6, high=1e9, soft=(1e-3, 1000), unit="distance"))
     depth_gamma: float = _option(1.0, Row(
-        "Gamma", "Exponent on the disparity between its ends; above 1 the middle distance recedes",
+        "Gamma", "Exponent applied to disparity between nearest and farthest; above 1 the middle distance recedes",
         "depth", low=0.1, high=10, soft=(0.3, 3)))
     depth_model: str = _option("", Row(
         "Model", "Depth model: a transformers folder, a name in the hub cache, or a .pt or .onnx file; "
         "by default the built-in network",
-        "depth", unit="model", content=True))
+        "depth", unit="model", is_model=True))
     download: bool = _option(False, Row(
         "Download", "Download a depth model that is not in the hub cache",
         "depth"))
     inpaint_model: str = _option("", Row(
-        "Fill Model", "Inpainting model, a .pt or .onnx file; by default texture of the photo is copied",
-        "layers", unit="file", content=True))
+        "Inpainting Model", "Inpainting model, a .pt or .onnx file; by default texture of the photo is copied",
+        "layers", unit="file", is_model=True))
     reach: float = _option(1.0, Row(
         "Reach", "Factor on how far surfaces extend behind nearer ones and beyond the photo's border",
         "layers", low=0.25, high=4))

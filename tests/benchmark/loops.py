@@ -75,7 +75,7 @@ class Loop:
             self.photo, self.layers = stages.photo.value.color, stages.layers.value
             self.motion = stages.motion.value
             self.flow = self.motion.flow * stages.feather.value[..., None]
-            hints = stages.drawn.value.hints
+            hints = stages.motion_input.value.hints
         self.region = hints.region if hints.sway is None else hints.region | hints.sway
         self.still, names = still_points(
             self.layers, *(part for part in (self.motion.surface, self.motion.swaying) if part is not None)

@@ -39,7 +39,7 @@ def installed(extension_zip) -> str:
 
 @pytest.fixture
 def addon(installed) -> types.SimpleNamespace:
-    """An empty scene, and the modules of the installed extension's scene bridge by name."""
+    """An empty scene, and the modules of the installed extension's `blender_addon` by name."""
     bpy.ops.wm.read_homefile(use_empty=True)
     modules = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
                "selection", "flow_display", "live", "exchange", "depth_display", "depth_models", "coverage",

@@ -317,10 +317,10 @@ def test_messages_when_a_check_is_impossible(addon, built):
     with pytest.raises(RuntimeError, match="has no camera"):
         bpy.ops.cinemagraph.check_camera()
     built.camera = built.cinemagraph.photo_camera
-    with pytest.raises(RuntimeError, match="photo's own camera"):
+    with pytest.raises(RuntimeError, match="camera is the photo's own"):
         bpy.ops.cinemagraph.limit_camera()
     bpy.ops.cinemagraph.remove()
-    with pytest.raises(RuntimeError, match="Nothing is built"):
+    with pytest.raises(RuntimeError, match="There are no points yet"):
         bpy.ops.cinemagraph.check_camera()
 
 

@@ -9,8 +9,8 @@ def test_the_tables_of_kinds_and_of_layers_agree(addon):
     assert [layer.kind for layer in layers.LAYERS.values()] == list(kinds.KINDS)
     assert all(layer.name == name for name, layer in layers.LAYERS.items())
     for layer in layers.LAYERS.values():
-        assert (layer.mark == layers.AREA) == layer.facts.encloses
-        assert not (layer.closed_if and layer.facts.encloses)
+        assert (layer.mark == layers.AREA) == layer.kind_row.encloses
+        assert not (layer.closed_if and layer.kind_row.encloses)
     assert (*layers.MOTION_HINTS, *layers.DEPTH_HINTS) == tuple(layers.LAYERS)
     assert {layers.LAYERS[name].kind for name in layers.DEPTH_HINTS} == set(kinds.DEPTH_KINDS)
 

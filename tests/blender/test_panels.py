@@ -72,8 +72,8 @@ def test_panels_draw_before_and_after_a_photo_and_a_build(addon, scene, photo_fi
         scene.cinemagraph.depth_source = source
         assert {"Nearer", "Same Depth", "Sky"} <= set(draw_all(scene))
     addon.result.import_result(scene, job)
-    found = addon.coverage.CoverageResult(1, [0.0, 0.2, 0.0], [0.0, 0.1, 0.0], 0.01, "other points")
-    scene.cinemagraph.coverage.found_json = addon.coverage.json.dumps(vars(found))
+    found = {"start": 1, "uncovered": [0.0, 0.2, 0.0], "invented": [0.0, 0.1, 0.0], "limit": 0.01, "points": "others"}
+    scene.cinemagraph.coverage.found_json = addon.coverage.json.dumps(found)
     texts = draw_all(scene)
     assert "Points" in texts and "Holes in: 2" in texts
 

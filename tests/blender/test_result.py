@@ -175,7 +175,7 @@ def test_remove_takes_only_ours(addon, placed, job):
     assert set(placed.objects) == before | {mine}
     assert [mesh.name for mesh in bpy.data.meshes] == ["mine"]
     assert groups == set(bpy.data.node_groups)  # only those of the marks remain
-    with pytest.raises(RuntimeError, match="Nothing is built"):
+    with pytest.raises(RuntimeError, match="There are no points to remove"):
         bpy.ops.cinemagraph.remove()
 
 

@@ -196,7 +196,7 @@ def test_a_map_that_does_not_tell_says_so(tmp_path, photo):
     sideways = np.repeat(np.linspace(0.1, 1, WIDTH)[None], HEIGHT, 0)
     cv2.imwrite(str(tmp_path / "a.png"), np.uint16(65535 * sideways))
     unsure = find_depth(photo, tmp_path / "a.png", BuildOptions())
-    assert unsure.values[0, 0] > unsure.values[0, -1] and "choose its kind" in unsure.warnings[0]
+    assert unsure.values[0, 0] > unsure.values[0, -1] and "set Values" in unsure.warnings[0]
     assert not find_depth(photo, tmp_path / "a.png", BuildOptions(depth_kind="disparity")).warnings
 
 

@@ -266,18 +266,18 @@ def test_depth_is_shown_without_a_build_and_found_by_it(client, wanted, tmp_path
     (tmp_path / "painted.json").write_text(json.dumps(content | {"strokes": [*content["strokes"], sky]}))
     painted = wanted | {"annotations": tmp_path / "painted.json"}
     plain = client.ask(id=1, **wanted | {"command": "depth"})
-    assert plain["file"] == str(job / "depth_preview.npz") and plain["source"] and plain["model"] == ""
+    assert plain["file"] == str(job / "depth_preview.npz") and plain["detail"] and plain["licence"] == ""
     before = np.load(plain["file"])["disparity"]
     assert before.dtype == np.float16 and before.shape == (60, SIDE) and before.max() == 1 and before.min() > 0
     client.send(id=2, **painted | {"command": "depth"})
     told = []
     while (message := client.next())["type"] != "done":
         told.append(message.get("stage"))
-    assert "paint" in told and "depth" not in told  # the depth without strokes is not estimated again
+    assert "depth strokes" in told and "depth" not in told  # the depth without strokes is not estimated again
     after = np.load(message["file"])["disparity"]
     assert after[50, 15] < 0.02 < before[50, 15]
     answer = client.ask(id=3, **painted)
-    assert not {"depth", "paint"} & stages(answer)
+    assert not {"depth", "depth strokes"} & stages(answer)
     assert np.abs(1 / np.load(job / "depth.npy") - after).max() < 1e-3 and not (job / "depth_preview.npz").exists()
 
 
@@ -533,8 +533,8 @@ def wait_for_interrupt() -> None:
 def interrupted() -> Iterator[list]:
     """A list that is filled after 0.1 s; as long as it has an element, interrupts are sent to the test."""
     wanted: list = []
-    nagging = Interrupts(lambda: bool(wanted))
-    thread = threading.Thread(target=lambda: (time.sleep(0.1), wanted.append(1), nagging.nag()))
+    interrupts = Interrupts(lambda: bool(wanted))
+    thread = threading.Thread(target=lambda: (time.sleep(0.1), wanted.append(1), interrupts.interrupt_repeatedly()))
     thread.start()
     yield wanted
     wanted.clear()

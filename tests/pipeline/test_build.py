@@ -22,7 +22,7 @@ from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.quality import FIGURES
 
-STAGES = [name for name in ALL_STAGES if name != "paint"]  # of a build without depth strokes
+STAGES = [name for name in ALL_STAGES if name != "depth strokes"]  # of a build without depth strokes
 WIDTH, HEIGHT = 128, 80  # px, of the landscape at this max_side
 OPTIONS = BuildOptions(frames=20, max_side=WIDTH, keys=4, device="cpu")
 STROKES = {
@@ -160,10 +160,10 @@ def test_a_still_photo_on_demand(tmp_path, landscape_file):
 def test_without_strokes_it_moves_as_suggested_and_says_so(tmp_path, landscape_file):
     told = []
     report = build(landscape_file, tmp_path / "job", OPTIONS, warn=told.append)
-    assert told == report["warnings"] and "move as suggested" in told[0] and report["moving_points"] > 0
+    assert told == report["warnings"] and "suggested regions move" in told[0] and report["moving_points"] > 0
     flat = write_png(tmp_path / "flat.png", np.full((HEIGHT, WIDTH, 3), 128, np.uint8)) or tmp_path / "flat.png"
     report = build(flat, tmp_path / "flat", OPTIONS)
-    assert "this is a still 3D photo" in report["warnings"][0] and report["moving_points"] == 0
+    assert "the photo stays still" in report["warnings"][0] and report["moving_points"] == 0
 
 
 def test_a_failing_build_leaves_the_job_as_it_was(tmp_path, landscape_file, strokes):
@@ -196,7 +196,7 @@ def with_depth_stroke(folder: Path) -> Path:
 def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(job_copy, tmp_path, landscape_file, strokes):
     before = np.load(job_copy / "depth.npy")
     report = rebuild(job_copy, landscape_file, with_depth_stroke(tmp_path))
-    assert stages_run(report) == {"photo", "hints", "paint", "layers", "motion", "points", "save", "report"}
+    assert stages_run(report) == {"photo", "hints", "depth strokes", "layers", "motion", "points", "save", "report"}
     painted = np.load(job_copy / "depth.npy")
     assert painted[68, 20] > 10 * before[68, 20] and np.array_equal(np.load(job_copy / "depth_base.npy"), before)
     edited = json.loads((tmp_path / "depth_strokes.json").read_text())
@@ -211,7 +211,7 @@ def test_a_stroke_about_depth_repeats_all_but_what_made_the_depth(job_copy, tmp_
         "report",
     }
     # Without the depth stroke, the depth is as before.
-    assert not {"depth", "paint"} & stages_run(rebuild(job_copy, landscape_file, strokes))
+    assert not {"depth", "depth strokes"} & stages_run(rebuild(job_copy, landscape_file, strokes))
     assert np.array_equal(np.load(job_copy / "depth.npy"), before) and not (job_copy / "depth_base.npy").exists()
 
 
@@ -220,7 +220,7 @@ def test_strokes_about_depth_alone_suggest_motion_all_the_same(tmp_path, landsca
     content["strokes"] = content["strokes"][-1:]
     (tmp_path / "alone.json").write_text(json.dumps(content))
     report = build(landscape_file, tmp_path / "job", OPTIONS, tmp_path / "alone.json")
-    assert "move as suggested" in report["warnings"][0] and report["moving_points"] > 0
+    assert "suggested regions move" in report["warnings"][0] and report["moving_points"] > 0
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
