@@ -6,7 +6,9 @@ Sources: ITU-T H.273 (the numbers), BT.2100 (PQ and HLG), the PNG specification 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -63,12 +65,13 @@ def encoding_to_srgb(color: np.ndarray, encoding: Encoding) -> np.ndarray:
 
 def read_png_encoding(data: bytes) -> Encoding | None:
     """The encoding of a PNG file without a profile; None for sRGB and files that state none."""
-    chunks = _png_chunks(data)
-    if len(chunks.get(b"cICP", b"")) == 4:
-        return _unless_srgb(Encoding(*chunks[b"cICP"][:2]))
-    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+    before = takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data))
+    content = {kind: data[place + 8 : end - 4] for kind, place, end in before if kind in (b"cICP", b"sRGB", b"gAMA")}
+    if len(content.get(b"cICP", b"")) == 4:
+        return _unless_srgb(Encoding(*content[b"cICP"][:2]))
+    if b"sRGB" in content or len(content.get(b"gAMA", b"")) != 4:
         return None
-    (value,) = struct.unpack(">I", chunks[b"gAMA"])
+    (value,) = struct.unpack(">I", content[b"gAMA"])
     gamma = 100000 / value if value else _USUAL_GAMMA
     return None if abs(gamma / _USUAL_GAMMA - 1) < _SAME_GAMMA else Encoding(gamma=gamma)
 
@@ -84,15 +87,15 @@ def _unless_srgb(encoding: Encoding) -> Encoding | None:
     return None if encoding.is_srgb else encoding
 
 
-def _png_chunks(data: bytes) -> dict[bytes, bytes]:
-    """The chunks before the pixels."""
-    found: dict[bytes, bytes] = {}
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of the complete chunks of a PNG file; a chunk is length, kind, content, checksum."""
     place = 8
-    while place + 8 <= len(data) and b"IDAT" not in found:
-        (length,), kind = struct.unpack(">I", data[place : place + 4]), data[place + 4 : place + 8]
-        found.setdefault(kind, data[place + 8 : place + 8 + min(length, 4096)])
-        place += 12 + length
-    return found
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if end > len(data):
+            return
+        yield data[place + 4 : place + 8], place, end
+        place = end
 
 
 def _to_light(color: np.ndarray, encoding: Encoding) -> np.ndarray:

@@ -28,6 +28,9 @@ _STARTS = (
     (b"<html", "a web page", "Save the picture itself from the browser"),
     (b"\x1a\x45\xdf\xa3", "a video", "Export one of its frames as PNG"),
 )
+# First bytes of the formats that open: a file that begins so is one of them, and damaged.
+_OWN_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM")
+_OWN_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 _VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
 
 
@@ -47,12 +50,20 @@ def raw_error(name: str) -> CinemaError:
     )
 
 
+def damaged_error(name: str) -> CinemaError:
+    return CinemaError(f"{name} is damaged or incomplete", "Get the file again, or save it again")
+
+
 def unknown_error(name: str, data: bytes, supported: str) -> CinemaError:
     """The error for a file that no decoder knows; `supported` is the hint where its kind is unknown too."""
     if is_raw_start(data) or is_raw_name(name):
         return raw_error(name)
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    if data.startswith(_OWN_STARTS) or brand in _OWN_BRANDS or webp:
+        return damaged_error(name)
     start = data[:64].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if data[4:8] == b"ftyp" and data[8:12] in _VIDEO_BRANDS:
+    if brand in _VIDEO_BRANDS:
         return CinemaError(f"{name} is a video", "Export one of its frames as PNG")
     for first, kind, remedy in _STARTS:
         if data.startswith(first) or start.startswith(first.lower()):

@@ -15,7 +15,7 @@ from .color_profile import to_srgb
 from .downscale import scale_down
 from .encoding import HDR, encoding_to_srgb
 from .exr import UnsupportedError
-from .other_formats import unknown_error
+from .other_formats import damaged_error, unknown_error
 from .photo_decoder import decode
 from .photo_header import Header, is_sideways, turn_upright
 
@@ -94,13 +94,16 @@ def _decode_file(path: Path) -> tuple[np.ndarray, Header]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large photos and unusual EXIF, which are accepted here
-            return decode(path.name, data)
+            pixels, header = decode(path.name, data)
     except UnidentifiedImageError as error:
         raise unknown_error(path.name, data, _HINT) from error
     except UnsupportedError as error:
         raise CinemaError(f"{path.name} cannot be read: {error}", "Save it as a flat RGB picture") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises any of these on broken data
-        raise CinemaError(f"{path.name} is damaged or incomplete", "Get the file again, or save it again") from error
+        raise damaged_error(path.name) from error
+    if not pixels.size:
+        raise damaged_error(path.name)
+    return pixels, header
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -9,6 +9,7 @@ values brighter than white are clipped.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,14 +22,15 @@ from ..shared.errors import CinemaError, first_line
 from ..shared.srgb import to_srgb
 from . import exr, heif, tiff
 from .color_profile import convert_to_rgb
-from .encoding import read_box_encoding, read_png_encoding
+from .encoding import png_chunks, read_box_encoding, read_png_encoding
 from .photo_header import Header, read_header, sample_bits
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**26)  # of the file, 179 million: Pillow opens no larger one
 CUT = "The end of the photo's file is missing; its picture is complete"
 CLIPPED = "The photo's file holds values brighter than white, which are clipped"
 _FILLERS = (b"\0" * 64, b"\x55" * 64)  # in place of a JPEG's end: bytes that decode to different pixels
-_JPEG_END = b"\xff\xd9"
+_JPEG_END, _PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xae\x42\x60\x82"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
@@ -47,6 +49,14 @@ def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
         UnsupportedError: It is an OpenEXR or TIFF file that cannot be read.
         OSError, SyntaxError, ValueError, EOFError: It is damaged.
     """
+    if not data.startswith(_PNG_START) or b"IEND" in (kind for kind, _, _ in png_chunks(data)):
+        return _decode(name, data)
+    pixels, header = _decode(name, _end_png(data))
+    return pixels, replace(header, warnings=(*header.warnings, CUT))
+
+
+def _decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
+    """`decode` of a file whose end, in PNG, is not missing."""
     if data[:4] == exr.MAGIC:
         return _linear_to_srgb(_decode_exr(name, data)), Header(linear=True)
     if heif.is_heif(data):
@@ -62,19 +72,14 @@ def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
         if picture is None:
             raise
         return _decode_tiff(name, data, picture)
-    if picture is not None and (bits > 8 or not picture.first):
+    if picture is not None and (bits > 8 or not picture.is_plain):
         return _decode_tiff(name, data, picture)
     if image.format in ("PNG", "AVIF") and header.icc is None:
         read_encoding = read_png_encoding if image.format == "PNG" else read_box_encoding
         header = replace(header, encoding=read_encoding(data))
     if bits > 8:
         return _decode_by_opencv(name, data), header
-    if picture is None:
-        return _decode_by_pillow(image, header, data)
-    try:
-        return _decode_by_pillow(image, replace(header, warnings=picture.warnings), data)
-    except ValueError:  # damaged, or a layout that Pillow does not know
-        return _decode_tiff(name, data, picture)
+    return _decode_by_pillow(image, replace(header, warnings=picture.warnings if picture else ()), data)
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def _decode_heif(name: str, data: bytes) -> tuple[np.ndarray, Header]:
         file = heif.open_heif(data)
         if file.size[0] * file.size[1] > MAX_PIXELS:
             raise _too_large(name)
-        return heif.decode_heif(file)
+        return heif.decode_heif(file, data)
 
 
 def _decode_tiff(name: str, data: bytes, picture: tiff.Picture) -> tuple[np.ndarray, Header]:
@@ -122,6 +127,8 @@ def _decode_by_pillow(image: Image.Image, header: Header, data: bytes) -> tuple[
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         image, unsure = convert_to_rgb(image)
         header, told = replace(header, icc=None), told + unsure
+    elif image.mode == "1":
+        image = image.convert("L")
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.has_transparency_data and image.mode in ("L", "RGB"):
@@ -142,6 +149,18 @@ def _load_without_end(data: bytes) -> Image.Image:
     if images[0].tobytes() != images[1].tobytes():
         raise ValueError("pixels are missing")
     return images[0]
+
+
+def _end_png(data: bytes) -> bytes:
+    """A PNG file with the end that it lacks, where all its pixels are there; else the same."""
+    inflate, end = zlib.decompressobj(), 0
+    try:
+        for kind, place, end in png_chunks(data):
+            if kind == b"IDAT":
+                inflate.decompress(data[place + 8 : end - 4])
+    except zlib.error:
+        return data
+    return data[:end] + _PNG_END if inflate.eof else data
 
 
 def _decode_by_opencv(name: str, data: bytes) -> np.ndarray:

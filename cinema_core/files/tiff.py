@@ -42,12 +42,13 @@ class Picture:
 
     Attributes:
         page: Its page.
-        first: True where it is the file's first page, which other readers take.
+        is_plain: True where Pillow reads it too, if it has 8 bit: the file's first page, without channels beside the
+            colours that are stored in planes.
         warnings: Messages for the user.
     """
 
     page: TiffPage
-    first: bool
+    is_plain: bool
     warnings: tuple[str, ...]
 
 
@@ -72,7 +73,8 @@ def find_picture(name: str, data: bytes) -> Picture | None:
     full = [page for page in pages if not page.subfiletype & (_REDUCED | _MASK)]
     chosen = full[0] if full and pages[0].subfiletype & _REDUCED else pages[0]
     several = f"{name} holds {len(full)} pictures: the first one is used"
-    return Picture(chosen, chosen is pages[0], (several,) if len(full) > 1 else ())
+    planes = chosen.planarconfig == tifffile.PLANARCONFIG.SEPARATE and bool(chosen.extrasamples)
+    return Picture(chosen, chosen is pages[0] and not planes, (several,) if len(full) > 1 else ())
 
 
 def decode_picture(name: str, data: bytes, picture: Picture) -> tuple[np.ndarray, Header]:
