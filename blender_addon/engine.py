@@ -32,7 +32,10 @@ from ..cinema_core.shared.errors import CinemaError
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 # Imported module -> name of the package to install. Opening a photo needs no torch.
-OPEN_NEEDS = {"numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow"}
+OPEN_NEEDS = {
+    "numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow", "imagecodecs": "imagecodecs",
+    "pillow_heif": "pillow-heif", "tifffile": "tifffile",
+}  # fmt: skip
 BUILD_NEEDS = {
     **OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch",
 }  # fmt: skip

@@ -7,9 +7,10 @@ from ..blender_addon import jobs, viewport
 from ..blender_addon.engine import EngineRequest
 from ..blender_addon.hint_layers import MOTION_LAYER
 from ..blender_addon.scene import in_the_way
+from ..cinema_core.shared.data import PHOTO_SUFFIXES
 from .engine_job import EngineOperator
 
-PHOTO_FILES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.exr"
+PHOTO_FILES = ";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES)
 
 
 class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):

@@ -42,6 +42,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python",
     "OpenEXR": "openexr",
     "PIL": "pillow",
+    "pillow_heif": "pillow-heif",
     "sklearn": "scikit-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "huggingface_hub": "transformers",

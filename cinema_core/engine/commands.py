@@ -30,8 +30,8 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
 
     messages.progress("photo", 0.0)
     picture = photo.read_photo(source, max_side, focal)
-    if picture.linear:
-        messages.warning(photo.LINEAR)
+    for text in picture.warnings:
+        messages.warning(text)
     with transaction.stage(out, keep=True) as staging:
         photo.write_png(staging.path / job_files.PHOTO, picture.color)
     path = (out / job_files.PHOTO).absolute()

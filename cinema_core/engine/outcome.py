@@ -13,14 +13,17 @@ from ..shared.errors import CinemaError
 # Modules that the core imports -> names of their packages.
 PACKAGES = {
     "cv2": "opencv-python",
+    "imagecodecs": "imagecodecs",
     "imageio": "imageio",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "numpy": "numpy",
     "OpenEXR": "openexr",
     "PIL": "pillow",
+    "pillow_heif": "pillow-heif",
     "safetensors": "safetensors",
     "scipy": "scipy",
     "sklearn": "scikit-learn",
+    "tifffile": "tifffile",
     "torch": "torch",
 }
 OPTIONAL = ("transformers", "onnxruntime")  # packages for models of the user

@@ -8,5 +8,5 @@ Imported by other rooms:
 * inpaint_model: `load_inpainter`
 * mask: `read_mask`
 * model: `PlainModel`, `SUFFIXES`, `load_plain_model`, `not_installed`
-* photo: `LINEAR`, `SUFFIXES`, `read_photo`, `write_png`
+* photo: `SUFFIXES`, `read_photo`, `write_png`
 """

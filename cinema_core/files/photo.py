@@ -9,18 +9,20 @@ import cv2
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from ..shared.data import Photo
+from ..shared.data import PHOTO_SUFFIXES, Photo
 from ..shared.errors import CinemaError
 from .color_profile import to_srgb
 from .downscale import scale_down
+from .encoding import HDR, encoding_to_srgb
 from .exr import UnsupportedError
+from .other_formats import damaged_error, unknown_error
 from .photo_decoder import decode
 from .photo_header import Header, is_sideways, turn_upright
 
 MIN_SIDE = 16  # px of the working photo; a smaller picture has no room for layers or motion
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr")
+SUFFIXES = PHOTO_SUFFIXES
 LINEAR = "The photo's file holds linear light: it is converted to sRGB, and values brighter than white are clipped"
-_HINT = "Choose a PNG, JPEG, WebP, TIFF, BMP or OpenEXR picture"
+_HINT = "Choose a PNG, JPEG, HEIC, AVIF, WebP, TIFF, BMP or OpenEXR picture"
 _FILM_WIDTH = 36.0  # mm, the long side of 35 mm film
 
 
@@ -28,8 +30,8 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
     """Read a photo, turn it upright, and scale it down to the working size.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF or BMP of 8 or 16 bit: grey, RGB, with alpha, palette or CMYK; or a TIFF of floats,
-            or OpenEXR.
+        path: PNG, JPEG, HEIC, AVIF, WebP, TIFF or BMP of 8 or 16 bit: grey, RGB, with alpha, palette or CMYK; or a TIFF
+            of floats, or OpenEXR.
         max_side: Longest side of the working photo, px; smaller photos keep their size.
         focal: px of the working photo; None takes EXIF's 35 mm equivalent, else the longer side.
 
@@ -43,9 +45,11 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
     path = Path(path)
     pixels, header = _decode_file(path)
     file_size = _size(pixels)[::-1] if is_sideways(header.orientation) else _size(pixels)
+    grey, deep = pixels.shape[2] < 3, pixels.dtype != np.uint8
     color, alpha = _split_alpha(scale_down(pixels, max_side))
     del pixels  # of 100 megapixels, 300 MB or more
-    color = turn_upright(to_srgb(color, header.icc), header.orientation)
+    color, told = _convert_color(color, header, grey, deep)
+    color = turn_upright(color, header.orientation)
     alpha = None if alpha is None else turn_upright(alpha, header.orientation)
     height, width = (side // 2 * 2 for side in color.shape[:2])
     if min(height, width) < MIN_SIDE:
@@ -64,6 +68,7 @@ def read_photo(path: Path, max_side: int = 1920, focal: float | None = None) -> 
         exif_focal=exif_focal,
         file_size=file_size,
         linear=header.linear,
+        warnings=(*([LINEAR] if header.linear else []), *header.warnings, *told),
     )
 
 
@@ -89,13 +94,16 @@ def _decode_file(path: Path) -> tuple[np.ndarray, Header]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large photos and unusual EXIF, which are accepted here
-            return decode(path.name, data)
+            pixels, header = decode(path.name, data)
     except UnidentifiedImageError as error:
-        raise CinemaError(f"{path.name} is not a picture that can be read", _HINT) from error
+        raise unknown_error(path.name, data, _HINT) from error
     except UnsupportedError as error:
         raise CinemaError(f"{path.name} cannot be read: {error}", "Save it as a flat RGB picture") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises any of these on broken data
-        raise CinemaError(f"{path.name} is damaged or incomplete", "Get the file again, or save it again") from error
+        raise damaged_error(path.name) from error
+    if not pixels.size:
+        raise damaged_error(path.name)
+    return pixels, header
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -110,6 +118,13 @@ def _read_bytes(path: Path) -> bytes:
     if not data:
         raise CinemaError(f"{path.name} is empty", _HINT)
     return data
+
+
+def _convert_color(color: np.ndarray, header: Header, grey: bool, deep: bool) -> tuple[np.ndarray, list[str]]:
+    """(H, W, 3) float32 sRGB, and warnings."""
+    if header.icc or header.encoding is None:
+        return to_srgb(color, header.icc, grey, deep)
+    return encoding_to_srgb(color, header.encoding), [HDR] if header.encoding.is_hdr else []
 
 
 def _size(pixels: np.ndarray) -> tuple[int, int]:

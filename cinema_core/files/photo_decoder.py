@@ -1,27 +1,36 @@
 """Decodes picture files into pixels of 8 or 16 bit.
 
 Pillow reads the header, EXIF, colour profiles and all 8-bit pixels; it detects truncated JPEG files, which OpenCV fills
-with grey. OpenCV reads 16-bit pixels, which Pillow rounds to 8 bit, and TIFF files of floats. Floats are linear light,
-as renderers write it: they are converted to sRGB, and values brighter than white are clipped.
+with grey. OpenCV reads 16-bit PNG, which Pillow rounds to 8 bit; `tiff` reads TIFF files that are more than 8-bit
+pictures, `heif` the photos of phones. Floats are linear light, as renderers write it: they are converted to sRGB, and
+values brighter than white are clipped.
 """
 
 from __future__ import annotations
 
 import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..shared.errors import CinemaError
+from ..shared.errors import CinemaError, first_line
 from ..shared.srgb import to_srgb
-from . import exr
+from . import exr, heif, tiff
 from .color_profile import convert_to_rgb
+from .encoding import png_chunks, read_box_encoding, read_png_encoding
 from .photo_header import Header, read_header, sample_bits
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**26)  # of the file, 179 million: Pillow opens no larger one
-_TIFF_MAGIC = (b"II*\0", b"MM\0*")  # first bytes of TIFF files
+CUT = "The end of the photo's file is missing; its picture is complete"
+CLIPPED = "The photo's file holds values brighter than white, which are clipped"
+_FILLERS = (b"\0" * 64, b"\x55" * 64)  # in place of a JPEG's end: bytes that decode to different pixels
+_JPEG_END, _PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xae\x42\x60\x82"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
@@ -37,49 +46,130 @@ def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
     Raises:
         CinemaError: The picture is too large, or of a kind that cannot be used.
         UnidentifiedImageError: It is not a picture.
-        UnsupportedError: It is an OpenEXR file that cannot be read.
+        UnsupportedError: It is an OpenEXR or TIFF file that cannot be read.
         OSError, SyntaxError, ValueError, EOFError: It is damaged.
     """
+    if not data.startswith(_PNG_START) or b"IEND" in (kind for kind, _, _ in png_chunks(data)):
+        return _decode(name, data)
+    pixels, header = _decode(name, _end_png(data))
+    return pixels, replace(header, warnings=(*header.warnings, CUT))
+
+
+def _decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
+    """`decode` of a file whose end, in PNG, is not missing."""
     if data[:4] == exr.MAGIC:
         return _linear_to_srgb(_decode_exr(name, data)), Header(linear=True)
+    if heif.is_heif(data):
+        return _decode_heif(name, data)
+    picture = tiff.find_picture(name, data) if data[:4] in tiff.MAGIC else None
     try:
-        image = Image.open(io.BytesIO(data))
+        with _library_errors():
+            image = Image.open(io.BytesIO(data))
+            header, bits = read_header(image), sample_bits(image, data)
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError:
-        pixels = _decode_by_opencv(name, data) if data[:4] in _TIFF_MAGIC else np.zeros(0, np.uint8)
-        if pixels.dtype.kind != "f":  # of all files that Pillow refuses, only RGB floats are accepted
+        if picture is None:
             raise
-        return _linear_to_srgb(pixels), Header(linear=True)
-    header = read_header(image)
-    if sample_bits(image, data) <= 8:
-        return _decode_by_pillow(image, header)
-    pixels = _decode_by_opencv(name, data)
+        return _decode_tiff(name, data, picture)
+    if picture is not None and (bits > 8 or not picture.is_plain):
+        return _decode_tiff(name, data, picture)
+    if image.format in ("PNG", "AVIF") and header.icc is None:
+        read_encoding = read_png_encoding if image.format == "PNG" else read_box_encoding
+        header = replace(header, encoding=read_encoding(data))
+    if bits > 8:
+        return _decode_by_opencv(name, data), header
+    return _decode_by_pillow(image, replace(header, warnings=picture.warnings if picture else ()), data)
+
+
+@contextmanager
+def _library_errors() -> Iterator[None]:
+    """Turn the errors of a library into ValueError: on damaged files they raise errors of every type."""
+    try:
+        yield
+    except (CinemaError, exr.UnsupportedError, UnidentifiedImageError, Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(first_line(error)) from error
+
+
+def _decode_heif(name: str, data: bytes) -> tuple[np.ndarray, Header]:
+    with _library_errors():
+        file = heif.open_heif(data)
+        if file.size[0] * file.size[1] > MAX_PIXELS:
+            raise _too_large(name)
+        return heif.decode_heif(file, data)
+
+
+def _decode_tiff(name: str, data: bytes, picture: tiff.Picture) -> tuple[np.ndarray, Header]:
+    if picture.page.imagewidth * picture.page.imagelength > MAX_PIXELS:
+        raise _too_large(name)
+    with _library_errors():
+        pixels, header = tiff.decode_picture(name, data, picture)
     if pixels.dtype.kind != "f":
         return pixels, header
-    return _linear_to_srgb(pixels), Header(header.orientation, header.focal_35mm, linear=True)
+    if header.icc is None:
+        return _linear_to_srgb(pixels), replace(header, linear=True)
+    clipped = (CLIPPED,) if np.nanmax(pixels[..., :3], initial=0) > 1 else ()
+    return _round_to_16_bit(pixels), replace(header, warnings=header.warnings + clipped)
 
 
-def _decode_by_pillow(image: Image.Image, header: Header) -> tuple[np.ndarray, Header]:
+def _decode_by_pillow(image: Image.Image, header: Header, data: bytes) -> tuple[np.ndarray, Header]:
     """(H, W, C) uint8, and the header without the profile where it was applied."""
-    image.load()
+    told: list[str] = []
+    try:
+        with _library_errors():
+            image.load()
+    except ValueError:
+        if image.format not in ("JPEG", "MPO"):
+            raise
+        image, told = _load_without_end(data), [CUT]
     if image.mode in ("CMYK", "YCbCr", "LAB"):
-        image, header = convert_to_rgb(image), Header(header.orientation, header.focal_35mm)
+        image, unsure = convert_to_rgb(image)
+        header, told = replace(header, icc=None), told + unsure
+    elif image.mode == "1":
+        image = image.convert("L")
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.has_transparency_data and image.mode in ("L", "RGB"):
         image = image.convert(image.mode + "A")  # one colour is marked as transparent
     pixels = np.asarray(image)
-    return (pixels[..., None] if pixels.ndim == 2 else pixels), header
+    return (pixels[..., None] if pixels.ndim == 2 else pixels), replace(header, warnings=(*header.warnings, *told))
+
+
+def _load_without_end(data: bytes) -> Image.Image:
+    """The picture of a JPEG file without its end mark; raises ValueError where pixels are missing too.
+
+    No pixel is missing where none depends on the bytes that follow the file's last one.
+    """
+    with _library_errors():
+        images = [Image.open(io.BytesIO(data.rstrip(b"\xff") + filler + _JPEG_END)) for filler in _FILLERS]
+        for image in images:
+            image.load()
+    if images[0].tobytes() != images[1].tobytes():
+        raise ValueError("pixels are missing")
+    return images[0]
+
+
+def _end_png(data: bytes) -> bytes:
+    """A PNG file with the end that it lacks, where all its pixels are there; else the same."""
+    inflate, end = zlib.decompressobj(), 0
+    try:
+        for kind, place, end in png_chunks(data):
+            if kind == b"IDAT":
+                inflate.decompress(data[place + 8 : end - 4])
+    except zlib.error:
+        return data
+    return data[:end] + _PNG_END if inflate.eof else data
 
 
 def _decode_by_opencv(name: str, data: bytes) -> np.ndarray:
-    """(H, W, C) uint8, uint16 or floats, see `decode`."""
+    """(H, W, C) uint16, see `decode`."""
     pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("OpenCV cannot decode it")
-    if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise CinemaError(f"{name} holds {pixels.dtype} pixels", "Save it with 8 or 16 bit per channel, or as floats")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise CinemaError(f"{name} holds {pixels.dtype} pixels", "Save it as PNG or TIFF of 8 or 16 bit per channel")
     if pixels.ndim == 2:
         return pixels[..., None]
     if pixels.shape[2] >= 3:  # BGR to RGB in place: a copy of 100 megapixels would be 800 MB
@@ -125,7 +215,12 @@ def _linear_to_srgb(pixels: np.ndarray) -> np.ndarray:
     pixels = np.nan_to_num(pixels.astype(np.float32, copy=False), nan=0, posinf=1, neginf=0).clip(0, 1)
     colors = pixels[..., :-1] if pixels.shape[-1] in (2, 4) else pixels
     colors[...] = to_srgb(colors)
-    return np.rint(pixels * 65535).astype(np.uint16)
+    return _round_to_16_bit(pixels)
+
+
+def _round_to_16_bit(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, C) uint16 of floats in 0..1; others are clipped."""
+    return np.rint(np.nan_to_num(pixels, nan=0, posinf=1, neginf=0).clip(0, 1) * 65535).astype(np.uint16)
 
 
 def _too_large(name: str) -> CinemaError:

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from .encoding import Encoding
+
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM, _BITS_PER_SAMPLE = 0x0112, 0x8769, 0xA405, 258  # EXIF and TIFF tags
 _PLAUSIBLE_FOCAL = (4.0, 2000.0)  # mm on 35 mm film: from a fisheye to a telescope
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here to 8 swap the axes
@@ -22,28 +24,39 @@ class Header:
         focal_35mm: Focal length in mm on 35 mm film, or None.
         icc: The ICC profile of the pixels, or None for sRGB.
         linear: True when the file held linear light.
+        encoding: The colour space that the file states in place of a profile, or None for sRGB.
+        warnings: Messages for the user.
     """
 
     orientation: int = 1
     focal_35mm: float | None = None
     icc: bytes | None = None
     linear: bool = False
+    encoding: Encoding | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_header(image: Image.Image) -> Header:
     """The header of a file that Pillow has opened."""
-    exif = image.getexif()
-    orientation = 1 if image.format == "TIFF" else exif.get(_ORIENTATION, 1)  # Pillow and OpenCV turn TIFF files
+    header = read_exif(image.getexif())
+    # Pillow turns TIFF files itself.
+    return Header(1 if image.format == "TIFF" else header.orientation, header.focal_35mm, image.info.get("icc_profile"))
+
+
+def read_exif(exif: Image.Exif) -> Header:
+    """Orientation and focal length."""
+    orientation = exif.get(_ORIENTATION, 1)
+    focal = plausible_focal(exif.get_ifd(_EXIF_IFD).get(_FOCAL_35MM))
+    return Header(orientation if orientation in range(1, 9) else 1, focal)
+
+
+def plausible_focal(value: object) -> float | None:
+    """An EXIF focal length as mm on 35 mm film; None where no lens has it."""
     try:
-        focal = float(exif.get_ifd(_EXIF_IFD).get(_FOCAL_35MM) or 0)
+        focal = float(value or 0)  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError):
-        focal = 0.0
-    plausible = _PLAUSIBLE_FOCAL[0] <= focal <= _PLAUSIBLE_FOCAL[1]
-    return Header(
-        orientation if orientation in range(1, 9) else 1,
-        focal if plausible else None,
-        image.info.get("icc_profile"),
-    )
+        return None
+    return focal if _PLAUSIBLE_FOCAL[0] <= focal <= _PLAUSIBLE_FOCAL[1] else None
 
 
 def sample_bits(image: Image.Image, data: bytes) -> int:

@@ -19,7 +19,7 @@ from ..device import choose_device
 from ..files.flow import read_flow
 from ..files.inpaint_model import load_inpainter
 from ..files.mask import read_mask
-from ..files.photo import LINEAR, read_photo
+from ..files.photo import read_photo
 from ..layers.split import Layers, split_layers
 from ..motion.flowing import FlowingPart, find_flowing
 from ..motion.hints import Hints, read_hints
@@ -162,8 +162,7 @@ def _read_hints(
     warnings = []
     if photo.alpha is not None and (photo.alpha < 0.5).any():
         warnings.append(_TRANSPARENT)
-    if photo.linear:
-        warnings.append(LINEAR)
+    warnings += photo.warnings
     asked = any(stroke.kind not in DEPTH_KINDS for stroke in strokes)
     if not (asked or mask or imported is not None or still):
         suggested = suggest()

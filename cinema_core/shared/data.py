@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Of the photos that open; the reader is `files/photo.py`, and Blender's file dialog shows these.
+PHOTO_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".hif", ".avif", ".webp", ".tif", ".tiff", ".bmp", ".exr",
+)  # fmt: skip
 FARTHEST = 100.0  # scene units; beyond it there is no visible parallax at any preset's amplitude
 
 
@@ -31,6 +35,7 @@ class Photo:
         exif_focal: True when the focal length was read from the file.
         file_size: (W, H) px of the upright picture in the file; None when the photo is not from a file.
         linear: True when the file held linear light; values brighter than white were clipped.
+        warnings: Messages for the user about the file.
     """
 
     color: np.ndarray
@@ -40,6 +45,7 @@ class Photo:
     exif_focal: bool = False
     file_size: tuple[int, int] | None = None
     linear: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check("color", self.color, (None, None, 3))
