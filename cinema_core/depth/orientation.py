@@ -27,7 +27,7 @@ _WHITE_SHARE = 0.01  # of the pixels that are white, from which white is a mark 
 _LEAST_METRIC = 0.001  # of white; a normalised map reaches zero, measured distances do not
 _WHITE_GAP = 0.98  # of white; where all other values are below, white stands apart from them and is a mark
 
-GUESS = "{}; this is a guess, so choose its kind if near and far are swapped"
+GUESS = "{}; this is a guess. If near and far are swapped, set Values (--depth-kind)"
 CONTRADICTION = "{}; the photo seems to say the opposite, so choose its kind if near and far are swapped"
 MARKS = "{}; its zeros are taken as unknown or sky, not as the far end. Choose its kind if near and far are swapped"
 WHITE_MARKS = "{}; white is taken as unknown or sky. Choose its kind if the map has no unit"

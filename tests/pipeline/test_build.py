@@ -304,8 +304,8 @@ def test_warnings_come_again_with_a_job_that_is_there(tmp_path, landscape_file):
         ({"depth_gamma": 1.2}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
         ({"edge_cleanup": 0.0}, {"photo", "hints", "depth", "layers", "motion", "points", "save", "report"}),
         ({"reach": 0.5}, {"photo", "hints", "layers", "motion", "points", "save", "report"}),
-        # Without a depth file the kind of depth has no effect on the depth.
-        ({"depth_kind": "metric"}, {"photo", "hints", "motion", "points", "save", "report"}),
+        # Without a depth file the kind of depth has no effect, so the points are found in the job folder.
+        ({"depth_kind": "metric"}, {"photo", "hints", "motion", "save", "report"}),
         ({"download": True}, set()),
     ],
 )
