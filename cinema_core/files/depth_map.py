@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..shared.atomic_write import save_array
 from ..shared.errors import CinemaError
 from . import exr
 
@@ -82,7 +83,7 @@ def write_depth(path: Path, depth: np.ndarray) -> None:
     """
     depth = np.ascontiguousarray(depth, np.float32)
     if path.suffix.lower() == ".npy":
-        np.save(path, depth)
+        save_array(path, depth)
         return
     if path.suffix.lower() == ".exr":
         path.write_bytes(exr.encode_channels({"Y": depth}))
