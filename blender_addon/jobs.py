@@ -284,6 +284,6 @@ def _writable(folder: Path) -> bool:
 
 def _job_folder(source: Path) -> Path:
     """The user's job folder for this photo in this .blend file; two files never share one."""
-    mark = hashlib.sha1(f"{source}\n{bpy.data.filepath}".encode()).hexdigest()[:8]
+    mark = hashlib.sha1(os.fsencode(f"{source}\n{bpy.data.filepath}")).hexdigest()[:8]
     jobs = bpy.utils.extension_path_user(base_package, path="jobs", create=True)
     return Path(jobs) / f"{source.stem}-{mark}"

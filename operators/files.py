@@ -118,7 +118,8 @@ class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
-        self._file = exchange.check_writable(Path(bpy.path.abspath(self.filepath)), [form for form, *_ in MOTION_FILES])
+        file = Path(bpy.path.abspath(self.filepath))
+        self._file = exchange.check_writable(context.scene, file, [form for form, *_ in MOTION_FILES])
         self._export_started = False
         return jobs.start_flow(context.scene)
 

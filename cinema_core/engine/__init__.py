@@ -3,7 +3,9 @@
 Imported by other rooms:
 
 * modules `commands`, `outcome`
+* arguments: `DEPTH_OPTIONS`, `build_parser`
 * messages: `ConsoleMessages`, `JsonMessages`, `Messages`
 * outcome: `Failure`, `Result`, `attempt`
+* overwriting: `check_file`
 * serve: `Engine`
 """

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline.request import Request
-from ..shared.atomic_write import atomic_write
+from ..shared.atomic_write import writing
 from ..shared.errors import CinemaError
+from ..shared.options import BuildOptions
 from .messages import Messages
 from .outcome import Result
+from .overwriting import check_file, check_job, inputs_of
 
 if TYPE_CHECKING:
     from ..pipeline.build import Builder
@@ -29,6 +29,7 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
     from ..shared import job_files, transaction
 
     messages.progress("photo", 0.0)
+    check_job(Request(source, out, BuildOptions(max_side=max_side)))
     picture = photo.read_photo(source, max_side, focal)
     for text in picture.warnings:
         messages.warning(text)
@@ -49,6 +50,7 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
 
 def build(builder: Builder, request: Request, messages: Messages, ready: Ready = lambda report: None) -> Result:
     """Build a job."""
+    check_job(request)
     report = builder.build(request, messages.progress, messages.warning, ready)
     return Result(_build_summary(request.out, report), build_fields(request.out, report))
 
@@ -59,6 +61,7 @@ def build_fields(out: Path, report: dict[str, Any]) -> dict[str, Any]:
 
 def flow(builder: Builder, request: Request, messages: Messages) -> Result:
     """Solve for the motion for display."""
+    check_job(request)
     file = builder.flow(request, messages.progress, messages.warning).absolute()
     return Result(str(file), {"file": str(file)})
 
@@ -73,6 +76,7 @@ def depth(builder: Builder, request: Request, messages: Messages) -> Result:
 
     from ..shared import job_files, transaction
 
+    check_job(request)
     found = builder.depth(request, messages.progress, messages.warning)
     with transaction.stage(request.out, keep=True) as staging:
         np.savez(staging.path / job_files.DEPTH_PREVIEW, disparity=(1 / found.values).astype(np.float16))
@@ -90,6 +94,7 @@ def save_depth(builder: Builder, request: Request, file: Path, messages: Message
     """
     if file.suffix.lower() not in (".png", ".exr", ".npy"):
         raise CinemaError(f'Depth cannot be written as "{file.suffix}"', "Use .png, .exr or .npy")
+    check_file(file, inputs_of(request))
     from ..files.depth_map import write_depth
 
     found = builder.depth(request, messages.progress, messages.warning)
@@ -113,6 +118,23 @@ def suggest(builder: Builder, request: Request) -> Result:
         write_strokes(file, strokes, (photo.width, photo.height))
         content = json.loads(file.read_bytes())
     return Result(f"{len(strokes)} strokes", content)
+
+
+def save_strokes(builder: Builder, request: Request, file: Path) -> Result:
+    """Suggest strokes and write them as a stroke file, for the user to edit.
+
+    Raises:
+        CinemaError: The suffix is not .json, or the file cannot be written.
+    """
+    if file.suffix.lower() != ".json":
+        raise CinemaError(f'Strokes cannot be written as "{file.suffix}"', "Use .json")
+    check_file(file, inputs_of(request))
+    content = suggest(builder, request).fields
+    with writing(file) as partial:
+        partial.write_text(json.dumps(content), encoding="utf-8")
+    count = len(content["strokes"])
+    found = "" if count else "; nothing seems to move; draw strokes yourself"
+    return Result(f"{file}: {count} strokes{found}", content)
 
 
 def coverage(job: Path, fields: dict[str, Any], masks: Path | None, messages: Messages) -> Result:
@@ -159,23 +181,10 @@ def export(job: Path, file: Path) -> Result:
     if suffix not in WRITERS:
         wanted = ".flo, .npy or .exr for the motion, .png for the mask of the region, .json for strokes of labelme"
         raise CinemaError(f'A job cannot be exported as "{file.suffix}"', f"Use {wanted}")
+    check_file(file, {})
     with writing(file) as partial:
         WRITERS[suffix](job, partial)
     return Result(str(file), {"file": str(file.absolute())})
-
-
-@contextmanager
-def writing(file: Path) -> Iterator[Path]:
-    """Write a file of the user completely or not at all; yields the path to write to.
-
-    Raises:
-        CinemaError: The file cannot be written.
-    """
-    try:
-        with atomic_write(file) as partial:
-            yield partial
-    except OSError as error:
-        raise CinemaError(f"Cannot write {file} ({error.strerror or error})", "Choose another file") from error
 
 
 def _build_summary(out: Path, report: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ class Fields:
             return None
         if not isinstance(value, str):
             raise self._wrong(name, "the name of a file or folder")
+        try:
+            valid = b"\0" not in os.fsencode(value)
+        except UnicodeEncodeError:  # half of a surrogate pair
+            valid = False
+        if not valid:
+            raise self._wrong(name, "a name without characters that no file may have")
         return Path(value)
 
     def flag(self, name: str) -> bool:

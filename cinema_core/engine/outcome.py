@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..shared.errors import CinemaError
+from ..shared.errors import CinemaError, explain
 
 # Modules that the core imports -> names of their packages.
 PACKAGES = {
@@ -69,6 +69,9 @@ def attempt(run: Callable[[], Result]) -> Result | Failure:
         return Failure(f"{error.name} is not installed in {sys.executable}", install_hint(error.name))
     except BrokenPipeError:  # the answers are not read any more
         raise
+    except OSError as error:
+        explained = explain(error)
+        return _bug(error) if explained is None else Failure(explained.text, explained.hint)
     except Exception as error:
         return _bug(error)
 

@@ -24,7 +24,9 @@ Answers are those of `messages`, each with the request's "id". The engine works 
   true}; the job stays as it was. A cancel whose id is unknown is ignored.
 * After "error" and "fatal" the next request is served. A line that is not a request gets an "error" whose id is null.
 * The process ends at once on quit, at the end of its input, and when its answers are not read any more, even in the
-  middle of work. It also ends after a long time without requests.
+  middle of work; requests that are not done then get an "error". It also ends after a long time without requests.
+* When the input is a file, as in ``serve < requests.jsonl``, its requests are all served, builds are measured, and quit
+  is the end of the file.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
 import threading
 import traceback
@@ -60,6 +63,7 @@ MAX_TRIES = 3  # attempts at preparing the open photo; each request interrupts o
 _GEOMETRY_OPTIONS = names("depth", "layers")  # options that depth and layers of the open photo are prepared with
 _FORM = 'Send one JSON object a line: {"id": 1, "command": "build", ...}, {"cancel": 1} or {"quit": true}'
 _CANCELLED = ("Cancelled", "The output is as it was before")
+_ENDED = ("The input ended before this was done", "Keep the input open until the answer, or give a file: serve < FILE")
 
 
 class _Task:
@@ -115,6 +119,8 @@ class Engine:
         self._task: _Task | None = None
         self._builder: Builder | None = None
         self._preparation: _Preparation | None = None
+        self._from_file = stat.S_ISREG(os.fstat(0).st_mode)  # then nobody waits, and all requests are there at once
+        self._listened = False  # whether a file's requests are all read
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # at once, even in the middle of a long library call
         self._interrupts = Interrupts(self._is_unwanted)
@@ -123,7 +129,7 @@ class Engine:
         """Serve; returns the exit code."""
         threading.Thread(target=self._listen, daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting, FIRST_REQUEST_WAIT)
+            self._changed.wait_for(lambda: self._waiting or self._listened, FIRST_REQUEST_WAIT)
         while (task := self._next()) is not None:
             answer = None
             with suppress(Cancelled):
@@ -140,12 +146,29 @@ class Engine:
             for line in sys.stdin.buffer:
                 if self._take(line):
                     break
+            else:
+                self._tell_end()
             code = 0
+            if self._from_file:
+                return self._finish_listening()
         except BrokenPipeError:
             pass
         except Exception:
             traceback.print_exc()
         os._exit(code)
+
+    def _tell_end(self) -> None:
+        """Tell whoever may still listen which requests the end of the input leaves undone."""
+        if self._from_file:
+            return
+        for task in (self._task, *tuple(self._waiting)):
+            if task is not None and task.id is not None:
+                self._messages.about(id=task.id).error(*_ENDED)
+
+    def _finish_listening(self) -> None:
+        with self._changed:
+            self._listened = True
+            self._changed.notify()
 
     def _take(self, line: bytes) -> bool:
         """Act on one line; True for a request to quit."""
@@ -198,7 +221,7 @@ class Engine:
         """Whether the running task is to be interrupted. Takes no lock, since a signal handler asks too."""
         task = self._task
         try:
-            following = self._waiting[0]
+            following = None if self._from_file else self._waiting[0]
         except IndexError:
             following = None
         return task is not None and task.gives_way(following)
@@ -206,11 +229,12 @@ class Engine:
     # In the main thread
 
     def _next(self) -> _Task | None:
-        """Wait for a request; None after a long time without any."""
-        if not self._waiting:
+        """Wait for a request; None after a long time without any, and after the last one of a file."""
+        if not self._waiting and not self._from_file:
             self._warm_up()
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting, self._idle):
+            self._changed.wait_for(lambda: self._waiting or self._listened, self._idle)
+            if not self._waiting:
                 return None
             self._task = self._waiting.popleft()
             return self._task

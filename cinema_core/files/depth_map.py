@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..shared.atomic_write import save_array
 from ..shared.errors import CinemaError
 from . import exr
 from .picture import TURNED, decode_picture
@@ -92,7 +93,7 @@ def write_depth(path: Path, depth: np.ndarray) -> None:
     """
     depth = np.ascontiguousarray(depth, np.float32)
     if path.suffix.lower() == ".npy":
-        np.save(path, depth)
+        save_array(path, depth)
         return
     if path.suffix.lower() == ".exr":
         path.write_bytes(exr.encode_channels({"Y": depth}))

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..shared.atomic_write import atomic_write
+from ..shared.atomic_write import atomic_write, save_array
 from ..shared.camera import is_rounded, same_aspect, stretched_note
 from ..shared.errors import CinemaError
 from . import exr
@@ -104,7 +104,7 @@ def write_flow(path: str | Path, flow: np.ndarray) -> None:
     assert flow.ndim == 3 and flow.shape[2] == 2, flow.shape
     with atomic_write(path) as partial:
         if path.suffix.lower() == ".npy":
-            np.save(partial, flow)
+            save_array(partial, flow)
         elif path.suffix.lower() == ".flo":
             header = _FLO_MAGIC.astype("<f4").tobytes() + np.array(flow.shape[1::-1], "<i4").tobytes()
             partial.write_bytes(header + flow.astype("<f4").tobytes())

@@ -7,6 +7,7 @@ forgets is an error at once and not a stale result.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from ..depth.model_location import model_key
 from ..device import choose_device
+from ..shared.errors import CinemaError
 from ..shared.options import ROWS, BuildOptions
 from . import cache
 from .allocator import keep_freed_memory
@@ -106,8 +108,24 @@ def given(value: T, key: object) -> Cached[T]:
 
 
 def given_file(path: Path | None) -> Cached[Path | None]:
-    """A file from outside, known by its contents."""
-    return Cached(lambda: digest(digest_file(path)), lambda: path, lambda: path)
+    """A file from outside, known by its contents. A pipe is read once, into a temporary file of the same name.
+
+    Raises:
+        CinemaError: It is a device, which has no end.
+    """
+    if path is None or not path.exists() or path.is_file() or path.is_dir():
+        return Cached(lambda: digest(digest_file(path)), lambda: path, lambda: path)
+    if not path.is_fifo():
+        raise CinemaError(f"{path} is not a regular file", "Save its content as a file first")
+    folder = tempfile.TemporaryDirectory(prefix="cinemagraph_")  # lives as long as the functions that refer to it
+    copy = Path(folder.name) / path.name
+    copy.write_bytes(path.read_bytes())
+
+    def get() -> Path:
+        assert folder.name
+        return copy
+
+    return Cached(lambda: digest(digest_file(get())), get, get)
 
 
 def either(condition: Cached[Any], true: Cached[T], false: Cached[T]) -> Cached[T]:

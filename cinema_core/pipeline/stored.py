@@ -19,6 +19,7 @@ from ..layers.matting import MixedPixels
 from ..layers.split import Layers
 from ..points.backing import BACKING_LAYER
 from ..shared import job_files, job_folder
+from ..shared.atomic_write import save_array
 from ..shared.camera import Camera
 from ..shared.data import Depth, MovingPoints, Photo, StillPoints, Stroke
 from ..shared.stroke_files import write_strokes
@@ -85,7 +86,7 @@ def write_depth(folder: Path, depth: Depth, files: tuple[str, ...] = DEPTH_FILES
         depth: The depth.
         files: Names of the two files.
     """
-    np.save(folder / files[0], depth.values)
+    save_array(folder / files[0], depth.values)
     note = {"source": depth.source, "detail": depth.detail, "licence": depth.licence, "warnings": depth.warnings}
     (folder / files[1]).write_text(json.dumps(note, indent=1), encoding="utf-8")
 
@@ -261,7 +262,7 @@ def read_whole_report(job: Path) -> dict[str, Any]:
 
 
 def _write_motion(folder: Path, field: MotionField) -> None:
-    np.save(folder / job_files.MOTION, field.motion)
+    save_array(folder / job_files.MOTION, field.motion)
     write_png(folder / job_files.REGION, np.where(field.region, 255, 0).astype(np.uint8))
     write_strokes(folder / job_files.STROKES, field.strokes, field.size)
 

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .atomic_write import save_array
 from .errors import CinemaError
 from .job_files import POINTS, POINTS_FILES, REPORT, SCHEMA
 from .transaction import JOURNAL, OWNED, recover
@@ -63,7 +64,7 @@ def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
     """
     (folder / "points").mkdir(exist_ok=True)
     for name, array in points.items():
-        np.save(folder / POINTS_FILES[name], array, allow_pickle=False)
+        save_array(folder / POINTS_FILES[name], array)
 
 
 def read_points(job: Path) -> dict[str, np.ndarray]:

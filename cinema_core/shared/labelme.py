@@ -95,7 +95,8 @@ def write_labelme(
     }
     text = json.dumps(content, indent=2, ensure_ascii=False)
     with atomic_write(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        # Bytes of a file's name that are not UTF-8 are lone surrogates here; labelme reads them from JSON's escapes.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _exact(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Transactions on a job folder: staged files appear all at once or not at all. Standard library only."""
+"""Transactions on a job folder: staged files appear all at once or not at all. numpy only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from .atomic_write import is_same
 from .cancellation import shielded
-from .errors import CinemaError
+from .errors import CinemaError, cannot_write, explain
 from .job_files import NAMES, RECORD_SCHEMA, REPORT, SCHEMA
 
 JOURNAL, _LOCK, OWNED, _STAGING = ".commit.json", ".lock", ".cinemagraph.json", ".staging-"
@@ -75,9 +76,15 @@ def stage(job: Path, keep: bool = False) -> Iterator[Staging]:
         except BaseException as error:
             if not staging.published:
                 _discard(job, staging, made)
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise CinemaError(f"The disk that holds {job} is full", "Free some space, then build again") from error
+            if isinstance(error, OSError) and (explained := _explain(job, error)):
+                raise explained from error
             raise
+
+
+def _explain(job: Path, error: OSError) -> CinemaError | None:
+    """The user's error for one that occurred while the job was written; None for a bug."""
+    inside = error.filename is None or str(error.filename).startswith(str(job))
+    return explain(error, job, "write") if inside else explain(error)
 
 
 @shielded
@@ -102,18 +109,14 @@ def recover(job: Path) -> None:
 
 def _make_folder(job: Path) -> bool:
     """Create the folder; True when it did not exist before."""
-    if job.exists() and not job.is_dir():
-        raise CinemaError(f"{job} is a file", "Choose a folder for the output")
-    made = not job.exists()
     try:
+        made = not job.exists()
+        if not made and not job.is_dir():
+            raise CinemaError(f"{job} is a file", "Choose a folder for the output")
         job.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(job, error) from error
+        raise cannot_write(job, error) from error
     return made
-
-
-def _cannot_write(job: Path, error: OSError) -> CinemaError:
-    return CinemaError(f"Cannot write to {job} ({error.strerror or error})", "Choose a folder that you may write to")
 
 
 class _Lock:
@@ -134,7 +137,7 @@ def _locked(job: Path) -> Iterator[_Lock | None]:
     try:
         handle = os.open(job / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise _cannot_write(job, error) from error
+        raise cannot_write(job, error) from error
     lock = _Lock(handle)
     try:
         yield lock if _try_lock(handle) else None
@@ -176,6 +179,20 @@ def _owned(job: Path) -> set[str]:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return names
+
+
+def file_of_job(path: Path, job: Path | None = None) -> str | None:
+    """The relative name under which a job folder owns a file, also by way of a link; None where none does.
+
+    Args:
+        path: The file.
+        job: The job folder; None looks at the folders that hold the file.
+    """
+    path = Path(path)
+    held_by = [Path(os.path.realpath(path)).parent, Path(os.path.realpath(path.parent))]
+    folders = [Path(job)] if job else [place for folder in held_by for place in (folder, folder.parent)]
+    owned = ((folder, name) for folder in folders for name in sorted(_owned(folder)))
+    return next((name for folder, name in owned if is_same(path, folder / name)), None)
 
 
 def _inside(name: str) -> str:
@@ -252,6 +269,8 @@ def _finish_publishing(job: Path) -> None:
             _remove_empty_folders(job, (job / name).parent)
         (job / JOURNAL).unlink()
     except OSError as error:  # on Windows: another program has one of the files open
+        if error.errno == errno.ENOSPC:
+            raise cannot_write(job, error) from error
         raise CinemaError(
             f"Cannot replace files in {job} ({error.strerror or error})",
             "Close the program that uses them; the new build appears the next time the folder is used",

@@ -2,8 +2,7 @@
 
 Imported by other rooms:
 
-* modules `coverage_io`, `preview`
-* preview: `find_path`
+* modules `camera_file`, `coverage_io`, `preview`
 * quality: `measure_hints`, `measure_quality`, `sample_step`
 * splatting: `Splatter`
 """

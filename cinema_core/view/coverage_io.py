@@ -5,6 +5,8 @@ Input: a job folder and the fields of a request. Output: `Coverage`, and a trans
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,9 @@ import numpy as np
 
 from ..device import choose_device
 from ..shared import job_folder
+from ..shared.atomic_write import partial_name
 from ..shared.camera import Camera, are_rigid
-from ..shared.errors import CinemaError
+from ..shared.errors import CinemaError, cannot_write
 from .coverage import Coverage, check_views
 from .inspector import HOLE, INVENTED, SEEN, Inspector, Views
 
@@ -167,12 +170,17 @@ def write_masks(folder: Path, found: Coverage) -> list[str]:
         colors[kind] = blue, green, red, alpha
     pictures = {index: cv2.imencode(".png", colors[found.masks[index]])[1].tobytes() for index in found.inspected}
     files = [folder / f"{index + 1:04d}.png" for index in range(len(found.uncovered))]
+    staged = partial_name(folder / "masks")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("[0-9][0-9][0-9][0-9].png"):
-            old.unlink()
+        staged.mkdir(parents=True)
         for index, file in enumerate(files):
-            file.write_bytes(pictures[int(inspected[np.abs(inspected - index).argmin()])])
+            (staged / file.name).write_bytes(pictures[int(inspected[np.abs(inspected - index).argmin()])])
+        for old in set(folder.glob("[0-9][0-9][0-9][0-9].png")).difference(files):
+            old.unlink()
+        for file in files:
+            os.replace(staged / file.name, file)
     except OSError as error:
-        raise CinemaError(f"Cannot write to {folder} ({error.strerror or error})", "Choose another folder") from error
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
     return [str(file.absolute()) for file in files]

@@ -5,20 +5,18 @@ Input: a job folder and a camera path. Output: mp4, gif or PNG files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-import imageio.v2 as imageio
 import numpy as np
 
 from ..device import choose_device
 from ..shared import job_folder
-from ..shared.camera import PATHS, Camera, are_rigid, camera_path
+from ..shared.camera import PATHS, Camera, camera_path
 from ..shared.errors import CinemaError
+from .camera_file import find_path, find_wrong_axes
+from .frame_writer import GIF_FPS, gif_times, target_files, write_frames
 from .splatting import Splatter
 
 
@@ -35,6 +33,11 @@ class Clip:
     name: str
     poses: np.ndarray
     target: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that it becomes."""
+        return target_files(self.target, len(self.poses))
 
 
 def plan_clips(camera: str, out: Path, frames: int | None = None, loop: bool = False) -> list[Clip]:
@@ -64,6 +67,7 @@ def render_preview(
     fps: int = 25,
     device: str = "auto",
     progress: Callable[[str, float], None] = lambda stage, fraction: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Render clips of a job.
 
@@ -73,12 +77,13 @@ def render_preview(
         fps: Frames per second of a video.
         device: torch device or "auto".
         progress: Called with the stage and the fraction done, 0..1.
+        warn: Called with each sentence that the user should read.
 
     Returns:
         The files written.
 
     Raises:
-        CinemaError: There is no finished job, or a clip's file name has another ending.
+        CinemaError: There is no finished job, or a clip's file has another suffix or cannot be written.
     """
     report, points = job_folder.read_report(job), job_folder.read_points(job)
     camera = Camera(report["width"], report["height"], report["focal"])
@@ -86,92 +91,30 @@ def render_preview(
     total, done = sum(len(clip.poses) for clip in clips), 0
     written: list[Path] = []
     for clip in clips:
-        with _FrameWriter(clip.target, fps) as writer:
+        for text in [*find_wrong_axes(points["still_position"], camera, clip.poses), *_warnings(clip, fps)]:
+            warn(text)
+        with write_frames(clip.target, fps) as write:
             for frame, pose in enumerate(clip.poses):
                 # as in the reference, the motion loops once in the clip
                 picture, _ = splatter.render(frame / len(clip.poses), pose)
-                writer.write(np.rint(picture * 255).astype(np.uint8))
+                write(np.rint(picture * 255).astype(np.uint8))
                 done += 1
                 progress(f"preview {clip.name}", done / total)
-        written += writer.files
+        written += clip.files
     return written
 
 
-def find_path(camera: str, frames: int | None, loop: bool) -> tuple[str, np.ndarray]:
-    """Name and (N, 4, 4) poses of a preset or of a JSON file.
-
-    Args:
-        camera: As in `plan_clips`, but not "all".
-        frames: As in `plan_clips`.
-        loop: As in `plan_clips`.
-
-    Raises:
-        CinemaError: There is no such path, or a malformed camera file.
-    """
-    if camera in ("still", *PATHS):
-        return camera, camera_path(camera, frames, loop)
-    return Path(camera).stem, _read_poses(Path(camera), frames)
-
-
-def _read_poses(path: Path, frames: int | None) -> np.ndarray:
-    """(N, 4, 4) float64 poses of a JSON file, the first `frames` of them."""
-    wanted = "Give a JSON list of 4x4 camera-to-world matrices, one for each frame"
-    if not path.is_file():
-        raise CinemaError(f'There is no camera path "{path}"', f"Choose still, {', '.join(PATHS)}, all, or a JSON file")
-    try:
-        poses = np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise CinemaError(f"{path.name} does not contain camera poses", wanted) from error
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or not are_rigid(poses):
-        raise CinemaError(f"{path.name} does not contain camera poses", wanted)
-    return poses[:frames] if frames else poses
-
-
-class _FrameWriter:
-    """Writes frames to a temporary file beside the target, and moves it into place once it is complete.
-
-    Args:
-        target: As of `Clip`.
-        fps: Frames per second of a video.
-
-    Raises:
-        CinemaError: The target has another ending.
-    """
-
-    def __init__(self, target: Path, fps: int) -> None:
-        self.target, self.fps = target, fps
-        self.files: list[Path] = []
-        self._video: Any = None  # imageio's writer
-        if target.suffix.lower() not in (".mp4", ".gif", ".png"):
-            raise CinemaError(f'A preview cannot be written as "{target.suffix}"', "Use .mp4, .gif, .png or a folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = target.with_name(f".{target.stem}.partial{target.suffix.lower()}")
-
-    def __enter__(self) -> _FrameWriter:
-        if self.target.suffix.lower() == ".mp4":
-            self._video = imageio.get_writer(
-                self._partial, fps=self.fps, codec="libx264", quality=8, macro_block_size=2
-            )
-        elif self.target.suffix.lower() == ".gif":
-            self._video = imageio.get_writer(self._partial, duration=1000 / self.fps, loop=0)
-        return self
-
-    def write(self, picture: np.ndarray) -> None:
-        """Append a frame, (H, W, 3) uint8."""
-        if self._video is not None:
-            self._video.append_data(picture)
-            return
-        file = self.target.with_name(f"{self.target.stem}_{len(self.files):04d}.png")
-        imageio.imwrite(self._partial, picture)
-        self._partial.replace(file)
-        self.files.append(file)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._video is not None:
-            self._video.close()
-            if kind is None:
-                self._partial.replace(self.target)
-                self.files.append(self.target)
-        self._partial.unlink(missing_ok=True)
+def _warnings(clip: Clip, fps: int) -> list[str]:
+    """Sentences about a clip's files."""
+    warnings = []
+    suffix, count = clip.target.suffix.lower(), len(clip.poses)
+    left_out = count - len(gif_times(fps, count)[0])
+    if suffix == ".gif" and left_out:
+        warnings.append(
+            f"A gif shows at most {GIF_FPS} frames per second: {left_out} of {count} frames are left out, "
+            "and the clip keeps its speed"
+        )
+    following = target_files(clip.target, count + 1)[-1]
+    if suffix == ".png" and following.exists():
+        warnings.append(f"{following.name} and the pictures after it are of an earlier preview")
+    return warnings

@@ -184,6 +184,22 @@ def test_impossible_exports_are_refused(addon, opened, tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_an_export_never_overwrites_an_input(addon, drawn, tmp_path):
+    """The photo, say, which the suggested name of a mask may be."""
+    settings = drawn.cinemagraph
+    for field, name in (("photo_path", "photo.png"), ("region_file", "mask.png"), ("flow_file", "motion.npy")):
+        (tmp_path / name).write_bytes(b"input")
+        (tmp_path / f"linked_{name}").symlink_to(tmp_path / name)
+        before, path = getattr(settings, field), tmp_path / f"linked_{name}"
+        settings[field] = str(tmp_path / name)
+        try:
+            with pytest.raises(RuntimeError, match="would be overwritten"):
+                bpy.ops.cinemagraph.export_motion(filepath=str(path))
+        finally:
+            settings[field] = before
+        assert path.read_bytes() == b"input"
+
+
 def test_exported_motion_is_the_flow_that_is_shown(addon, drawn, tmp_path):
     for name in ("motion.npy", "motion.flo", "region.png"):
         assert bpy.ops.cinemagraph.export_motion(filepath=str(tmp_path / name)) == {"FINISHED"}
