@@ -69,6 +69,8 @@ def test_colours_fill_the_photos_view_beneath_the_strokes(addon, placed, focal):
 
 def test_colours_are_replaced_hidden_and_leave_nothing_behind(addon, placed):
     display = addon.depth_display
+    display.show_depth(placed, display.DepthPreview(slope()))
+    display.remove_depth(placed)
     before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
     with pytest.raises(RuntimeError, match="No depth is shown"):
         bpy.ops.cinemagraph.hide_depth()
