@@ -15,7 +15,7 @@ from ..cinema_core.shared import job_files, transaction
 from ..cinema_core.shared.camera import Camera
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
-from . import depth_display, depth_models, engine, flow_display, overlays, result, strokes
+from . import depth_display, depth_models, engine, flow_display, overlays, reports, result, strokes
 from . import scene as stage
 from .depth_display import DepthPreview
 from .engine import EngineRequest
@@ -109,9 +109,7 @@ def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
         before: Its `report_json` when the points came in; a different one belongs to another build, and stays.
         answer: The engine's last message.
     """
-    settings = scene.cinemagraph
-    if settings.report_json == before:
-        settings.report_json = json.dumps(answer["report"])
+    reports.complete(scene, before, json.dumps(answer["report"]))
 
 
 def start_flow(scene: bpy.types.Scene) -> EngineRequest:
