@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .scene import ensure_root, in_scene, match_focal, new_drawing
+from .scene import SHOWN, clear_drawing, ensure_root, in_scene, match_focal, new_drawing
 
 SetColor = Callable[[bpy.types.MaterialGPencilStyle, np.ndarray], None]
 FIRST_FRAME = -1_000_000  # frame of the only keyframe, so that the drawing shows at every frame
-MARK = "cinemagraph_shown"  # custom property of the Grease Pencil data, there while a result is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ def empty_overlay(overlay: bpy.types.Object, mark: str = "") -> bpy.types.Grease
         overlay: The object.
         mark: Identifies the new result.
     """
-    overlay.data[MARK] = mark
+    overlay.data[SHOWN] = mark
     drawing = _drawing(overlay)
     drawing.remove_strokes()
     return drawing
@@ -83,24 +82,21 @@ def empty_overlay(overlay: bpy.types.Object, mark: str = "") -> bpy.types.Grease
 def get_mark(scene: bpy.types.Scene, kind: Overlay) -> str | None:
     """Give the mark of the shown result, None if none is shown."""
     overlay = find_overlay(scene, kind)
-    return None if overlay is None else overlay.data.get(MARK)
+    return None if overlay is None else overlay.data.get(SHOWN)
 
 
 def is_shown(scene: bpy.types.Scene, kind: Overlay) -> bool:
     """Tell whether the overlay shows a result."""
     overlay = find_overlay(scene, kind)
     # Files of version 0.1.0 have overlays without a mark, and only where a result is shown.
-    return overlay is not None and (MARK in overlay.data or len(_drawing(overlay).strokes) > 0)
+    return overlay is not None and (SHOWN in overlay.data or len(_drawing(overlay).strokes) > 0)
 
 
 def clear_overlay(scene: bpy.types.Scene, kind: Overlay) -> None:
     """Remove the shown result; the overlay stays, so that a timer can draw on it."""
     overlay = find_overlay(scene, kind)
     if overlay is not None:
-        _drawing(overlay).remove_strokes()
-        if MARK in overlay.data:
-            del overlay.data[MARK]
-        overlay.data.update_tag()
+        clear_drawing(overlay)
 
 
 def _drawing(overlay: bpy.types.Object) -> bpy.types.GreasePencilDrawing:

@@ -142,7 +142,10 @@ class Soak:
         live.Watch._take = take
 
     def after_a_stroke(self) -> Iterator[float]:
-        """The case that was reported: strokes, Live, undo."""
+        """The cases that were reported: strokes, Live, undo; and Live, strokes, undo."""
+        for move in (self.undo, self.redo):
+            move()
+            yield from self.settled()
         for y in (0.7, 0.8):
             self.draw("motion", RING[:2] * (0.8, 0) + (0.05, y))
             yield from self.settled()
@@ -246,7 +249,7 @@ class Soak:
                 raise TimeoutError("A live preview did not answer")
 
     def check(self) -> None:
-        """The overlays show the strokes as they are, and the drawn flow has strokes exactly where something moves."""
+        """Both overlays show the answer for the strokes as they are."""
         live, overlays, scene = part("blender_addon.live"), part("blender_addon.overlays"), settings().id_data
         drawn = part("blender_addon.strokes").read_drawn_strokes(scene)
         for watch in live._watches:
