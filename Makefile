@@ -1,6 +1,8 @@
 # make demo             renders a loop of the sample photo, or of PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
 # make test             checks the code with ruff and mypy, and runs all tests
 # make lint             checks the code alone
+# make test-window      tests undo while live previews draw, in a Blender with a window: yours, named by
+#                       CINEMAGRAPH_WINDOW_BLENDER, or Debian's (SUITE=trixie, sid) in .window, where root can set it up
 # make bench            prints figures of docs/benchmarks.md, for the sample photo or CASES="photo.png:strokes.json ..."
 # make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
@@ -21,7 +23,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
+.PHONY: demo test test-window lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -34,6 +36,16 @@ lint: environment
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+SUITE ?= trixie
+ifdef CINEMAGRAPH_WINDOW_BLENDER
+test-window: extension
+else
+test-window: export CINEMAGRAPH_WINDOW_BLENDER = .ci/window run $(SUITE)
+test-window: extension
+	@.ci/window setup $(SUITE)
+endif
+	CINEMAGRAPH_PYTHON="$${CINEMAGRAPH_PYTHON:-$(CURDIR)/$(PYTHON)}" $(PYTHON) -m pytest -s tests/window
 
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension

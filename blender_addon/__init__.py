@@ -1,8 +1,8 @@
 """The Blender side of the program: the only room that turns core data into datablocks and runs the engine."""
 
-from . import engine, live, reactions, settings
+from . import engine, live, reactions, reports, settings
 
-PARTS = (settings, reactions, live, engine)
+PARTS = (settings, reactions, reports, live, engine)
 
 
 def register() -> None:

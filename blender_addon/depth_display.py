@@ -13,7 +13,7 @@ import numpy as np
 
 from ..cinema_core.shared.data import FARTHEST
 from ..cinema_core.shared.srgb import to_linear
-from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
+from .overlays import Overlay, blend_ramp, clear_overlay, empty_overlay, ensure_overlay, find_overlay, is_shown
 from .strokes import write_last
 
 OPACITY = 0.75  # of a new overlay
@@ -44,49 +44,68 @@ class DepthPreview:
     licence: str = ""
 
 
+def _fill_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
+    style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
+
+
+OVERLAY = Overlay("depth_map", "Depth", (*blend_ramp(RAMP, SHADES), np.array(SKY_COLOR)), _fill_with, OPACITY)
+
+
 def show_depth(scene: bpy.types.Scene, depth: DepthPreview) -> bpy.types.Object:
-    """Draw the depth in place of the previous one.
+    """Draw the depth in place of the previous one; only within an undo step.
 
     Args:
         scene: A scene with a photo.
         depth: Depth of the scene's photo, with any number of pixels.
     """
-    settings = scene.cinemagraph
-    fresh = not has_depth(scene)
-    colors = (*blend_ramp(RAMP, SHADES), np.array(SKY_COLOR))
-    overlay = ensure_overlay(scene, "depth_map", "Depth", colors, _fill_with)
-    if fresh:
-        set_opacity(scene, OPACITY)
-    settings.depth_origin = depth.source
-    settings.depth_licence = depth.licence or settings.depth_licence
-    _draw(drawing_of(overlay), find_strips(_shade(depth.disparity)), settings.width / settings.height)
+    ensure_overlay(scene, OVERLAY)
+    redraw_depth(scene, depth)
+    return find_overlay(scene, OVERLAY)
+
+
+def redraw_depth(scene: bpy.types.Scene, depth: DepthPreview, mark: str = "") -> None:
+    """As `show_depth`, on an overlay that exists; a timer may do it too.
+
+    Args:
+        scene: A scene with this overlay.
+        depth: Depth of the scene's photo, with any number of pixels.
+        mark: Identifies this depth.
+    """
+    settings, overlay = scene.cinemagraph, find_overlay(scene, OVERLAY)
+    name_origin(scene, depth)
+    _draw(empty_overlay(overlay, mark), find_strips(_shade(depth.disparity)), settings.width / settings.height)
     overlay.data.update_tag()
-    return overlay
+
+
+def name_origin(scene: bpy.types.Scene, depth: DepthPreview) -> None:
+    """Let the settings name the depth's origin and its licence."""
+    settings = scene.cinemagraph
+    licence = depth.licence or settings.depth_licence
+    if (settings.depth_origin, settings.depth_licence) != (depth.source, licence):
+        settings.depth_origin, settings.depth_licence = depth.source, licence
 
 
 def remove_depth(scene: bpy.types.Scene) -> None:
     """Remove the colours of the depth."""
-    remove_overlay(scene, "depth_map")
+    clear_overlay(scene, OVERLAY)
 
 
 def has_depth(scene: bpy.types.Scene) -> bool:
-    """Tell whether the depth is drawn."""
-    return has_overlay(scene, "depth_map")
+    """Tell whether the depth is shown."""
+    return is_shown(scene, OVERLAY)
 
 
 def get_opacity(scene: bpy.types.Scene) -> float:
     """Give how opaque the colours are, 0..1."""
-    return scene.cinemagraph.depth_map.data.layers[0].opacity if has_depth(scene) else OPACITY
+    overlay = find_overlay(scene, OVERLAY)
+    return OPACITY if overlay is None else overlay.data.layers[0].opacity
 
 
 def set_opacity(scene: bpy.types.Scene, opacity: float) -> None:
     """Set how opaque the colours are, 0..1."""
-    if has_depth(scene):
-        scene.cinemagraph.depth_map.data.layers[0].opacity = opacity
-
-
-def _fill_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
-    style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
+    overlay = find_overlay(scene, OVERLAY)
+    if overlay is not None:
+        overlay.data.layers[0].opacity = opacity
 
 
 def _shade(disparity: np.ndarray) -> np.ndarray:

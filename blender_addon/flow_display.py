@@ -4,11 +4,12 @@ They are Grease Pencil strokes near the plane of the hints, so that they look th
 cannot be selected and is never rendered.
 """
 
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 
-from .jobs import FlowPreview
-from .overlays import blend_ramp, drawing_of, ensure_overlay, has_overlay, remove_overlay
+from .overlays import Overlay, blend_ramp, clear_overlay, empty_overlay, ensure_overlay, find_overlay, is_shown
 from .strokes import write_last
 
 LINE_RADIUS = 0.0013  # units of the photo's longer side, at the head of a line
@@ -22,32 +23,63 @@ SHADES = 16  # materials along the ramp; point colours do not show in solid shad
 FASTEST_PERCENTILE = 95  # percentile of the speeds with the last colour, so that one fast line does not pale all others
 
 
+@dataclass(frozen=True, eq=False)
+class FlowPreview:
+    """Streamlines of the solved motion, to be drawn over the photo.
+
+    Attributes:
+        points: (P, 2) float32, px of the photo, line after line, each in the direction of the flow.
+        offsets: (L + 1,) int32, index in `points` of the start of each line.
+        speed: (L,) float32, px/frame.
+    """
+
+    points: np.ndarray
+    offsets: np.ndarray
+    speed: np.ndarray
+
+
+def _stroke_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
+    style.color = (*color, 1.0)
+
+
+OVERLAY = Overlay("flow", "Flow", blend_ramp(RAMP, SHADES), _stroke_with)
+
+
 def show_flow(scene: bpy.types.Scene, lines: FlowPreview) -> bpy.types.Object:
-    """Draw the streamlines in place of the previous ones.
+    """Draw the streamlines in place of the previous ones; only within an undo step.
 
     Args:
         scene: A scene with a photo.
         lines: Streamlines in px of the scene's photo.
     """
-    overlay = ensure_overlay(scene, "flow", "Flow", blend_ramp(RAMP, SHADES), _stroke_with)
+    ensure_overlay(scene, OVERLAY)
+    redraw_flow(scene, lines)
+    return find_overlay(scene, OVERLAY)
+
+
+def redraw_flow(scene: bpy.types.Scene, lines: FlowPreview, mark: str = "") -> None:
+    """As `show_flow`, on an overlay that exists; a timer may do it too.
+
+    Args:
+        scene: A scene with this overlay.
+        lines: Streamlines in px of the scene's photo.
+        mark: Identifies these streamlines.
+    """
+    overlay = find_overlay(scene, OVERLAY)
+    drawing = empty_overlay(overlay, mark)
     if len(lines.offsets) > 1:
-        _draw(drawing_of(overlay), _on_plane(scene.cinemagraph, lines.points), lines)
+        _draw(drawing, _on_plane(scene.cinemagraph, lines.points), lines)
     overlay.data.update_tag()
-    return overlay
 
 
 def remove_flow(scene: bpy.types.Scene) -> None:
     """Remove the streamlines."""
-    remove_overlay(scene, "flow")
+    clear_overlay(scene, OVERLAY)
 
 
 def has_flow(scene: bpy.types.Scene) -> bool:
-    """Tell whether streamlines are drawn."""
-    return has_overlay(scene, "flow")
-
-
-def _stroke_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
-    style.color = (*color, 1.0)
+    """Tell whether streamlines are shown."""
+    return is_shown(scene, OVERLAY)
 
 
 def _on_plane(settings: bpy.types.PropertyGroup, pixels: np.ndarray) -> np.ndarray:

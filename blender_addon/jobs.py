@@ -15,10 +15,11 @@ from ..cinema_core.shared import job_files, transaction
 from ..cinema_core.shared.camera import Camera
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
-from . import depth_models, engine, result, strokes
+from . import depth_display, depth_models, engine, flow_display, overlays, reports, result, strokes
 from . import scene as scene_objects
 from .depth_display import DepthPreview
 from .engine import EngineRequest
+from .flow_display import FlowPreview
 from .hint_layers import MOTION_HINTS
 from .option_properties import SHOWN, read_option
 
@@ -36,21 +37,6 @@ class PhotoToOpen:
     source: Path
     max_side: int
     job: Path
-
-
-@dataclass(frozen=True, eq=False)
-class FlowPreview:
-    """Streamlines of the solved motion, to be drawn over the photo.
-
-    Attributes:
-        points: (P, 2) float32, px of the photo, line after line, each in the direction of the flow.
-        offsets: (L + 1,) int32, index in `points` of the start of each line.
-        speed: (L,) float32, px/frame.
-    """
-
-    points: np.ndarray
-    offsets: np.ndarray
-    speed: np.ndarray
 
 
 def find_photo(scene: bpy.types.Scene, path: str) -> PhotoToOpen:
@@ -78,6 +64,8 @@ def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> Non
     scene_objects.place_photo(
         scene, scene_objects.OpenedPhoto(photo.source, working_photo, photo.job, camera, answer["file_size"])
     )
+    for kind in (flow_display.OVERLAY, depth_display.OVERLAY):  # now, so that live previews need no undo step
+        overlays.ensure_overlay(scene, kind)
 
 
 # Building
@@ -122,9 +110,7 @@ def finish_report(scene: bpy.types.Scene, before: str, answer: dict) -> None:
         before: Its `report_json` when the points came in; a different one belongs to another build, and stays.
         answer: The engine's last message.
     """
-    settings = scene.cinemagraph
-    if settings.report_json == before:
-        settings.report_json = json.dumps(answer["report"])
+    reports.complete(scene, before, json.dumps(answer["report"]))
 
 
 def start_flow(scene: bpy.types.Scene) -> EngineRequest:

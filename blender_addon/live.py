@@ -3,23 +3,28 @@
 The timer never blocks. It checks the strokes several times a second, sends a request once they have rested, and draws
 the answer when it arrives. There is one request at a time, and none while a stroke is being drawn or an operator runs.
 The timer runs in windows only and ends with the extension.
+
+The timer draws outside of undo steps, on overlays that operators have made (see `overlays`). An undo may bring an
+earlier drawing back beside unchanged strokes, so the last answer is kept here and drawn again.
 """
 
 import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
-from . import depth_display, engine, flow_display, jobs, strokes
+from . import depth_display, engine, flow_display, jobs, overlays, strokes
 
 TICK = 0.08  # seconds between two checks of the hints
 ANSWER_TICK = 0.03  # seconds between two checks for the engine's answer
 IDLE_TICK = 0.5  # seconds between two checks while live previews are off
 REST = 0.1  # seconds without a change of the hints before a request is sent
+GIVEN_UP = "Live was switched off, because its overlay was deleted or undone. Switch it on again"
 _DEPTH_SETTINGS = (  # properties of the scene's settings that the depth depends on
     "width",
     "height",
@@ -47,9 +52,11 @@ class Subject:
         settings: Properties of the scene's settings that it depends on.
         select: Selects the strokes that it depends on.
         exists: Tells whether there is anything to show.
+        overlay: The overlay that it draws on.
         ask: Sends the request to the engine.
-        show: Draws the engine's answer.
-        remove: Removes the drawing.
+        read: Reads the engine's answer.
+        draw: Draws the answer as it was read, with a mark.
+        keep: Repeats the texts about the answer, which an undo may have changed.
     """
 
     switch: str
@@ -57,9 +64,11 @@ class Subject:
     settings: tuple[str, ...]
     select: Callable[[list[Stroke]], list[Stroke]]
     exists: Callable[[bpy.types.Scene, list[Stroke]], bool]
+    overlay: overlays.Overlay
     ask: Callable[[bpy.types.Scene], engine.EngineRequest]
-    show: Callable[[bpy.types.Scene, dict], object]
-    remove: Callable[[bpy.types.Scene], None]
+    read: Callable[[dict], Any]
+    draw: Callable[[bpy.types.Scene, Any, str], None]
+    keep: Callable[[bpy.types.Scene, Any], None] = lambda _scene, _answer: None
 
 
 def _moves(scene: bpy.types.Scene, drawn: list[Stroke]) -> bool:
@@ -74,9 +83,10 @@ FLOW = Subject(
     _FLOW_SETTINGS,
     list,
     _moves,
+    flow_display.OVERLAY,
     jobs.start_flow,
-    lambda scene, answer: flow_display.show_flow(scene, jobs.finish_flow(answer)),
-    flow_display.remove_flow,
+    jobs.finish_flow,
+    flow_display.redraw_flow,
 )
 DEPTH = Subject(
     "live_depth",
@@ -84,9 +94,11 @@ DEPTH = Subject(
     _DEPTH_SETTINGS,
     strokes.about_depth,
     lambda _scene, _drawn: True,
+    depth_display.OVERLAY,
     jobs.start_depth,
-    lambda scene, answer: depth_display.show_depth(scene, jobs.finish_depth(answer)),
-    depth_display.remove_depth,
+    jobs.finish_depth,
+    depth_display.redraw_depth,
+    depth_display.name_origin,
 )
 
 
@@ -102,12 +114,14 @@ class Watch:
         self.seen = self.asked = ""  # fingerprints of the hints at the last check and at the last request
         self.since = 0.0  # time at which `seen` changed
         self.request: engine.EngineRequest | None = None
+        self.answer: Any = None  # the last one, as it was read; None while there is nothing to show
+        self.mark: str | None = None  # its mark on the overlay
 
     def look(self, scene: bpy.types.Scene, busy: bool = False, trouble: str = "") -> str:
         """Check the hints once, and send a request or draw its answer if that is due.
 
         Args:
-            scene: The scene in the window.
+            scene: The scene in the window, with this overlay.
             busy: Only check, because another operator or request is running.
             trouble: Text of the last problem.
 
@@ -127,19 +141,33 @@ class Watch:
         if current != self.seen:
             self.seen, self.since = current, time.monotonic()
         rested = time.monotonic() - self.since >= REST
+        if current == self.asked and not busy:
+            self._restore(scene)
         if current == self.asked or not rested or busy:
             return trouble
         self.asked = current
         if not self.subject.exists(scene, drawn):
-            self.subject.remove(scene)
+            self.answer = self.mark = None
+            overlays.clear_overlay(scene, self.subject.overlay)
             return ""
         self.request = self.subject.ask(scene)
         return ""
 
     def _take(self, scene: bpy.types.Scene) -> str:
         request, self.request = self.request, None
-        self.subject.show(scene, request.answer)
+        self.answer, self.mark = self.subject.read(request.answer), self.asked
+        self.subject.draw(scene, self.answer, self.mark)
         return request.warnings[-1] if request.warnings else ""
+
+    def _restore(self, scene: bpy.types.Scene) -> None:
+        """Draw the last answer again if an undo or redo has replaced it by an earlier one."""
+        shown = overlays.get_mark(scene, self.subject.overlay)
+        if self.answer is not None:
+            if shown != self.mark:
+                self.subject.draw(scene, self.answer, self.mark)
+            self.subject.keep(scene, self.answer)
+        elif shown:  # an operator's drawing has the mark "" and stays
+            overlays.clear_overlay(scene, self.subject.overlay)
 
 
 _watches = (Watch(DEPTH), Watch(FLOW))  # in this order, because the flow is solved on the depth
@@ -155,6 +183,15 @@ def fingerprint(scene: bpy.types.Scene, drawn: list[Stroke], names: tuple[str, .
         if stroke.profile is not None:
             digest.update(stroke.profile.tobytes())
     return digest.hexdigest()
+
+
+def switch(context: bpy.types.Context, subject: Subject) -> None:
+    """Switch a live preview on or off; an overlay that is missing is made in an undo step of its own."""
+    state = context.window_manager.cinemagraph
+    on = not getattr(state, subject.switch)
+    if on and overlays.ensure_overlay(context.scene, subject.overlay):
+        bpy.ops.ed.undo_push(message=f"Live {subject.overlay.name}")
+    setattr(state, subject.switch, on)
 
 
 def restart(context: bpy.types.Context, subject: Subject) -> None:
@@ -173,9 +210,19 @@ def _tick() -> float:
     # Any modal operator comes first: drawing a stroke, moving points, a build.
     busy = state.running or any(len(window.modal_operators) for window in manager.windows)
     for watch in wanted:
+        if overlays.find_overlay(scene, watch.subject.overlay) is None:
+            _give_up(manager, watch.subject)
+            continue
         others = any(other.request is not None for other in wanted if other is not watch)
         _check(manager, watch, scene, busy or others)
     return ANSWER_TICK if any(watch.request is not None for watch in wanted) else TICK
+
+
+def _give_up(manager: bpy.types.WindowManager, subject: Subject) -> None:
+    """Switch a live preview off whose overlay was removed; one that a timer makes would be part of no undo step."""
+    setattr(manager.cinemagraph, subject.switch, False)
+    setattr(manager.cinemagraph, subject.trouble, GIVEN_UP)
+    _redraw_panels(manager)
 
 
 def _check(manager: bpy.types.WindowManager, watch: Watch, scene: bpy.types.Scene, busy: bool) -> None:

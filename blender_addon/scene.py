@@ -21,6 +21,7 @@ SENSOR = 36.0  # mm, width of the cameras' sensor
 MARKS_OFFSET = 0.001  # units of the photo's longer side; marks lie this far in front of the strokes
 FLOW_DISTANCE = 0.995  # share of the distance of the hints' plane; the flow lies in front of strokes and marks
 DEPTH_DISTANCE = 1.002  # share of the same distance; the depth lies behind the strokes
+SHOWN = "cinemagraph_shown"  # custom property of an overlay's data: the mark of the result that it shows
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
 _TURN = Matrix.Rotation(-pi / 2, 4, "X")
@@ -82,9 +83,8 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     image.name = opened.source.name
     image.pack()
     _replace_photo(settings, image)
-    if settings.depth_map is not None:
-        remove_drawing(settings.depth_map)  # the depth of another photo
-        settings.depth_map = None
+    if in_scene(settings.depth_map, scene):
+        clear_drawing(settings.depth_map)  # the depth of another photo
     settings.photo_path, settings.job_folder = str(opened.source), str(opened.job)
     settings.width, settings.height = opened.camera.width, opened.camera.height
     settings.file_size = opened.file_size
@@ -264,14 +264,14 @@ def show_layer(layer: bpy.types.GreasePencilLayer) -> None:
         part = part.parent_group
 
 
-def remove_drawing(item: bpy.types.Object) -> None:
-    """Delete a Grease Pencil object, and data and materials without other users."""
-    data = item.data
-    materials = [material for material in data.materials if material is not None]
-    bpy.data.objects.remove(item)
-    if data.users == 0:
-        bpy.data.batch_remove([data])
-    bpy.data.batch_remove([material for material in materials if material.users == 0])
+def clear_drawing(item: bpy.types.Object) -> None:
+    """Remove the strokes and the mark of an overlay; the object stays, so that a timer can draw on it."""
+    for layer in item.data.layers:
+        for frame in layer.frames:
+            frame.drawing.remove_strokes()
+    if SHOWN in item.data:
+        del item.data[SHOWN]
+    item.data.update_tag()
 
 
 def hint_material(scene: bpy.types.Scene, name: str) -> int:

@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import StringProperty
 
-from ..blender_addon import depth_display, depth_models, jobs, viewport
+from ..blender_addon import depth_display, depth_models, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
@@ -34,6 +34,21 @@ class CINEMAGRAPH_OT_show_depth(_ShowsDepth, bpy.types.Operator):
     bl_idname = "cinemagraph.show_depth"
     bl_label = "Show Depth"
     bl_options = {"UNDO"}
+
+
+class CINEMAGRAPH_OT_live_depth(bpy.types.Operator):
+    """Update the depth whenever a stroke or a setting about it changes"""
+
+    bl_idname = "cinemagraph.live_depth"
+    bl_label = "Live"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.window_manager.cinemagraph.live_depth or has_photo(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        live.switch(context, live.DEPTH)
+        return {"FINISHED"}
 
 
 class CINEMAGRAPH_OT_hide_depth(bpy.types.Operator):
@@ -98,6 +113,7 @@ class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
 
 CLASSES = (
     CINEMAGRAPH_OT_show_depth,
+    CINEMAGRAPH_OT_live_depth,
     CINEMAGRAPH_OT_hide_depth,
     CINEMAGRAPH_OT_choose_model,
     CINEMAGRAPH_OT_download_model,

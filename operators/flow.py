@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..blender_addon import flow_display, jobs, viewport
+from ..blender_addon import flow_display, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
@@ -31,6 +31,21 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
             self.report({"WARNING"}, "Nothing moves; draw a Motion stroke along the flow")
 
 
+class CINEMAGRAPH_OT_live_flow(bpy.types.Operator):
+    """Update the flow whenever a stroke is drawn or changed"""
+
+    bl_idname = "cinemagraph.live_flow"
+    bl_label = "Live"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.window_manager.cinemagraph.live_preview or has_photo(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        live.switch(context, live.FLOW)
+        return {"FINISHED"}
+
+
 class CINEMAGRAPH_OT_hide_flow(bpy.types.Operator):
     """Remove the streamlines and switch off Live"""
 
@@ -51,4 +66,4 @@ class CINEMAGRAPH_OT_hide_flow(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (CINEMAGRAPH_OT_show_flow, CINEMAGRAPH_OT_hide_flow)
+CLASSES = (CINEMAGRAPH_OT_show_flow, CINEMAGRAPH_OT_live_flow, CINEMAGRAPH_OT_hide_flow)

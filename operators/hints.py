@@ -25,6 +25,7 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
 
     bl_idname = "cinemagraph.draw"
     bl_label = "Draw"
+    bl_options = {"UNDO"}  # it may add a layer, a frame and a material
 
     layer: EnumProperty(name="Layer", items=LAYER_ITEMS)
 

@@ -2,6 +2,7 @@
 
 import bpy
 
+from ..blender_addon import depth_display
 from ..blender_addon.hint_layers import DEPTH_HINTS
 from .sidebar import SidebarPanel, show_draw_buttons, show_wrapped
 
@@ -61,10 +62,10 @@ def _draw_display(context: bpy.types.Context, layout: bpy.types.UILayout) -> Non
     settings, state = context.scene.cinemagraph, context.window_manager.cinemagraph
     row = layout.row(align=True)
     row.operator("cinemagraph.show_depth", icon="HIDE_OFF")
-    row.prop(state, "live_depth", toggle=True)
+    row.operator("cinemagraph.live_depth", depress=state.live_depth)
     row.operator("cinemagraph.hide_depth", text="", icon="X")
     show_wrapped(context, layout, state.live_depth_trouble)
-    if settings.depth_map is not None:
+    if depth_display.has_depth(context.scene):
         layout.prop(settings, "depth_opacity")
         show_wrapped(context, layout, settings.depth_origin, "INFO")
 

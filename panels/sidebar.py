@@ -77,7 +77,7 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
         row = layout.row(align=True)
         row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
-        row.prop(context.window_manager.cinemagraph, "live_preview", toggle=True)
+        row.operator("cinemagraph.live_flow", depress=context.window_manager.cinemagraph.live_preview)
         row.operator("cinemagraph.hide_flow", text="", icon="X")
         show_wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
 

@@ -69,6 +69,8 @@ def test_colours_fill_the_photos_view_beneath_the_strokes(addon, placed, focal):
 
 def test_colours_are_replaced_hidden_and_leave_nothing_behind(addon, placed):
     display = addon.depth_display
+    display.show_depth(placed, display.DepthPreview(slope()))
+    display.remove_depth(placed)
     before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
     with pytest.raises(RuntimeError, match="No depth is shown"):
         bpy.ops.cinemagraph.hide_depth()
@@ -86,8 +88,8 @@ def test_colours_are_replaced_hidden_and_leave_nothing_behind(addon, placed):
 
 
 def test_another_photo_has_another_depth(addon, placed, photo_file, tmp_path):
-    before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
     addon.depth_display.show_depth(placed, addon.depth_display.DepthPreview(slope()))
+    before = {name: len(getattr(bpy.data, name)) for name in BLOCKS}
     camera = addon.camera.Camera(WIDTH, HEIGHT, 200.0)
     addon.scene.place_photo(placed, addon.scene.OpenedPhoto(photo_file, photo_file, tmp_path, camera, (WIDTH, HEIGHT)))
     assert not addon.depth_display.has_depth(placed)

@@ -90,6 +90,18 @@ def test_the_figures_follow_the_points(addon, drawn):
     assert drawn.cinemagraph.report["quality"]["fidelity_db"] > 20
 
 
+def test_the_figures_stay_after_undo_and_redo(addon, drawn):
+    bpy.ops.ed.undo_push(message="strokes")
+    request = build(addon, drawn)
+    before = drawn.cinemagraph.report_json
+    bpy.ops.ed.undo_push(message="build")
+    addon.jobs.finish_report(drawn, before, request.wait(done=True))
+    bpy.ops.ed.undo()
+    assert not bpy.context.scene.cinemagraph.report
+    bpy.ops.ed.redo()
+    assert bpy.context.scene.cinemagraph.report["quality"]["fidelity_db"] > 20
+
+
 def test_an_edited_stroke_repeats_no_heavy_stage(addon, drawn):
     build(addon, drawn).wait(done=True)
     pid = addon.engine.running_pid()

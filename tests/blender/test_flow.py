@@ -34,6 +34,12 @@ def lines(scene):
     return pixels, [stroke.material_index for stroke in drawing.strokes]
 
 
+def datablocks():
+    """Names of all datablocks."""
+    kinds = [name for name in dir(bpy.data) if isinstance(getattr(bpy.data, name), bpy.types.bpy_prop_collection)]
+    return {(name, block.name) for name in kinds for block in getattr(bpy.data, name)}
+
+
 def streamlines(addon):
     points = np.array([(10, 10), (20, 10), (30, 10), (50, 60), (50, 70), (90, 90), (90, 90)], np.float32)
     return addon.jobs.FlowPreview(points, np.array([0, 3, 5, 7], np.int32), np.array([2.0, 0.5, 1.0], np.float32))
@@ -61,7 +67,9 @@ def test_lines_lie_where_they_belong(addon, placed):
 
 
 def test_lines_are_replaced_and_removed(addon, placed):
-    before = {name: len(getattr(bpy.data, name)) for name in ("objects", "materials")}
+    addon.flow_display.show_flow(placed, streamlines(addon))
+    addon.flow_display.remove_flow(placed)
+    before = datablocks()
     for _ in range(3):
         addon.flow_display.show_flow(placed, streamlines(addon))
     assert len(lines(placed)[0]) == 5
@@ -69,7 +77,7 @@ def test_lines_are_replaced_and_removed(addon, placed):
     addon.flow_display.show_flow(placed, empty)
     assert lines(placed) == ([], [])
     assert bpy.ops.cinemagraph.hide_flow() == {"FINISHED"}
-    assert {name: len(getattr(bpy.data, name)) for name in before} == before
+    assert datablocks() == before  # the overlay stays, empty, so that Live can draw on it
     assert not addon.flow_display.has_flow(placed)
     with pytest.raises(RuntimeError, match="No flow is shown"):
         bpy.ops.cinemagraph.hide_flow()
@@ -132,6 +140,66 @@ def test_live_flow_notices_changes(addon, drawn):
     watch.look(drawn)
     watch.since = 0.0
     assert watch.look(drawn) == "" and watch.request is None and not addon.flow_display.has_flow(drawn)
+
+
+def test_live_previews_make_and_remove_no_datablock(addon, drawn):
+    """They draw outside of undo steps, where a pointer to a new datablock makes the next undo crash in a window."""
+    before = datablocks()
+    watches = [addon.live.Watch(subject) for subject in (addon.live.FLOW, addon.live.DEPTH)]
+    for strokes in ([], [addon.data.Stroke("motion", LINE)]):
+        addon.strokes.add_hints(drawn, strokes, replace=True)
+        new = datablocks()
+        for watch in watches:
+            watch.seen = ""
+            watch.look(drawn)
+            if watch.subject.exists(drawn, strokes) and watch.asked != watch.seen:
+                follow(addon, watch, drawn)
+        assert datablocks() == new
+    assert {name for name, _ in datablocks() - before} <= {"materials"}  # of the strokes' layer
+    assert addon.flow_display.has_flow(drawn) and addon.depth_display.has_depth(drawn)
+
+
+def test_undo_brings_back_an_earlier_drawing_and_live_draws_again(addon, drawn):
+    watch = addon.live.Watch()
+    bpy.ops.ed.undo_push(message="strokes")  # holds the empty overlay
+    follow(addon, watch, drawn)
+    shown = lines(drawn)[0]
+    drawn.cinemagraph.frames = 33
+    bpy.ops.ed.undo_push(message="Loop Length")
+    bpy.ops.ed.undo()
+    scene = bpy.context.scene
+    assert not addon.flow_display.has_flow(scene) and len(shown) > 20
+    watch.look(scene)
+    assert watch.request is None  # the strokes are those of the last answer
+    again = lines(scene)[0]
+    assert len(again) == len(shown) and all(np.array_equal(a, b) for a, b in zip(again, shown))
+
+
+def test_live_needs_no_undo_step_of_its_own_after_open_photo(addon, opened):
+    state = bpy.context.window_manager.cinemagraph
+    before = datablocks()
+    bpy.ops.cinemagraph.live_flow()
+    bpy.ops.cinemagraph.live_depth()
+    assert state.live_preview and state.live_depth and datablocks() == before
+    bpy.ops.cinemagraph.live_flow()
+    bpy.ops.cinemagraph.hide_depth()
+    assert not state.live_preview and not state.live_depth and datablocks() == before
+
+
+def test_live_adds_a_missing_overlay_as_an_undo_step(addon, placed):
+    """As in a file of an earlier version."""
+    bpy.ops.ed.undo_push(message="placed")
+    bpy.ops.cinemagraph.live_flow()
+    state, find = bpy.context.window_manager.cinemagraph, addon.overlays.find_overlay
+    assert state.live_preview and find(placed, addon.flow_display.OVERLAY) is not None
+    bpy.ops.ed.undo()
+    scene = bpy.context.scene
+    assert scene.cinemagraph.photo is not None and find(scene, addon.flow_display.OVERLAY) is None
+    addon.live._give_up(bpy.context.window_manager, addon.live.FLOW)
+    assert not state.live_preview and "Switch it on again" in state.live_trouble
+    bpy.ops.cinemagraph.live_flow()
+    assert state.live_preview and not state.live_trouble
+    bpy.ops.cinemagraph.live_flow()
 
 
 def test_live_flow_reports_problems(addon, drawn):
