@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from PIL import UnidentifiedImageError
 
+from ..image.downscale import scale_down
 from ..shared.data import PHOTO_SUFFIXES, Photo
 from ..shared.errors import CinemaError
 from .color_profile import to_srgb
-from .downscale import scale_down
 from .encoding import HDR, encoding_to_srgb
 from .exr import UnsupportedError
 from .other_formats import damaged_error, unknown_error

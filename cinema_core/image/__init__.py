@@ -2,6 +2,7 @@
 
 Imported by other rooms:
 
+* downscale: `scale_down`
 * grid: `cell_representatives`, `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `pool`, `sample`,
   `with_margin`
 * masks: `grab_cut`, `refine_mask`
