@@ -28,9 +28,9 @@ _LEAST_METRIC = 0.001  # of white; a normalised map reaches zero, measured dista
 _WHITE_GAP = 0.98  # of white; where all other values are below, white stands apart from them and is a mark
 
 GUESS = "{}; this is a guess. If near and far are swapped, set Values (--depth-kind)"
-CONTRADICTION = "{}; the photo seems to say the opposite, so choose its kind if near and far are swapped"
-MARKS = "{}; its zeros are taken as unknown or sky, not as the far end. Choose its kind if near and far are swapped"
-WHITE_MARKS = "{}; white is taken as unknown or sky. Choose its kind if the map has no unit"
+CONTRADICTION = "{}; the photo seems to say the opposite. If near and far are swapped, set Values (--depth-kind)"
+MARKS = "{}; its zeros are taken as unknown or sky, not as far. If near and far are swapped, set Values (--depth-kind)"
+WHITE_MARKS = "{}; white is taken as unknown or sky. If the map has no unit, set Values (--depth-kind)"
 
 
 @dataclass(frozen=True)
