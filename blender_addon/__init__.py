@@ -1,8 +1,8 @@
 """The Blender side of the program: the only room that turns core data into datablocks and runs the engine."""
 
-from . import engine, live, reactions, reports, settings
+from . import engine, engine_state, live, reactions, reports, settings
 
-PARTS = (settings, reactions, reports, live, engine)
+PARTS = (settings, reactions, reports, live, engine_state, engine)
 
 
 def register() -> None:

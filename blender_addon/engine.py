@@ -17,32 +17,31 @@ answer carries the id of its request, and exactly one error, fatal or done ends 
 
 import atexit
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import bpy
+from ..cinema_core.shared.errors import CinemaError, first_line
+from . import engine_log, engine_python, engine_state
+from .engine_python import Runner
 
-from .. import __package__ as base_package
-from ..cinema_core.shared.errors import CinemaError
-
-PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
-# Imported module -> name of the package to install. Opening a photo needs no torch.
-OPEN_NEEDS = {
-    "numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow", "imagecodecs": "imagecodecs",
-    "pillow_heif": "pillow-heif", "tifffile": "tifffile",
-}  # fmt: skip
-BUILD_NEEDS = {
-    **OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch",
-}  # fmt: skip
 CANCEL_TIMEOUT = 5.0  # seconds after a cancel until an engine that does not answer is killed
-_FOLDER = Path(__file__).parents[1]  # the extension's folder, which contains cinema_core
-_PREFERENCE = "Preferences > Add-ons > 3D Cinemagraph > Engine Python"
-_OTHER_PYTHON = f"Choose another Python in {_PREFERENCE}"
+_OTHER_PYTHON = "Choose another Python in Preferences > Add-ons > 3D Cinemagraph > Advanced"
+_SEE_LOG = "Press Show Log in Preferences > Add-ons > 3D Cinemagraph"
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """The program of an engine, and the folder of its packages; None where it is a Python of the user with its own."""
+
+    runner: Runner
+    packages: Path | None
+
+    def variables(self) -> dict[str, str]:
+        return engine_python.environment(*([self.packages] if self.packages else []))
 
 
 class EngineRequest:
@@ -112,7 +111,7 @@ class EngineRequest:
         elif kind == "error":
             self.fail(CinemaError(text, message.get("hint", "")))
         elif kind == "fatal":
-            self.fail(CinemaError(f"The engine failed: {text}", f"See its log {self._engine.log}"))
+            self.fail(CinemaError(f"The engine failed: {text}", _SEE_LOG))
 
     def fail(self, failure: CinemaError) -> None:
         self._failure = self._failure or failure
@@ -122,30 +121,28 @@ class _Engine:
     """A running engine.
 
     Args:
-        python: Path of the Python that runs it.
-        log: File for the stderr of the process.
+        launch: Its program and packages.
 
     Attributes:
+        launch: The same.
         pid: Id of the process.
-        missing: Modules of the engine that its Python lacks.
         news: Notified after every message, and when the process has ended.
+
+    Raises:
+        CinemaError: The program does not start.
     """
 
-    def __init__(self, python: str, log: Path) -> None:
-        self.python, self.log, self.news = python, log, threading.Condition()
-        self.missing = _missing_modules(python)
+    def __init__(self, launch: _Launch) -> None:
+        self.launch, self.news = launch, threading.Condition()
         self._open: dict[int, EngineRequest] = {}
         self._count = 0
-        with log.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [python, "-s", "-m", "cinema_core", "serve"],
-                cwd=_FOLDER,
-                env=_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                **_process_options(),
-            )
+        pipe = subprocess.PIPE
+        command = launch.runner.command("cinema_core", "serve")
+        try:
+            with engine_log.path().open("ab") as stderr:
+                self._process = engine_python.start(command, launch.variables(), stdin=pipe, stdout=pipe, stderr=stderr)
+        except OSError as error:
+            raise _not_started(launch.runner.program, error) from error
         self.pid = self._process.pid
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -202,7 +199,7 @@ class _Engine:
         code = self._process.wait()
         with self.news:
             for request in self._open.values():
-                request.fail(CinemaError(f"The engine stopped without a result ({code})", f"See its log {self.log}"))
+                request.fail(CinemaError(f"The engine stopped without a result ({code})", _SEE_LOG))
             self._open.clear()
             self.news.notify_all()
 
@@ -210,24 +207,17 @@ class _Engine:
 _engine: _Engine | None = None
 
 
-def ask(command: str, fields: dict, needs: dict[str, str] = BUILD_NEEDS) -> EngineRequest:
+def ask(command: str, fields: dict) -> EngineRequest:
     """Send a request to the engine. It is started if none runs or the chosen Python has changed.
 
     Args:
         command: "open", "build", "flow", "depth", "suggest", "coverage" or "export".
         fields: Arguments of the command.
-        needs: Modules that the command requires -> names of their packages.
 
     Raises:
-        CinemaError: The engine does not start, or its Python lacks a required module.
+        CinemaError: The engine is not set up or does not start, or the user's Python lacks packages.
     """
     engine = _ensure_engine()
-    lacks = [needs[module] for module in engine.missing if module in needs]
-    if lacks:
-        stop()  # the next request checks again, as they may be installed by then
-        command = f'run "{engine.python}" -m pip install {" ".join(lacks)}'
-        hint = f"In {_PREFERENCE}, choose a Python with the engine's packages, or {command}"
-        raise CinemaError(f"The engine's Python has no {', '.join(lacks)}", hint)
     try:
         return engine.ask(command, fields)
     except OSError:  # it has just ended, because it was idle for too long or killed
@@ -257,50 +247,47 @@ def unregister() -> None:
     atexit.unregister(stop)
 
 
-def engine_python() -> str:
-    """Find the Python that runs the engine: by the preference, the environment variable, else Blender's own."""
-    addon = bpy.context.preferences.addons.get(base_package)
-    chosen = addon.preferences.python_path if addon else ""
-    return bpy.path.abspath(chosen) if chosen else os.environ.get(PYTHON_VARIABLE) or sys.executable
-
-
 def _ensure_engine() -> _Engine:
     global _engine
-    python = engine_python()
-    if _engine is not None and (not _engine.alive or _engine.python != python):
+    launch = _find_launch()
+    if _engine is not None and (not _engine.alive or _engine.launch != launch):
         stop()
     if _engine is None:
-        _engine = _Engine(python, Path(bpy.app.tempdir) / "cinemagraph_engine.log")
+        if launch.packages is None:
+            _check_packages(launch)
+        _engine = _Engine(launch)
     return _engine
 
 
-def _missing_modules(python: str) -> list[str]:
-    """Find the engine's modules that this Python lacks; raises CinemaError if it does not start."""
-    probe = f"import importlib.util as u; print(*[m for m in {list(BUILD_NEEDS)!r} if u.find_spec(m) is None])"
+def _find_launch() -> _Launch:
+    chosen = engine_python.chosen()
+    if chosen:
+        return _Launch(Runner(chosen), None)
+    found = engine_state.packages()
+    if found is None:
+        raise engine_state.not_ready()
+    packages, verdict = found
+    return _Launch(verdict.runner, packages)
+
+
+def _check_packages(launch: _Launch) -> None:
+    """Check that the user's Python starts and has the packages; whether they work, the first job tells."""
+    program = launch.runner.program
     try:
-        answer = subprocess.run(
-            [python, "-s", "-c", probe],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=_environment(),
-            **_process_options(),
+        child = engine_python.start(
+            launch.runner.command("cinema_core.engine.requirements", "missing"),
+            launch.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.SubprocessError) as problem:
-        raise CinemaError(f'The engine\'s Python "{python}" does not start ({problem})', _OTHER_PYTHON) from problem
-    if answer.returncode:
-        raise CinemaError(f'The engine\'s Python "{python}" does not start', _OTHER_PYTHON)
-    return answer.stdout.split()
+        with child:
+            missing = json.loads(child.stdout.read())["missing"]
+    except (OSError, ValueError, LookupError) as error:
+        raise _not_started(program, error) from error
+    if missing:
+        hint = f'{_OTHER_PYTHON}, or run "{program}" -m pip install {" ".join(missing)}'
+        raise CinemaError(f"The engine's Python has no {', '.join(missing)}", hint)
 
 
-def _environment() -> dict[str, str]:
-    """Blender's environment without the settings of its Python; no bytecode is written into the extension's folder."""
-    dropped = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    return {**kept, "PYTHONPATH": str(_FOLDER), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-
-
-def _process_options() -> dict:
-    """No console window on Windows; elsewhere a session of its own, so that Ctrl-C reaches Blender alone."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
+def _not_started(program: str, error: Exception) -> CinemaError:
+    return CinemaError(f'The engine\'s Python "{program}" does not start ({first_line(error)})', _OTHER_PYTHON)

@@ -1,6 +1,6 @@
 """The locks of the engine's packages: which wheels the engine runs with on a platform, Python and device.
 
-Standard library only and no relative import: `.ci/lock_engine.py`, which writes the locks, loads this module by its path.
+Standard library only and no relative import: `.ci/lock_engine.py`, which writes the locks, loads this module by path.
 """
 
 import fnmatch

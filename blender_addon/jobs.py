@@ -54,7 +54,7 @@ def find_photo(scene: bpy.types.Scene, path: str) -> PhotoToOpen:
 def start_open(photo: PhotoToOpen) -> EngineRequest:
     """Ask the engine for the working photo."""
     fields = {"photo": str(photo.source), "out": str(photo.job), "max_side": photo.max_side, "focal": None}
-    return engine.ask("open", fields, engine.OPEN_NEEDS)
+    return engine.ask("open", fields)
 
 
 def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> None:

@@ -1,4 +1,4 @@
-"""The properties of the extension: per scene, per window manager and per user.
+"""The properties of the extension: per scene and per window manager.
 
 This module declares them only. Functions that act on them are connected by `reactions`, so that every module of the
 extension may rely on the properties.
@@ -17,7 +17,6 @@ from bpy.props import (
     StringProperty,
 )
 
-from .. import __package__ as base_package
 from . import callbacks
 from .depth_settings import DepthSettings
 from .option_properties import BuildSettings
@@ -188,23 +187,7 @@ class CinemagraphProgress(bpy.types.PropertyGroup):
     live_depth_trouble: StringProperty(options={"SKIP_SAVE"})
 
 
-class CinemagraphPreferences(bpy.types.AddonPreferences):
-    """Preferences of the user: the Python that runs the engine."""
-
-    bl_idname = base_package
-
-    python_path: StringProperty(
-        name="Engine Python",
-        description="Python executable with the engine's packages (listed in the README); if empty, the environment "
-        "variable CINEMAGRAPH_PYTHON is used, otherwise Blender's own Python",
-        subtype="FILE_PATH",
-    )
-
-    def draw(self, _context: bpy.types.Context) -> None:
-        self.layout.prop(self, "python_path")
-
-
-CLASSES = (CoverageSettings, CinemagraphPart, CinemagraphSettings, CinemagraphProgress, CinemagraphPreferences)
+CLASSES = (CoverageSettings, CinemagraphPart, CinemagraphSettings, CinemagraphProgress)
 
 
 def register() -> None:

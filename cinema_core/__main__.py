@@ -16,14 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import __version__
-from .engine import commands, outcome
+from .engine import commands, requirements
 from .engine.arguments import DEPTH_OPTIONS, build_parser
 from .engine.messages import ConsoleMessages, JsonMessages, Messages
 from .engine.outcome import Failure, Result, attempt
 from .engine.overwriting import check_file
 from .pipeline.request import Request
 from .shared.camera import Camera
-from .shared.errors import CinemaError, cannot_write
+from .shared.errors import cannot_write
 from .shared.options import ROWS, BuildOptions
 
 
@@ -169,24 +169,9 @@ def _coverage(arguments: argparse.Namespace, messages: Messages) -> Result:
 
 
 def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
-    import importlib.metadata
-    import platform
-
-    fields = {"version": __version__, "executable": sys.executable, "python": platform.python_version()}
-    for module, package in outcome.PACKAGES.items():
-        try:
-            fields[package] = importlib.import_module(module).__version__
-        except ModuleNotFoundError:
-            raise
-        except (ImportError, OSError) as error:  # the module is installed, but one of its libraries is missing
-            text = f"{module} does not start in {sys.executable} ({error})"
-            raise CinemaError(text, outcome.install_hint(module)) from error
-    for package in outcome.OPTIONAL:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            fields[package] = importlib.metadata.version(package)
-    from .device import choose_device
-
-    fields["device"] = choose_device()
+    found = requirements.check()
+    fields = {"version": __version__, **found, **found["packages"]}
+    del fields["packages"]
     width = max(map(len, fields))
     return Result("\n".join(f"{name:<{width}}  {value}" for name, value in fields.items()), fields)
 

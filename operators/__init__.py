@@ -2,9 +2,10 @@
 
 import bpy
 
-from . import build, camera, coverage, depth, files, flow, hints, photo, render
+from . import build, camera, coverage, depth, engine_setup, files, flow, hints, photo, render
 
 CLASSES = (
+    *engine_setup.CLASSES,
     *photo.CLASSES,
     *depth.CLASSES,
     *hints.CLASSES,

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import bpy
 
+from ..blender_addon import engine_state
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
+from .engine_setup import StagePrinter
 
 POLL_INTERVAL = 0.03  # seconds between two checks for the engine's answer; an edited stroke must show within a second
 REPORT_TICK = 0.5  # seconds between two checks for figures of the quality report
@@ -15,7 +17,8 @@ Complete = Callable[[bpy.types.Scene, str, dict], None]
 class EngineOperator:
     """Mixin; a subclass sends the request in `start` and uses the answer in `finish`.
 
-    Only `finish` changes the scene, so that a failed or cancelled request leaves it unchanged.
+    Only `finish` changes the scene, so that a failed or cancelled request leaves it unchanged. An engine that the
+    extension brings along is set up before the first request.
     """
 
     # Called when an answer that was "ready" is complete, with the scene, its `report_json` after `finish`, and the
@@ -46,8 +49,11 @@ class EngineOperator:
         self._timer = None
         self._warnings: list[str] = []
         self._scene = context.scene.session_uid  # a reference would not survive an undo while the engine works
+        self._request: EngineRequest | None = None
         try:
-            self._request = self.start(context)
+            self._setup = engine_state.begin()
+            if self._setup is None:
+                self._request = self.start(context)
             if self.options.is_invoke and context.window is not None and not bpy.app.background:
                 return self._go_modal(context)
             return self._block(context)
@@ -55,6 +61,9 @@ class EngineOperator:
             return self._failed(error)
 
     def _block(self, context: bpy.types.Context) -> set[str]:
+        if self._setup is not None:
+            self._setup.wait(StagePrinter())
+            self._request = self.start(context)
         on_progress = _StagePrinter()
         self._request.wait(on_progress)
         while self._continues(context):
@@ -86,7 +95,10 @@ class EngineOperator:
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         try:
-            answered = self._request.poll()
+            if self._request is None and self._setup.ended:
+                self._setup.wait()  # raises its error
+                self._request = self.start(context)
+            answered = self._request is not None and self._request.poll()
             self._show_progress(context)
             if not answered or self._continues(context):
                 return {"PASS_THROUGH"}
@@ -101,13 +113,15 @@ class EngineOperator:
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Cancel the request. Blender calls this too, when it loads a file or quits during the job."""
-        self._request.cancel()
+        (self._request or self._setup).cancel()
         self._leave(context)
 
     def _show_progress(self, context: bpy.types.Context) -> None:
         state = context.window_manager.cinemagraph
-        if (state.stage, round(state.fraction, 3)) != (self._request.stage, round(self._request.fraction, 3)):
-            state.stage, state.fraction = self._request.stage, self._request.fraction
+        running = self._request or self._setup
+        stage = running.stage if self._request else running.label
+        if (state.stage, round(state.fraction, 3)) != (stage, round(running.fraction, 3)):
+            state.stage, state.fraction = stage, running.fraction
             _redraw(context)
 
     def _leave(self, context: bpy.types.Context) -> None:

@@ -1,10 +1,10 @@
-"""The panels in the tab "Cinemagraph" of the 3D Viewport's sidebar."""
+"""The panels in the tab "Cinemagraph" of the 3D Viewport's sidebar, and the preferences."""
 
 import bpy
 
-from . import coverage, depth, sidebar
+from . import coverage, depth, engine, preferences, sidebar
 
-CLASSES = (*sidebar.CLASSES, *depth.CLASSES, *coverage.CLASSES)
+CLASSES = (*preferences.CLASSES, *engine.CLASSES, *sidebar.CLASSES, *depth.CLASSES, *coverage.CLASSES)
 
 
 def register() -> None:

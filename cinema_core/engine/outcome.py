@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..shared.errors import CinemaError, explain
-
-# Modules that the core imports -> names of their packages.
-PACKAGES = {
-    "cv2": "opencv-python",
-    "imagecodecs": "imagecodecs",
-    "imageio": "imageio",
-    "imageio_ffmpeg": "imageio-ffmpeg",
-    "numpy": "numpy",
-    "OpenEXR": "openexr",
-    "PIL": "pillow",
-    "pillow_heif": "pillow-heif",
-    "safetensors": "safetensors",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "tifffile": "tifffile",
-    "torch": "torch",
-}
-OPTIONAL = ("transformers", "onnxruntime")  # packages for models of the user
+from .requirements import PACKAGES, explain_import
 
 
 @dataclass(frozen=True)
@@ -63,21 +45,19 @@ def attempt(run: Callable[[], Result]) -> Result | Failure:
         return Failure(error.text, error.hint)
     except MemoryError:
         return Failure("There is not enough memory", "Open the photo with a smaller Max Side (--max-side)")
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
+    except ImportError as error:
+        module = (error.name or "").split(".")[0]
+        if isinstance(error, ModuleNotFoundError) and module not in PACKAGES:
             return _bug(error)
-        return Failure(f"{error.name} is not installed in {sys.executable}", install_hint(error.name))
+        explained = explain_import(error, module or "a package")
+        return Failure(explained.text, explained.hint)
     except BrokenPipeError:  # the answers are not read any more
         raise
     except OSError as error:
-        explained = explain(error)
-        return _bug(error) if explained is None else Failure(explained.text, explained.hint)
+        known = explain(error)
+        return _bug(error) if known is None else Failure(known.text, known.hint)
     except Exception as error:
         return _bug(error)
-
-
-def install_hint(module: str) -> str:
-    return f'Install it: "{sys.executable}" -m pip install {PACKAGES[module]}'
 
 
 def _bug(error: Exception) -> Failure:

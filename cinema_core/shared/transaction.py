@@ -140,12 +140,13 @@ def _locked(job: Path) -> Iterator[_Lock | None]:
         raise cannot_write(job, error) from error
     lock = _Lock(handle)
     try:
-        yield lock if _try_lock(handle) else None
+        yield lock if try_lock(handle) else None
     finally:
         lock.release()
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Take the lock on an open file; False while another process holds it. Closing the file or a kill frees it."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -1,0 +1,35 @@
+"""The preferences of the extension: the engine, and the Python that runs it."""
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .. import __package__ as base_package
+from .engine import show_engine
+
+DEVICES = [
+    ("cpu", "CPU", "The engine for every computer; on Apple silicon it uses the GPU too"),
+    ("cuda", "CUDA", "The engine for NVIDIA GPUs, a download of some gigabytes"),
+]
+
+
+class CinemagraphPreferences(bpy.types.AddonPreferences):
+    """Preferences of the user."""
+
+    bl_idname = base_package
+
+    device: EnumProperty(name="Device", description="The kind of engine to set up", items=DEVICES)
+    python_path: StringProperty(
+        name="Engine Python",
+        description="A Python of your own with the engine's packages, in place of those that the extension sets up",
+        subtype="FILE_PATH",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        show_engine(context, self.layout)
+        header, body = self.layout.panel("cinemagraph_advanced", default_closed=True)
+        header.label(text="Advanced")
+        if body is not None:
+            body.prop(self, "python_path")
+
+
+CLASSES = (CinemagraphPreferences,)
