@@ -12,8 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# Members of wheels that the engine never reads: headers, import libraries and test programs, a fifth of torch.
-SKIPPED = ("torch/include/*", "torch/share/*", "torch/test/*", "torch/bin/test*", "torch/lib/*.lib", "*/tests/*")
+# Members of wheels that the engine never reads: headers, import libraries, compilers, test programs and classifiers.
+SKIPPED = (
+    "torch/include/*", "torch/share/*", "torch/test/*", "torch/bin/test*", "torch/bin/protoc*", "cv2/data/*.xml",
+    "*/tests/*", "*.a", "*.lib", "*.h", "*.hpp", "*.pyi", "*.pyx", "*.pxd",
+)  # fmt: skip
 _SYSTEMS = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}
 

@@ -33,6 +33,7 @@ PACKAGES = {
     "torch": "torch",
 }
 OPTIONAL = ("transformers", "onnxruntime", "imageio-ffmpeg")  # packages for models of the user and for videos
+PRIVATE_MARK = "complete.json"  # file in a folder of packages that the extension has unpacked for this engine alone
 _REPAIR = "Remove the engine in the extension's preferences, and set it up again"
 # Patterns in the text of an error of an import -> the error and the remedy, the more special first.
 _FAILURES = (
@@ -91,6 +92,8 @@ def explain_import(error: ImportError | OSError, module: str) -> CinemaError:
         module: The module that was imported.
     """
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("numpy."):
+        if any(Path(folder, PRIVATE_MARK).exists() for folder in sys.path):
+            return CinemaError(f"The engine lacks its package {error.name}", _REPAIR)
         package = PACKAGES.get(error.name, error.name)
         remedy = f'Install it: "{sys.executable}" -m pip install {package}'
         return CinemaError(f"{error.name} is not installed in {sys.executable}", remedy)
