@@ -19,6 +19,8 @@ endif
 export BLENDERS
 
 PYTHON = .venv/bin/python
+# The engine of a Blender that these commands start: the environment has its packages, so none are set up.
+export CINEMAGRAPH_PYTHON ?= $(CURDIR)/$(PYTHON)
 EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
@@ -45,7 +47,7 @@ test-window: export CINEMAGRAPH_WINDOW_BLENDER = .ci/window run $(SUITE)
 test-window: extension
 	@.ci/window setup $(SUITE)
 endif
-	CINEMAGRAPH_PYTHON="$${CINEMAGRAPH_PYTHON:-$(CURDIR)/$(PYTHON)}" $(PYTHON) -m pytest -s tests/window
+	$(PYTHON) -m pytest -s tests/window
 
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension

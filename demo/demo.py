@@ -1,7 +1,7 @@
 """Renders a loop from a photo and strokes, without a window.
 
 The script does the same steps as a user in Blender: it installs the extension and uses only its operators. Run it with
-`make demo`, or with a Python that has bpy and the engine's packages.
+`make demo`, or with a Python that has bpy and a full zip of the extension.
 """
 
 import argparse

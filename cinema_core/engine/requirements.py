@@ -135,7 +135,7 @@ def _compute() -> str:
         import torch
 
         from ..device import choose_device
-        from ..pipeline import build  # noqa: F401  the modules of the packages that a build needs
+        from ..pipeline.build import Builder  # noqa: F401  the modules of the packages that a build needs
 
         device = choose_device()
         total = float((torch.arange(4.0, device=device) ** 2).sum())

@@ -1,6 +1,8 @@
 """Real Blender: the extension is built, installed from its zip into a temporary user folder, and enabled."""
 
+import importlib.util
 import os
+import sys
 import tempfile
 import types
 from importlib import import_module
@@ -9,6 +11,8 @@ from pathlib import Path
 # Set before bpy is imported, because Blender reads the path of its user folder only once.
 USER_FOLDER = tempfile.mkdtemp(prefix="cinemagraph-user-")
 os.environ["BLENDER_USER_RESOURCES"] = USER_FOLDER
+if importlib.util.find_spec("torch"):  # the environment of the core's tests is the engine's too
+    os.environ.setdefault("CINEMAGRAPH_PYTHON", sys.executable)
 
 import bpy  # noqa: E402
 import pytest  # noqa: E402

@@ -177,7 +177,7 @@ def test_an_engine_that_is_killed_is_reported_and_started_anew(addon, drawn):
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(addon.errors.CinemaError, match="without a result") as caught:
         request.wait()
-    assert "cinemagraph_engine.log" in str(caught.value)
+    assert "Show Log" in str(caught.value)
     assert drawn.cinemagraph.report_json == before and len(addon.result.parts(drawn)) == points
     assert addon.engine.running_pid() is None
     assert bpy.ops.cinemagraph.build() == {"FINISHED"}
@@ -204,7 +204,7 @@ def test_an_engine_that_dies_as_it_is_asked_is_no_error(addon, drawn, monkeypatc
 def test_another_python_restarts_it(addon, drawn, tmp_path):
     pid = addon.engine.running_pid()
     other = tmp_path / "python"
-    other.write_text(f'#!/bin/sh\nexec "{addon.engine.engine_python()}" "$@"\n')
+    other.write_text(f'#!/bin/sh\nexec "{addon.engine.engine_python.chosen()}" "$@"\n')
     other.chmod(0o755)
     preferences = bpy.context.preferences.addons[MODULE].preferences
     try:

@@ -37,6 +37,9 @@ class Layout:
     def progress(self, **options):
         self._show(**options)
 
+    def panel(self, _name, **_options):
+        return self, self
+
     def part(self, **_options):
         return self
 
@@ -52,7 +55,7 @@ def draw_all(scene, **changes):
     context = SimpleNamespace(
         scene=scene,
         window_manager=bpy.context.window_manager,
-        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
         region=SimpleNamespace(width=300),
         mode=bpy.context.mode,
         object=None,
@@ -60,8 +63,50 @@ def draw_all(scene, **changes):
     layout = Layout()
     for panel in classes("panels"):
         if not hasattr(panel, "poll") or panel.poll(context):
-            panel.draw(SimpleNamespace(layout=layout), context)
+            if issubclass(panel, bpy.types.AddonPreferences):
+                panel.draw(SimpleNamespace(layout=layout, bl_rna=panel.bl_rna), context)
+            else:
+                panel.draw(SimpleNamespace(layout=layout), context)
     return layout.texts
+
+
+def draw_engine(monkeypatch, locks=("cpu",), bundled=False, **status):
+    """Draw the engine's state in the preferences, and give all texts and whether the sidebar shows it too."""
+    state = import_module(f"{MODULE}.blender_addon.engine_state")
+    lock = import_module(f"{MODULE}.blender_addon.engine_lock")
+    monkeypatch.setattr(state, "status", lambda: state.Status(**status))
+    monkeypatch.setattr(state, "bundled", lambda: bundled)
+    wheels = (lock.Wheel("torch", "2", "torch.whl", "0", 200_000_000, 800_000_000),)
+    monkeypatch.setattr(state, "locks", lambda: {each: lock.Lock("linux-x64", "cp311", each, wheels) for each in locks})
+    panels = import_module(f"{MODULE}.panels.engine")
+    context = SimpleNamespace(
+        region=SimpleNamespace(width=2000),
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
+    )
+    layout = Layout()
+    panels.show_engine(context, layout)
+    return layout.texts, panels.CINEMAGRAPH_PT_engine.poll(context)
+
+
+def test_the_engine_panel_says_the_state_and_the_next_step(addon, monkeypatch):
+    download = "It is downloaded once: 200 MB, 800 MB on disk"
+    texts, shown = draw_engine(monkeypatch, kind="MISSING")
+    assert download in texts and shown and texts.count("") == 2  # the two buttons keep their own labels
+    texts, shown = draw_engine(monkeypatch, kind="MISSING", bundled=True)
+    assert "It is unpacked when the first photo is opened: 800 MB on disk" in texts and not shown
+    texts, shown = draw_engine(monkeypatch, kind="MISSING", locks=())
+    assert len(texts) == 1 and texts[0].startswith("There are no engine packages for ") and shown
+    texts, shown = draw_engine(monkeypatch, kind="PREPARING", stage="Unpacking the engine", fraction=0.4)
+    assert "Unpacking the engine  40%" in texts and shown
+    texts, shown = draw_engine(monkeypatch, kind="FAILED", error="The disk is full.")
+    assert texts[0] == "The disk is full." and download in texts and shown
+    verdict = import_module(f"{MODULE}.blender_addon.engine_verdict").Verdict(
+        "/bin/python", False, "3.11.7", "cpu", {"torch": "2.13.0"}
+    )
+    texts, shown = draw_engine(monkeypatch, kind="READY", verdict=verdict, size=870_000_000)
+    assert texts[:3] == ["Ready, 870 MB on disk", "torch 2.13.0 on CPU, Python 3.11.7", "/bin/python"] and not shown
+    texts, shown = draw_engine(monkeypatch, kind="CHOSEN", error="numpy is missing.")
+    assert texts[:2] == ["Run by the Python named under Advanced", "numpy is missing."] and not shown
 
 
 def test_panels_draw_before_and_after_a_photo_and_a_build(addon, scene, photo_file, job):
