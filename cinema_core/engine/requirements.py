@@ -140,7 +140,8 @@ def _compute() -> str:
         device = choose_device()
         total = float((torch.arange(4.0, device=device) ** 2).sum())
     except (ImportError, OSError) as error:
-        raise explain_import(error, "torch") from error
+        module = (getattr(error, "name", None) or "torch").split(".")[0]
+        raise explain_import(error, module) from error
     except RuntimeError as error:  # a driver that does not fit to the packages
         raise CinemaError(f"torch cannot compute here ({first_line(error)})", _REPAIR) from error
     if total != 14.0:

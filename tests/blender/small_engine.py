@@ -5,13 +5,19 @@ The packages that the check imports are those of the Python that runs the tests.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
+import threading
+import time
 import zipfile
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +123,86 @@ def contents(user: Path) -> list[str]:
     """Names in the engine's folder, without the lock file."""
     place = home(user)
     return sorted(entry.name for entry in place.iterdir() if entry.name != ".lock") if place.exists() else []
+
+
+class Index:
+    """A package index on the loopback with the wheels of a folder, as `with Index(wheels) as index`.
+
+    Args:
+        wheels: The folder.
+        cut: Share of a file after which the first `failures` downloads of it break off.
+        failures: Number of broken downloads of each file.
+        delay: Seconds between two chunks of a file.
+
+    Attributes:
+        served: File name of each complete download.
+    """
+
+    def __init__(self, wheels: Path, cut: float = 1.0, failures: int = 0, delay: float = 0.0) -> None:
+        self.wheels, self.cut, self.failures, self.delay = wheels, cut, failures, delay
+        self.served: list[str] = []
+        self.broken: Counter[str] = Counter()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, self))
+        self.server.daemon_threads = True
+
+    def __enter__(self) -> Index:
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variables that let pip use this index alone."""
+        address = f"http://127.0.0.1:{self.server.server_port}/simple"
+        others = dict.fromkeys(("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT"), "")
+        return {
+            **others,
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": address,
+            "PIP_TIMEOUT": "5",
+            "PIP_RETRIES": "1",
+            "PIP_RESUME_RETRIES": "0",
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(self, index: Index, *arguments: object) -> None:
+        self.index = index
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        name = self.path.rstrip("/").rsplit("/", 1)[-1]
+        if name.endswith(".whl"):
+            self._send_wheel(self.index.wheels / name)
+            return
+        files = [file.name for file in self.index.wheels.glob("*.whl") if file.name.startswith(name.replace("-", "_"))]
+        page = "".join(f'<a href="/files/{file}">{file}</a>' for file in files).encode()
+        self.send_response(200 if files else 404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def _send_wheel(self, file: Path) -> None:
+        contents, index = file.read_bytes(), self.index
+        breaks = index.broken[file.name] < index.failures
+        index.broken[file.name] += breaks
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(contents)))
+        self.end_headers()
+        sent = contents[: int(len(contents) * index.cut)] if breaks else contents
+        for start in range(0, len(sent), 1 << 18):
+            self.wfile.write(sent[start : start + (1 << 18)])
+            time.sleep(index.delay)
+        if breaks:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            index.served.append(file.name)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass

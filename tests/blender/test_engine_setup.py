@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from extension import MODULE
-from small_engine import contents, home, make_engine, make_lock, make_wheel, outcome, start_guest
+from small_engine import Index, contents, home, make_engine, make_lock, make_wheel, outcome, start_guest
 
 pytest.importorskip("torch", reason="the check needs the engine's packages in this Python")
 
@@ -227,6 +227,55 @@ def test_the_log_is_kept_and_rotated(modules, addon):
     assert sorted(path.name for path in file.parent.iterdir()) == ["engine.1.log", "engine.2.log", "engine.3.log"]
     log.append(file, "text")
     assert file.read_text().endswith("\ntext\n")
+
+
+# Downloads, from an index on the loopback
+
+
+def test_a_download_sets_up_and_leaves_no_wheels(engine, extension_zip, tmp_path):
+    locks, wheels = engine
+    with Index(wheels) as index:
+        answer = outcome(start_guest(tmp_path, extension_zip, locks, "", **index.variables))
+    assert answer.startswith("READY READY") and sorted(index.served) == sorted(file.name for file in wheels.iterdir())
+    assert len(contents(tmp_path)) == 1
+    log = home(tmp_path).parent / "log" / "engine.log"
+    assert "Saved" in log.read_text() and "Progress" not in log.read_text()
+
+
+def test_a_broken_download_goes_on_after_the_complete_files(engine, extension_zip, tmp_path):
+    locks, wheels = engine
+    names = sorted(file.name for file in wheels.iterdir())
+    with Index(wheels, cut=0.5, failures=1) as index:
+        index.broken[names[0]] = 1  # the first file comes through
+        answer = outcome(start_guest(tmp_path, extension_zip, locks, "", **index.variables))
+        assert answer.startswith("ERROR The package index cannot be reached. Check the connection, then press Set Up")
+        assert contents(tmp_path) == ["wheels"]
+        assert [file.name for file in (home(tmp_path) / "wheels").iterdir()] == names[:1]
+        index.failures = 0
+        assert outcome(start_guest(tmp_path, extension_zip, locks, "", **index.variables)).startswith("READY")
+    assert sorted(index.served) == names and len(contents(tmp_path)) == 1
+
+
+def test_another_file_under_the_same_name_is_refused(engine, extension_zip, tmp_path):
+    locks, wheels = engine
+    others = tmp_path / "others"
+    others.mkdir()
+    for file in wheels.iterdir():
+        (others / file.name).write_bytes(file.read_bytes() + b"more")
+    with Index(others) as index:
+        answer = outcome(start_guest(tmp_path / "user", extension_zip, locks, "", **index.variables))
+    assert "is another file than the extension was made with. Try another network" in answer
+    assert contents(tmp_path / "user") in ([], ["wheels"]) and not [*(home(tmp_path / "user") / "wheels").iterdir()]
+
+
+def test_an_index_that_is_not_there_is_told(engine, extension_zip, tmp_path):
+    with Index(engine[1]) as index:
+        variables = index.variables
+    answer = outcome(start_guest(tmp_path, extension_zip, engine[0], "", **variables))
+    assert answer.startswith("ERROR The package index cannot be reached")
+    with Index(tmp_path) as index:  # it has none of the packages
+        answer = outcome(start_guest(tmp_path, extension_zip, engine[0], "", **index.variables))
+    assert answer.startswith("ERROR The package index has no made_up_0-1.0-py3-none-any.whl")
 
 
 # Faults, in Blenders of their own
