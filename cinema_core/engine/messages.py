@@ -27,6 +27,13 @@ from ..shared.cancellation import shielded
 _BAR = 30  # characters
 
 
+def discard(number: int) -> None:
+    """Connect a stream that cannot be written to the null device: Python writes the rest of its buffer at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
+    os.close(null)
+
+
 class Messages(Protocol):
     """The receiver of a command's messages."""
 
@@ -85,8 +92,12 @@ class JsonMessages:
     def _send(self, message: dict) -> None:
         line = json.dumps(self._about | message) + "\n"
         with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
+            try:
+                self._stream.write(line)
+                self._stream.flush()
+            except OSError:
+                discard(self._stream.fileno())
+                raise
 
 
 class ConsoleMessages:
