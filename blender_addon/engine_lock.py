@@ -1,6 +1,7 @@
 """The locks of the engine's packages: which wheels the engine runs with on a platform, Python and device.
 
-Standard library only and no relative import: `.ci/lock_engine.py`, which writes the locks, loads this module by its path.
+Standard library only and no relative import: `.ci/lock_engine.py`, which writes the locks, loads this module by its
+path.
 """
 
 import fnmatch
@@ -12,8 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# Members of wheels that the engine never reads: headers, import libraries and test programs, a fifth of torch.
-SKIPPED = ("torch/include/*", "torch/share/*", "torch/test/*", "torch/bin/test*", "torch/lib/*.lib", "*/tests/*")
+# Members of wheels that the engine never reads: headers, import libraries and test programs, a fifth of torch; its
+# compilers of protocols, the cascades of OpenCV's detectors, stubs for type checkers.
+SKIPPED = (
+    "torch/include/*", "torch/share/*", "torch/test/*", "torch/bin/test*", "torch/bin/protoc*", "torch/lib/*.lib",
+    "torch/lib/*_test.so", "cv2/data/*.xml", "*/tests/*", "*.pyi",
+)  # fmt: skip
 _SYSTEMS = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}
 
