@@ -39,7 +39,7 @@ OPTIONAL = {
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
-    "cv2": "opencv-python",
+    "cv2": "opencv-python-headless",
     "OpenEXR": "openexr",
     "PIL": "pillow",
     "pillow_heif": "pillow-heif",
