@@ -109,7 +109,8 @@ def stage(source: Path, target: Target, locks: Path = LOCKS) -> Any:
             shutil.copy2(ROOT / name, source / name)
     (source / "engine/lock").mkdir(parents=True)
     shutil.copy2(place_pip(ROOT / "engine"), source / "engine")
-    pattern = "*.json" if target.platform == ANY else f"{target.platform}-{target.abi}*.json"
+    # Those of other Pythons too: a Linux distribution's Blender, whose Python is another, downloads what it needs.
+    pattern = "*.json" if target.platform == ANY else f"{target.platform}-*.json"
     for file in locks.glob(pattern):
         shutil.copy2(file, source / "engine/lock")
     lock_file = locks / lock_name(target.platform, target.abi)

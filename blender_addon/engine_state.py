@@ -74,8 +74,9 @@ def packages() -> tuple[Path, Verdict] | None:
 
 
 def bundled() -> bool:
-    """Tell whether this is a full zip, with the wheels of this computer."""
-    return any(WHEELS.glob("*.whl"))
+    """Tell whether this is a full zip, with the wheels for this computer and Blender's Python."""
+    lock = locks().get("cpu")
+    return lock is not None and all((WHEELS / wheel.file).is_file() for wheel in lock.wheels)
 
 
 def status() -> Status:

@@ -138,6 +138,7 @@ def test_a_full_zip_has_its_wheels_and_its_locks_alone(small, tmp_path):
     assert engine == {
         "engine/lock/linux-x64-cp311.json",
         "engine/lock/linux-x64-cp311-cuda.json",
+        "engine/lock/linux-x64-cp313.json",
         "engine/wheels/alpha-1.0-py3-none-any.whl",
         "engine/wheels/beta-1.0-py3-none-any.whl",
         f"engine/{project()['tool']['cinemagraph']['pip']['file']}",
