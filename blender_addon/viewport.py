@@ -1,8 +1,13 @@
 """The 3D views: the photo's view for drawing, the scene camera's view for the result."""
 
+from contextlib import suppress
+
 import bpy
 
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
+
+_FILLED = 0.96  # share of the free part of a view that the photo takes
+_TAB_DELAY = 0.1  # seconds after which a sidebar has been drawn
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -50,6 +55,77 @@ def show_result(context: bpy.types.Context) -> None:
     for area in _views(context):
         if area.spaces.active.shading.type in {"SOLID", "WIREFRAME"}:
             area.spaces.active.shading.type = "MATERIAL"
+
+
+def fit_photo(context: bpy.types.Context) -> None:
+    """Show the whole photo in every 3D view that looks through a camera, in the part beside sidebar and toolbar."""
+    settings = context.scene.cinemagraph
+    for area in _views(context):
+        space = area.spaces.active
+        if space.region_3d.view_perspective == "CAMERA" and settings.width:
+            zoom, offset = _fit(*_free_part(area), settings.width / settings.height)
+            space.region_3d.view_camera_zoom, space.region_3d.view_camera_offset = zoom, offset
+
+
+def show_tab(context: bpy.types.Context, category: str) -> None:
+    """Open the sidebar of the largest 3D view on a tab; a sidebar has its tabs once it has been drawn."""
+    areas = sorted(_views(context), key=lambda area: area.width * area.height)
+    if not areas:
+        return
+    area = areas[-1]
+    area.spaces.active.show_region_ui = True
+
+    def choose() -> None:
+        sidebar = next((region for region in area.regions if region.type == "UI"), None)
+        with suppress(AttributeError, TypeError, ReferenceError):  # not drawn yet, or closed meanwhile
+            sidebar.active_panel_category = category
+
+    bpy.app.timers.register(choose, first_interval=_TAB_DELAY)
+
+
+def play(context: bpy.types.Context) -> None:
+    """Play the animation in the window, if it does not play yet."""
+    if not context.screen.is_animation_playing:
+        bpy.ops.screen.animation_play()
+
+
+def _free_part(area: bpy.types.Area) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """The size of a 3D view's region, and the (left, bottom, right, top) px of it that other regions cover."""
+    regions = {region.type: region for region in area.regions if region.width > 1 and region.height > 1}
+    view = regions["WINDOW"]
+    covered = dict.fromkeys(("TOOLS", "UI", "HEADER", "TOOL_HEADER", "ASSET_SHELF", "ASSET_SHELF_HEADER"), 0)
+    for name in covered:
+        region = regions.get(name)
+        if (
+            region is not None
+            and view.x <= region.x < view.x + view.width
+            and view.y <= region.y < view.y + view.height
+        ):
+            covered[name] = region.width if name in ("TOOLS", "UI") else region.height
+    bottom = covered["ASSET_SHELF"] + covered["ASSET_SHELF_HEADER"]
+    sides = (covered["TOOLS"], bottom, covered["UI"], covered["HEADER"] + covered["TOOL_HEADER"])
+    return (view.width, view.height), sides
+
+
+def _fit(size: tuple[int, int], covered: tuple[int, int, int, int], aspect: float) -> tuple[float, tuple[float, float]]:
+    """Give the zoom and the offset of a camera view that show a photo in the free part of a region.
+
+    At the zoom z the longer side of the sensor is as wide as f = ((z / 50 + sqrt 2) / 2)^2 of the region's longer side;
+    an offset d moves the picture by 2 d f of the region's size (BKE_screen_view3d_zoom_to_fac and
+    BKE_camera_params_from_view3d in Blender's sources).
+
+    Args:
+        size: (W, H) px of the region.
+        covered: (left, bottom, right, top) px that other regions cover.
+        aspect: W / H of the photo.
+    """
+    left, bottom, right, top = covered
+    width, height = max(size[0] - left - right, 1), max(size[1] - bottom - top, 1)
+    longest = min(width / min(aspect, 1.0), height / min(1.0 / aspect, 1.0)) * _FILLED
+    factor = longest / max(size)
+    zoom = 50.0 * (2.0 * factor**0.5 - 2.0**0.5)
+    offset = ((right - left) / (2.0 * factor * size[0]), (top - bottom) / (2.0 * factor * size[1]))
+    return max(-30.0, min(600.0, zoom)), offset
 
 
 def _over_photo(context: bpy.types.Context) -> list[bpy.types.Object]:
