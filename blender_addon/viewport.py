@@ -7,7 +7,7 @@ import bpy
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 _FILLED = 0.96  # share of the free part of a view that the photo takes
-_TAB_DELAY = 0.1  # seconds after which a sidebar has been drawn
+_SETTLING = (0.1, 0.2, 0.4, 0.8)  # seconds between the looks at regions that slide in
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -57,30 +57,47 @@ def show_result(context: bpy.types.Context) -> None:
             area.spaces.active.shading.type = "MATERIAL"
 
 
-def fit_photo(context: bpy.types.Context) -> None:
-    """Show the whole photo in every 3D view that looks through a camera, in the part beside sidebar and toolbar."""
-    settings = context.scene.cinemagraph
-    for area in _views(context):
-        space = area.spaces.active
-        if space.region_3d.view_perspective == "CAMERA" and settings.width:
-            zoom, offset = _fit(*_free_part(area), settings.width / settings.height)
-            space.region_3d.view_camera_zoom, space.region_3d.view_camera_offset = zoom, offset
+def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
+    """Open the sidebar of the largest 3D view on a tab, and fit the photo into the free part of every 3D view.
 
-
-def show_tab(context: bpy.types.Context, category: str) -> None:
-    """Open the sidebar of the largest 3D view on a tab; a sidebar has its tabs once it has been drawn."""
+    Regions that have just been opened have their tabs and their sizes once they have been drawn, so a timer does it.
+    """
+    window, aspect = context.window, photo_aspect(context.scene)
     areas = sorted(_views(context), key=lambda area: area.width * area.height)
-    if not areas:
-        return
-    area = areas[-1]
-    area.spaces.active.show_region_ui = True
+    if areas:
+        areas[-1].spaces.active.show_region_ui = True
+    delays = list(_SETTLING)
 
-    def choose() -> None:
-        sidebar = next((region for region in area.regions if region.type == "UI"), None)
-        with suppress(AttributeError, TypeError, ReferenceError):  # not drawn yet, or closed meanwhile
-            sidebar.active_panel_category = category
+    def settle() -> float | None:
+        with suppress(ReferenceError):  # the window was closed
+            for area in areas[-1:]:
+                sidebar = next((region for region in area.regions if region.type == "UI"), None)
+                with suppress(AttributeError, TypeError):  # it has no tabs yet
+                    sidebar.active_panel_category = category
+            fit_photo(window, aspect)
+        return delays.pop(0) if delays else None
 
-    bpy.app.timers.register(choose, first_interval=_TAB_DELAY)
+    bpy.app.timers.register(settle, first_interval=delays.pop(0))
+
+
+def photo_aspect(scene: bpy.types.Scene) -> float:
+    """Give the photo's width divided by its height; 1 without a photo."""
+    settings = scene.cinemagraph
+    return settings.width / settings.height if settings.height else 1.0
+
+
+def fit_photo(window: bpy.types.Window, aspect: float) -> None:
+    """Show the whole photo in every 3D view that looks through a camera, in the part beside sidebar and toolbar.
+
+    Args:
+        window: The window of the views.
+        aspect: W / H of the photo.
+    """
+    for area in window.screen.areas:
+        if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective == "CAMERA":
+            view = area.spaces.active.region_3d
+            view.view_camera_zoom, view.view_camera_offset = _fit(*_free_part(area), aspect)
+            area.tag_redraw()
 
 
 def play(context: bpy.types.Context) -> None:
@@ -124,7 +141,7 @@ def _fit(size: tuple[int, int], covered: tuple[int, int, int, int], aspect: floa
     longest = min(width / min(aspect, 1.0), height / min(1.0 / aspect, 1.0)) * _FILLED
     factor = longest / max(size)
     zoom = 50.0 * (2.0 * factor**0.5 - 2.0**0.5)
-    offset = ((right - left) / (2.0 * factor * size[0]), (top - bottom) / (2.0 * factor * size[1]))
+    offset = ((right - left) / (4.0 * factor * size[0]), (top - bottom) / (4.0 * factor * size[1]))
     return max(-30.0, min(600.0, zoom)), offset
 
 

@@ -57,7 +57,7 @@ class CINEMAGRAPH_OT_animate(BuildOperator, bpy.types.Operator):
             text = f"The View Transform is Standard now, since {before} changes the photo's colors"
             self.report({"INFO"}, text)
         if viewport.has_window(context):
-            viewport.fit_photo(context)
+            viewport.fit_photo(context.window, viewport.photo_aspect(scene))
             viewport.play(context)
 
 

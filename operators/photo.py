@@ -63,8 +63,7 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
             self.report({"INFO"}, f'"{name}" was hidden: it enclosed the photo\'s camera')
         if viewport.has_window(context):
             viewport.start_drawing(context, MOTION_LAYER)
-            viewport.show_tab(context, TAB)
-            viewport.fit_photo(context)
+            viewport.show_beside_sidebar(context, TAB)
 
     def _new_scene(self, context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.Scene:
         made = bpy.data.scenes.new(self._photo.source.stem)
