@@ -8,6 +8,7 @@ import numpy as np
 from ..cinema_core.shared.camera import camera_path
 from . import result
 from .scene import to_blender
+from .versions import fcurves_of
 
 _FINE = 64  # samples per frame, from which tangents are computed
 _CLOSED_KEYS = 12  # keyframes of a closed path; cubic pieces of 1/6 of the circle's turn stay within 0.4 % of it
@@ -141,21 +142,10 @@ def _match_frames(scene: bpy.types.Scene, frames: int) -> None:
 
 
 def _location_curves(item: bpy.types.Object) -> list[bpy.types.FCurve]:
-    return [curve for curve in _curves(item) if curve.data_path == "location"]
+    return [curve for curve in fcurves_of(item) if curve.data_path == "location"]
 
 
 def _clear_location(item: bpy.types.Object) -> None:
-    curves = _curves(item)
+    curves = fcurves_of(item)
     for curve in [curve for curve in curves if curve.data_path == "location"]:
         curves.remove(curve)
-
-
-def _curves(item: bpy.types.Object) -> "bpy.types.bpy_prop_collection | list":
-    """The F-curves of an object; since Blender 4.4 they are in the object's slot of an action that may be shared."""
-    data = item.animation_data
-    if data is None or data.action is None:
-        return []
-    if not hasattr(data, "action_slot"):
-        return data.action.fcurves
-    bags = [strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips]
-    return next((bag.fcurves for bag in bags if bag is not None), [])

@@ -15,6 +15,7 @@ from ..cinema_core.shared.data import FARTHEST
 from ..cinema_core.shared.srgb import to_linear
 from .overlays import Overlay, blend_ramp, clear_overlay, empty_overlay, ensure_overlay, find_overlay, is_shown
 from .strokes import write_last
+from .versions import fill_strokes_of, fills_by_stroke
 
 OPACITY = 0.75  # of a new overlay
 CELLS = (960, 480, 360, 240, 160)  # cells along the longer side; the finest with at most MAX_RUNS runs is used
@@ -45,7 +46,8 @@ class DepthPreview:
 
 
 def _fill_with(style: bpy.types.MaterialGPencilStyle, color: np.ndarray) -> None:
-    style.show_fill, style.fill_color = True, (*to_linear(color).tolist(), 1.0)
+    fill_strokes_of(style)
+    style.fill_color = (*to_linear(color).tolist(), 1.0)
 
 
 OVERLAY = Overlay("depth_map", "Depth", (*blend_ramp(RAMP, SHADES), np.array(SKY_COLOR)), _fill_with, OPACITY)
@@ -167,7 +169,7 @@ def _draw(drawing: bpy.types.GreasePencilDrawing, strips: np.ndarray, aspect: fl
     write_last(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", points)
     write_last(drawing, "opacity", "FLOAT", "POINT", "value", np.zeros(len(points)))  # hides the outlines
     write_last(drawing, "material_index", "INT", "CURVE", "value", strips[:, 4])
-    if hasattr(drawing.strokes[0], "fill_id"):  # Blender 5.2 and later fill by this number
+    if fills_by_stroke(drawing):
         write_last(drawing, "fill_id", "INT", "CURVE", "value", np.arange(1, len(strips) + 1))
         write_last(drawing, "hide_stroke", "BOOLEAN", "CURVE", "value", np.ones(len(strips)))
     drawing.tag_positions_changed()

@@ -13,6 +13,7 @@ import bpy
 
 from .hint_layers import AREA, ARROWHEADS, START, Color, layers_marked
 from .nodes import Graph, Socket, set_inputs
+from .versions import fill_strokes_of
 
 SPEED = "cinemagraph_speed"  # curve attribute, factor on the stroke's speed; missing or 0 on strokes drawn by hand
 HEAD_LENGTH = 0.022  # units of the photo's longer side, default length of an arrowhead
@@ -111,7 +112,7 @@ def _paint(graph: Graph, curves: Socket, materials: list[Socket]) -> Socket:
     Colours are materials because point colours do not show in solid shading.
     """
     curves = graph.without(curves, "*_color")  # colours of the hints' points and layers would cover the materials
-    # Blender 5.2 and later fill strokes by this attribute, unique for each stroke; earlier versions by their material.
+    # Blender 5.1 and later fill strokes by this attribute, unique for each stroke; earlier versions by their material.
     number = graph.math("ADD", graph.add("GeometryNodeInputIndex").outputs[0], 1.0)
     curves = _store(graph, curves, "fill_id", number, "INT", "CURVE")
     curves = _store(graph, curves, "material_index", 0, "INT", "CURVE")  # instead of the slots of the hints' materials
@@ -235,6 +236,6 @@ def _material(name: str, fill: tuple[float, float, float, float]) -> bpy.types.M
     """A fill with a dark outline that sets it off from any photo; areas have no outline."""
     material = bpy.data.materials.new(name)
     bpy.data.materials.create_gpencil_data(material)
-    material.grease_pencil.show_fill = True
+    fill_strokes_of(material.grease_pencil)
     material.grease_pencil.fill_color, material.grease_pencil.color = fill, OUTLINE_COLOR
     return material

@@ -2,6 +2,8 @@
 
 import bpy
 
+from .versions import ensure_nodes
+
 
 def create_material(attribute: str) -> bpy.types.Material:
     """Make an emission material that shows a colour attribute unchanged.
@@ -10,9 +12,8 @@ def create_material(attribute: str) -> bpy.types.Material:
         attribute: Name of the points' colour attribute (scene-linear when read).
     """
     material = bpy.data.materials.new("Cinemagraph Points")
-    if material.node_tree is None:  # Blender 5 makes the tree by itself and deprecates use_nodes
-        material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
+    tree = ensure_nodes(material)
+    nodes, links = tree.nodes, tree.links
     nodes.clear()
     color = nodes.new("ShaderNodeAttribute")
     color.attribute_type = "GEOMETRY"

@@ -9,6 +9,8 @@ from typing import Any
 
 import bpy
 
+from . import versions
+
 COLOR = "Col"  # attribute that the material reads; Cycles shows points black if it is called "color"
 RADIUS_FACTOR = "spread"  # radius in pixels of the photo; named so in the node groups of earlier files
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
@@ -90,10 +92,7 @@ class Graph:
     def without(self, geometry: Socket, pattern: str) -> Socket:
         """Remove the attributes whose names match a wildcard pattern."""
         node = self.add("GeometryNodeRemoveAttribute")
-        if hasattr(node, "pattern_mode"):
-            node.pattern_mode = "WILDCARD"
-        else:  # a menu socket since Blender 5
-            node.inputs["Pattern Mode"].default_value = "Wildcard"
+        versions.match_wildcards(node)
         self._feed(node.inputs["Geometry"], geometry)
         self._feed(node.inputs["Name"], pattern)
         return node.outputs[0]
@@ -266,9 +265,7 @@ def _alive(graph: Graph, phase: Socket) -> Socket:
 def input_property(modifier: bpy.types.NodesModifier, name: str) -> tuple[Any, str]:
     """Give the owner and the path of an input's property, as `UILayout.prop` takes them."""
     identifier = next(item.identifier for item in _sockets(modifier) if item.name == name)
-    if hasattr(modifier, "properties"):  # real properties in Blender 5.2 and later
-        return getattr(modifier.properties.inputs, identifier), "value"
-    return modifier, f'["{identifier}"]'  # custom properties of the modifier in earlier versions
+    return versions.input_property(modifier, identifier)
 
 
 def get_inputs(modifier: bpy.types.NodesModifier) -> dict[str, Any]:
@@ -281,11 +278,7 @@ def set_inputs(modifier: bpy.types.NodesModifier, values: dict[str, Any]) -> Non
     """Set inputs of a modifier by name; names that its group lacks are ignored."""
     for item in _sockets(modifier):
         if item.name in values:
-            owner, path = input_property(modifier, item.name)
-            if path == "value":
-                owner.value = values[item.name]
-            else:
-                owner[item.identifier] = values[item.name]
+            versions.set_input(modifier, item.identifier, values[item.name])
     modifier.id_data.update_tag()
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from .versions import write_video
+
 
 @dataclass(frozen=True)
 class RenderChoice:
@@ -47,10 +49,7 @@ def _set_color(scene: bpy.types.Scene) -> None:
 
 
 def _set_output(render: bpy.types.RenderSettings, choice: RenderChoice) -> None:
-    image = render.image_settings
-    if hasattr(image, "media_type"):  # Blender 5 accepts FFMPEG only after this
-        image.media_type = "VIDEO"
-    image.file_format = "FFMPEG"
+    write_video(render.image_settings)
     video = render.ffmpeg
     video.format, video.codec = "MPEG4", "H264"
     video.constant_rate_factor, video.ffmpeg_preset = "HIGH", "GOOD"

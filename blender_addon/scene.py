@@ -14,7 +14,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..cinema_core.shared.camera import Camera
-from . import marks
+from . import marks, versions
 from .hint_layers import DEPTH_GROUP, LAYERS, MOTION_LAYER
 
 SENSOR = 36.0  # mm, width of the cameras' sensor
@@ -214,10 +214,7 @@ def _ensure_marks(scene: bpy.types.Scene) -> None:
 def new_drawing(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     """Make an empty Grease Pencil object over the photo that is never rendered."""
     settings = scene.cinemagraph
-    # Before Blender 5, bpy.data.grease_pencils held annotations. An empty collection is falsy, so "or" would fail.
-    drawings = getattr(bpy.data, "grease_pencils_v3", None)
-    data = (bpy.data.grease_pencils if drawings is None else drawings).new(name)
-    item = bpy.data.objects.new(name, data)
+    item = bpy.data.objects.new(name, versions.grease_pencils().new(name))
     item.hide_render = item.show_in_front = True
     settings.collection.objects.link(item)
     adopt(scene, item)
@@ -243,8 +240,7 @@ def _ensure_group(data: bpy.types.GreasePencil) -> bpy.types.GreasePencilLayerGr
     if group is None:
         group = data.layer_groups.new(DEPTH_GROUP)
         data.layer_groups.move_bottom(group)
-        if hasattr(group, "is_expanded"):  # since Blender 4.4
-            group.is_expanded = False
+        versions.fold(group)
     return group
 
 

@@ -1,4 +1,4 @@
-"""Conversion between Grease Pencil strokes and strokes in pixels of the photo. Reads data of Blender 4.3 to 5.2."""
+"""Conversion between Grease Pencil strokes and strokes in pixels of the photo. Reads data of Blender 4.3 to 5.3."""
 
 from collections.abc import Collection
 
@@ -12,6 +12,7 @@ from . import curves, marks
 from .hint_layers import CYCLIC, LAYERS, NEARLY, HintLayer
 from .marks import SPEED
 from .scene import ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
+from .versions import fills_by_stroke
 
 SLOWEST_SPEED = 1e-4  # least stored factor on the speed, because a stored 0 means no factor
 NEARLY_CLOSED = 0.15  # greatest gap between the ends of a closed stroke, as a share of its length
@@ -133,9 +134,9 @@ def read_attribute(
 
 
 def _read_filled(hints: bpy.types.Object, drawing: bpy.types.GreasePencilDrawing, count: int) -> np.ndarray:
-    """(count,) bool: strokes with a fill of their own (Blender 5.2 and later) or by their material."""
+    """(count,) bool: strokes with a fill of their own or by their material."""
     own = read_attribute(drawing, "fill_id", "value", count) > 0
-    if hasattr(drawing.strokes[0], "fill_id"):
+    if fills_by_stroke(drawing):
         return own
     materials = [slot.material and slot.material.grease_pencil for slot in hints.material_slots]
     fills = [material is not None and material.show_fill for material in materials]

@@ -43,7 +43,8 @@ def addon(installed) -> types.SimpleNamespace:
     bpy.ops.wm.read_homefile(use_empty=True)
     modules = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
                "selection", "flow_display", "live", "exchange", "depth_display", "depth_models", "coverage",
-               "camera_recording", "hint_layers", "overlays", "known_models", "callbacks", "reactions")  # fmt: skip
+               "camera_recording", "hint_layers", "overlays", "known_models", "callbacks", "reactions",
+               "versions")  # fmt: skip
     return types.SimpleNamespace(
         **{name: import_module(f"{MODULE}.blender_addon.{name}") for name in modules},
         data=import_module(f"{MODULE}.cinema_core.shared.data"),
