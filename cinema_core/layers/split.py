@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
+from scipy.cluster.hierarchy import fcluster, ward
 
 from ..image.grid import with_margin
 from ..shared.camera import Camera
@@ -216,10 +216,7 @@ def _cluster_layers(disparity: np.ndarray, photo: np.ndarray) -> np.ndarray:
     spread = sample[-1] - sample[0]
     if spread < 1e-6:
         return np.zeros(disparity.shape, np.int16)
-    clusters = AgglomerativeClustering(None, distance_threshold=WARD_THRESHOLD).fit_predict(
-        ((sample - sample[0]) / spread)[:, None]
-    )
-    ends = np.flatnonzero(np.diff(clusters))
+    ends = np.flatnonzero(np.diff(_cluster((sample - sample[0]) / spread)))
     boundaries = (sample[ends] + sample[ends + 1]) / 2
     if len(boundaries) >= MAX_LAYERS:
         widest = np.argsort(sample[ends] - sample[ends + 1], kind="stable")[: MAX_LAYERS - 1]
@@ -228,3 +225,8 @@ def _cluster_layers(disparity: np.ndarray, photo: np.ndarray) -> np.ndarray:
     for boundary in boundaries.astype(np.float32):
         label += disparity <= boundary
     return label
+
+
+def _cluster(values: np.ndarray) -> np.ndarray:
+    """(N,) int32: the Ward cluster of each of (N,) float64 numbers; those closer than `WARD_THRESHOLD` are merged."""
+    return fcluster(ward(values[:, None]), np.nextafter(WARD_THRESHOLD, 0), "distance")
