@@ -107,7 +107,7 @@ def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOpti
 
 def _estimate(found: Prediction) -> np.ndarray:
     """(H, W) float32 disparity from the network's prediction, the nearest content at 1, the sky at FARTHEST."""
-    nearest = np.quantile(found.inverse if found.sky.all() else found.inverse[~found.sky], 1 - NEAREST_SHARE)
+    nearest = float(np.quantile(found.inverse if found.sky.all() else found.inverse[~found.sky], 1 - NEAREST_SHARE))
     return np.where(found.sky, 1 / FARTHEST, np.exp2(np.minimum(found.inverse - nearest, 0))).astype(np.float32)
 
 

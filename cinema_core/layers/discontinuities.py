@@ -139,7 +139,7 @@ def fit_background_planes(disparity: np.ndarray, edge: np.ndarray) -> np.ndarray
     radius = np.sqrt((np.arange(PLANE_SAMPLES) + 0.5) / PLANE_SAMPLES) * max(4.0, FIT_RADIUS * longest)
     right, down = np.rint(radius * np.cos(turn)).astype(int), np.rint(radius * np.sin(turn)).astype(int)
     design = np.stack([np.ones(PLANE_SAMPLES), right / radius[-1], down / radius[-1]], 1).astype(np.float32)  # (S, 3)
-    steepest = MAX_SLOPE * radius[-1] / longest
+    steepest = float(MAX_SLOPE * radius[-1] / longest)
 
     cell = max(1, round(PLANE_CELL * longest))
     rows, plane_of = cell_representatives(

@@ -323,7 +323,7 @@ def _sides(around: _Neighbourhood, place: np.ndarray, high: np.ndarray, low: np.
     srgb_contrast = np.sqrt(np.square(to_srgb(near) - to_srgb(far)).sum(0))
     clear = (srgb_contrast > MIN_CONTRAST) & (contrast > MIN_CONTRAST_RATIO * deviation.sum(0))
     clear &= (weight[1] > 1e-2) & (weight[0] > 1e-6)
-    straight = sum(1 / np.hypot(*offset) for offset in around.offsets) / np.pi  # the length that a straight edge gives
+    straight = float(sum(1 / np.hypot(*offset) for offset in around.offsets)) / np.pi  # that a straight edge gives
     toward = toward / np.maximum(np.sqrt(np.square(toward).sum(0)), straight)
     return _Sides(near, far, clear, deviation, toward, owner)
 
@@ -340,7 +340,7 @@ def _sum_sides(
     weight = np.full((2, len(place)), 1e-9, np.float32)
     total, square = np.zeros((2, 2, 3, len(place)), np.float32)
     toward = np.zeros((2, len(place)), np.float32)
-    owner = np.full(len(place), -1)
+    owner = np.full(len(place), -1, np.int64)
     for right, down in around.offsets:
         there = place + (down * around.across + right)
         share = (around.disparity[there] - low) * scale

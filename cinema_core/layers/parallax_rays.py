@@ -116,7 +116,7 @@ def _cast_rays(canvas: Canvas, edges: _Edges, reach: float) -> _Rays:
     offset, near, far = offset_from_centre(edges.index, canvas.shape), edges.occluder, edges.plane[:, 0]
     start = canvas.to_bordered(edges.index)
     groups: list[tuple[np.ndarray, ...]] = []
-    for across, down, along in EXTREME_CENTRES:
+    for across, down, along in EXTREME_CENTRES.tolist():
         sideways = canvas.camera.focal * np.array([[across], [down]])
         moved = (offset - near * sideways) / (1 - along * near)
         # From the edge to the background point that the moved camera sees at the occluder's edge.

@@ -37,7 +37,7 @@ def soften(shape: tuple[int, ...], index: np.ndarray, color: np.ndarray) -> np.n
     factor = -(-max(shape) // SOFTEN_SIDE)
     row, column = np.divmod(index, shape[1])
     margin = int(4 * WIDTH_SIGMA)
-    top, left = row.min() // factor - margin, column.min() // factor - margin
+    top, left = (int(at.min()) // factor - margin for at in (row, column))
     size = (int(row.max() // factor - top + margin + 1), int(column.max() // factor - left + margin + 1))
     cell = (row // factor - top) * size[1] + column // factor - left
     sums = np.stack([np.bincount(cell, values, size[0] * size[1]) for values in (*color.T, np.ones(len(cell)))], 1)

@@ -213,7 +213,8 @@ def fit_receding_plane(part: Part, size: int) -> np.ndarray | None:
 
 def plane_at(plane: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """float32, relative disparity of a plane of `fit_receding_plane` at px."""
-    return np.clip(plane[0] * x + plane[1] * y + plane[2], plane[3], plane[4]).astype(np.float32)
+    right, down, middle, low, high = plane.tolist()
+    return np.clip(right * x + down * y + middle, low, high).astype(np.float32)
 
 
 def sparse_rows(column: np.ndarray, value: np.ndarray, width: int) -> sparse.csr_matrix:

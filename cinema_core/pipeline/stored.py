@@ -1,7 +1,8 @@
 """Values of the stages in the job folder: the formats in which one build writes them and the next one reads them.
 
 Every array is checked when it is read, and nothing is unpickled. A reader raises where a file is missing, damaged or of
-another form, and the value is made anew.
+another form, and the value is made anew. A writer checks dtypes and shapes in the same way: a value that no reader
+takes would be made anew by each build, and nobody would notice.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ from .stage import Stored
 
 P = TypeVar("P", StillPoints, MovingPoints)
 
+BAND_ARRAYS = {  # arrays of an occluded band: dtype, and shape of an entry
+    "index": (np.int64, ()),
+    "source": (np.int64, ()),
+    "color": (np.float32, (3,)),
+    "disparity": (np.float32, ()),
+}
 MIXED_ARRAYS = {  # arrays of the mixed pixels: dtype, and shape of an entry
     "index": (np.int64, ()),
     "front": (np.bool_, ()),
@@ -85,7 +92,11 @@ def write_depth(folder: Path, depth: Depth, files: tuple[str, ...] = DEPTH_FILES
         folder: Folder to write into.
         depth: The depth.
         files: Names of the two files.
+
+    Raises:
+        ValueError: The depth is not float32.
     """
+    _check("depth", depth.values, np.float32, depth.values.shape)
     save_array(folder / files[0], depth.values)
     note = {"source": depth.source, "detail": depth.detail, "licence": depth.licence, "warnings": depth.warnings}
     (folder / files[1]).write_text(json.dumps(note, indent=1), encoding="utf-8")
@@ -98,8 +109,9 @@ def read_depth(job: Path, shape: tuple[int, int], files: tuple[str, ...] = DEPTH
         ValueError, KeyError, TypeError, OSError: The files hold anything else.
     """
     values = np.load(job / files[0], allow_pickle=False)
-    if values.shape != shape or values.dtype != np.float32 or not (np.isfinite(values).all() and (values > 0).all()):
-        raise ValueError(f"depth is {values.dtype} {values.shape}")
+    _check("depth", values, np.float32, shape)
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise ValueError("depth is not finite and positive")
     note = json.loads((job / files[1]).read_text(encoding="utf-8"))
     return Depth(values, note["source"], note["detail"], note["licence"], tuple(note["warnings"]))
 
@@ -112,7 +124,11 @@ def _read_depth(job: Path, files: tuple[str, ...], key: str, first: Photo) -> De
 
 
 def write_layers(folder: Path, layers: Layers) -> None:
-    """Write layers.npz."""
+    """Write layers.npz.
+
+    Raises:
+        ValueError: `read_layers` would not take an array, because of its dtype or its shape.
+    """
     arrays = {"pad": np.array(layers.pad), "color": layers.color, "disparity": layers.disparity}
     arrays |= {
         "valid": np.packbits(layers.valid),
@@ -120,9 +136,9 @@ def write_layers(folder: Path, layers: Layers) -> None:
         "bands": np.array([b.layer for b in layers.bands], int),
     }
     for number, band in enumerate(layers.bands):
-        for name in ("index", "source", "color", "disparity"):
-            arrays[f"{name}_{number}"] = getattr(band, name)
+        arrays |= {f"{name}_{number}": getattr(band, name) for name in BAND_ARRAYS}
     arrays |= {f"mixed_{name}": getattr(layers.mixed_pixels, name) for name in MIXED_ARRAYS}
+    _check_arrays(arrays, layers.valid.shape)
     np.savez(folder / job_files.LAYERS, **arrays)
 
 
@@ -137,9 +153,9 @@ def read_layers(job: Path, camera: Camera) -> Layers:
     across, down = (int(side) for side in arrays["pad"])
     pad = (across, down)
     shape = (camera.height + 2 * pad[1], camera.width + 2 * pad[0])
-    _check(arrays["color"], np.float32, (*shape, 3))
-    _check(arrays["disparity"], np.float32, shape)
-    _check(arrays["label"], np.int16, shape)
+    _check_arrays(arrays, shape)
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype == np.float32):
+        raise ValueError("layers are not finite")
     bands = [_read_band(arrays, number, int(layer), shape) for number, layer in enumerate(arrays["bands"])]
     return Layers(
         camera,
@@ -153,10 +169,24 @@ def read_layers(job: Path, camera: Camera) -> Layers:
     )
 
 
+def _check_arrays(arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+    """Check dtype and shape of the arrays in layers.npz; `shape` is that of the canvas."""
+    forms: dict[str, tuple[type, tuple[int, ...]]] = {
+        "color": (np.float32, (*shape, 3)),
+        "disparity": (np.float32, shape),
+        "label": (np.int16, shape),
+    }
+    for number in range(len(arrays["bands"])):
+        count = len(arrays[f"index_{number}"])
+        forms |= {f"{name}_{number}": (kind, (count, *inner)) for name, (kind, inner) in BAND_ARRAYS.items()}
+    count = len(arrays["mixed_index"])
+    forms |= {f"mixed_{name}": (kind, (count, *inner)) for name, (kind, inner) in MIXED_ARRAYS.items()}
+    for name, (kind, wanted) in forms.items():
+        _check(name, arrays[name], kind, wanted)
+
+
 def _read_mixed_pixels(arrays: dict[str, np.ndarray], shape: tuple[int, int]) -> MixedPixels:
     parts = {name: arrays[f"mixed_{name}"] for name in MIXED_ARRAYS}
-    for name, (kind, inner) in MIXED_ARRAYS.items():
-        _check(parts[name], kind, (len(parts["index"]), *inner))
     places = np.concatenate([parts["index"], parts["owner"]])
     if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
         raise ValueError("mixed pixels beyond the canvas")
@@ -164,14 +194,7 @@ def _read_mixed_pixels(arrays: dict[str, np.ndarray], shape: tuple[int, int]) ->
 
 
 def _read_band(arrays: dict[str, np.ndarray], number: int, layer: int, shape: tuple[int, int]) -> OccludedBand:
-    parts = {name: arrays[f"{name}_{number}"] for name in ("index", "source", "color", "disparity")}
-    for name, kind, inner in (
-        ("index", np.int64, ()),
-        ("source", np.int64, ()),
-        ("color", np.float32, (3,)),
-        ("disparity", np.float32, ()),
-    ):
-        _check(parts[name], kind, (len(parts["index"]), *inner))
+    parts = {name: arrays[f"{name}_{number}"] for name in BAND_ARRAYS}
     for places in (parts["index"], parts["source"]):
         if len(places) and not (0 <= places.min() and places.max() < shape[0] * shape[1]):
             raise ValueError("a band continues a pixel that is not there")
@@ -182,9 +205,9 @@ def _unpack(bits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)
 
 
-def _check(array: np.ndarray, kind: type, shape: tuple[int, ...]) -> None:
-    if array.dtype != kind or array.shape != shape or (kind == np.float32 and not np.isfinite(array).all()):
-        raise ValueError(f"{array.dtype} {array.shape}, expected {kind.__name__} {shape}")
+def _check(name: str, array: np.ndarray, kind: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != kind or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {kind.__name__} {shape}")
 
 
 def _read_layers(job: Path, files: tuple[str, ...], key: str, first: Photo) -> Layers:

@@ -61,7 +61,11 @@ def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
     Args:
         folder: The staging folder, `Staging.path`.
         points: Arrays by name.
+
+    Raises:
+        ValueError: An array has another dtype or shape than `POINTS` says, so that `read_points` would not take it.
     """
+    _check_points(points)
     (folder / "points").mkdir(exist_ok=True)
     for name, array in points.items():
         save_array(folder / POINTS_FILES[name], array)
@@ -114,9 +118,10 @@ def _stamp(job: Path) -> tuple[int, int] | None:
 
 
 def _check_points(points: dict[str, np.ndarray]) -> None:
+    """Check dtypes and shapes of all arrays, or of some."""
     sizes: dict[str, int] = {}
-    for name, dimensions in POINTS.items():
-        array = points[name]
+    for name, array in points.items():
+        dimensions = POINTS[name]
         kind = np.int16 if name in ("still_layer", "moving_cycles") else np.float32
         if array.dtype != kind or array.ndim != len(dimensions):
             raise ValueError(f"{name} is {array.dtype} {array.shape}")

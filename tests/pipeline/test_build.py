@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,14 @@ import torch
 
 from cinema_core.depth.find import estimate_depth
 from cinema_core.files.photo import read_photo, write_png
-from cinema_core.layers.split import split_layers
+from cinema_core.layers.split import Layers, split_layers
 from cinema_core.pipeline import cache, stored
 from cinema_core.pipeline.build import Builder
 from cinema_core.pipeline.request import Request
 from cinema_core.pipeline.timing import STAGES as ALL_STAGES
 from cinema_core.shared import job_files, job_folder, transaction
 from cinema_core.shared.camera import PATHS, Camera
+from cinema_core.shared.data import Depth
 from cinema_core.shared.errors import CinemaError
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.quality import FIGURES
@@ -397,14 +399,43 @@ def test_caches_of_another_version_are_not_used(job_copy, landscape_file, stroke
     assert stages_run(rebuild(job_copy, landscape_file, strokes)) == set(STAGES)
 
 
-def test_layers_come_back_from_disk_as_they_were(tmp_path, landscape_file):
-    """Every array of the layers is equal to the bit; damaged arrays are rejected."""
+@pytest.fixture(scope="module")
+def layers(landscape_file) -> Layers:
+    """Layers of the landscape, with a near card in it."""
     photo = read_photo(landscape_file, 160)
-    camera = Camera(photo.width, photo.height, photo.focal)
     depth = estimate_depth(photo) * 4
     depth[40:70, 60:100] = 1
-    layers = split_layers(photo.color, depth, camera)
-    assert layers.bands
+    layers = split_layers(photo.color, depth, Camera(photo.width, photo.height, photo.focal))
+    assert layers.bands and len(layers.mixed_pixels)
+    return layers
+
+
+@pytest.mark.parametrize("name", ["color", "disparity", "label"])
+def test_layers_that_no_reader_takes_are_not_written(tmp_path, layers, name):
+    """Or each build would make them anew, and only take longer."""
+    wider = replace(layers, **{name: getattr(layers, name) * np.ones(1)})
+    with pytest.raises(ValueError, match=f"{name} is float64"):
+        stored.write_layers(tmp_path, wider)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["inward", "alpha", "far_color"])
+def test_mixed_pixels_that_no_reader_takes_are_not_written(tmp_path, layers, name):
+    mixed = layers.mixed_pixels
+    wider = replace(layers, mixed_pixels=replace(mixed, **{name: getattr(mixed, name).astype(np.float64)}))
+    with pytest.raises(ValueError, match=f"mixed_{name} is float64"):
+        stored.write_layers(tmp_path, wider)
+
+
+def test_depth_that_no_reader_takes_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="depth is float64"):
+        stored.write_depth(tmp_path, Depth(np.ones((4, 6)), "file"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_layers_come_back_from_disk_as_they_were(tmp_path, layers):
+    """Every array of the layers is equal to the bit; damaged arrays are rejected."""
+    camera = layers.camera
     stored.write_layers(tmp_path, layers)
     again = stored.read_layers(tmp_path, camera)
     for name in ("pad", "color", "disparity", "valid", "label"):

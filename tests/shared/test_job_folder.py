@@ -351,6 +351,20 @@ def test_damaged_points(tmp_path, change):
         job_folder.read_points(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"still_color": np.zeros((4, 3))}, "still_color is float64"),
+        ({"moving_cycles": np.zeros(3, np.int32)}, "moving_cycles is int32"),
+        ({"still_radius_factor": np.zeros(5, np.float32)}, "still_radius_factor has shape"),
+    ],
+)
+def test_points_that_no_reader_takes_are_not_written(tmp_path, change, text):
+    with pytest.raises(ValueError, match=text):
+        job_folder.write_points(tmp_path, points() | change)
+    assert not list(tmp_path.iterdir())
+
+
 class Trap:
     """An object that a file from another person may hold: unpickling it runs a command."""
 
