@@ -42,10 +42,10 @@ def main(argv: list[str] | None = None) -> int:
             messages.error("Cancelled", "The output is as it was before")
             return 130
     except BrokenPipeError:  # the reader closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        messages.give_up()
         return 1
     except OSError as error:  # standard output is a file on a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        messages.give_up()
         with suppress(OSError):
             print(f"Error: {cannot_write('standard output', error)}", file=sys.stderr)
         return 2
