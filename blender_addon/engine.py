@@ -33,12 +33,10 @@ from ..cinema_core.shared.errors import CinemaError
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 # Imported module -> name of the package to install. Opening a photo needs no torch.
 OPEN_NEEDS = {
-    "numpy": "numpy", "cv2": "opencv-python", "OpenEXR": "openexr", "PIL": "pillow", "imagecodecs": "imagecodecs",
-    "pillow_heif": "pillow-heif", "tifffile": "tifffile",
+    "numpy": "numpy", "cv2": "opencv-python-headless", "OpenEXR": "openexr", "PIL": "pillow",
+    "imagecodecs": "imagecodecs", "pillow_heif": "pillow-heif", "tifffile": "tifffile",
 }  # fmt: skip
-BUILD_NEEDS = {
-    **OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch",
-}  # fmt: skip
+BUILD_NEEDS = {**OPEN_NEEDS, "safetensors": "safetensors", "scipy": "scipy", "torch": "torch"}
 CANCEL_TIMEOUT = 5.0  # seconds after a cancel until an engine that does not answer is killed
 _FOLDER = Path(__file__).parents[1]  # the extension's folder, which contains cinema_core
 _PREFERENCE = "Preferences > Add-ons > 3D Cinemagraph > Engine Python"

@@ -2,7 +2,7 @@
 
 ``python -m cinema_core`` is the command line and the engine that Blender starts. Blender's process imports
 `cinema_core.shared` alone, which needs only the standard library and numpy. All other rooms may import torch, OpenCV
-and scikit-learn. Importing this package imports none of them.
+and scipy. Importing this package imports none of them.
 """
 
 __version__ = "0.1.0"

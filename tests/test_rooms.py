@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("cinema_core", "blender_addon", "operators", "panels")
@@ -31,19 +32,15 @@ MAY_IMPORT = {
     "cinema_core": set(),
 }
 
-OPTIONAL = {
-    "model",
-    "model_location",
-    "user_models",
-}  # modules that import packages of the optional group, and only when they are used
+# Modules that import packages of an optional group, and only when they are used -> the group.
+OPTIONAL = {"model": "models", "model_location": "models", "user_models": "models", "frame_writer": "video"}
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
-    "cv2": "opencv-python",
+    "cv2": "opencv-python-headless",
     "OpenEXR": "openexr",
     "PIL": "pillow",
     "pillow_heif": "pillow-heif",
-    "sklearn": "scikit-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "huggingface_hub": "transformers",
 }  # which brings it
@@ -173,15 +170,34 @@ def imported_names(path: Path, package: tuple[str, ...]) -> Iterator[str]:
 @pytest.mark.parametrize("path", sources("cinema_core"), ids=label)
 def test_the_core_imports_what_it_declares_and_never_bpy(path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = [*project["dependencies"], *(project["optional-dependencies"]["models"] if path.stem in OPTIONAL else ())]
-    declared = {dependency.split("==")[0] for dependency in pins}
-    foreign = absolute(path) - set(sys.stdlib_module_names)
-    assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= declared
+    optional = project["optional-dependencies"][OPTIONAL[path.stem]] if path.stem in OPTIONAL else []
+    assert distributions(path) <= {pin.split("==")[0] for pin in (*project["dependencies"], *optional)}
+
+
+def test_every_dependency_is_imported():
+    """The dependencies are the content of the extension's zip, which holds nothing that the engine does not need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    imported = set().union(*map(distributions, sources("cinema_core")))
+    assert {pin.split("==")[0] for pin in project["dependencies"]} <= imported
+
+
+def distributions(path: Path) -> set[str]:
+    """Names of the distributions that a file imports."""
+    return {DISTRIBUTIONS.get(name, name) for name in absolute(path) - set(sys.stdlib_module_names)}
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if "cinema_core" not in path.parts], ids=label)
 def test_blenders_process_imports_nothing_heavy(path):
     assert absolute(path) - set(sys.stdlib_module_names) <= BLENDERS_OWN
+
+
+def test_one_module_knows_the_differences_of_blenders_versions():
+    asking = [label(path) for room in ROOMS[1:] for path in sources(room) if asks_for_a_feature(path)]
+    assert asking == ["blender_addon/versions.py"]
+
+
+def asks_for_a_feature(path: Path) -> bool:
+    return re.search(r"\bhasattr\(|\bapp\.version\b", path.read_text(encoding="utf-8")) is not None
 
 
 @pytest.mark.parametrize("module", sorted(path.stem for path in sources("cinema_core/shared")))
@@ -210,5 +226,15 @@ def test_versions_agree():
 
 def test_every_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = project["dependency-groups"].values()
-    assert all("==" in pin for pins in (project["project"]["dependencies"], *groups) for pin in pins)
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    lists = [project["project"]["dependencies"], *extras.values(), *groups.values()]
+    pins = [pin for pins in lists for pin in pins if isinstance(pin, str)]  # the others are names of groups
+    assert len(pins) > 20 and all(re.match(r"[\w-]+==[\w.]+(; |$)", pin) for pin in pins)
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_a_package_has_one_pin_for_each_python(python):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = [Requirement(pin) for pin in project["dependencies"]]
+    names = [pin.name for pin in pins if pin.marker is None or pin.marker.evaluate({"python_version": python})]
+    assert sorted(names) == sorted({pin.name for pin in pins})

@@ -12,21 +12,18 @@ from ..shared.errors import CinemaError, explain
 
 # Modules that the core imports -> names of their packages.
 PACKAGES = {
-    "cv2": "opencv-python",
+    "cv2": "opencv-python-headless",
     "imagecodecs": "imagecodecs",
-    "imageio": "imageio",
-    "imageio_ffmpeg": "imageio-ffmpeg",
     "numpy": "numpy",
     "OpenEXR": "openexr",
     "PIL": "pillow",
     "pillow_heif": "pillow-heif",
     "safetensors": "safetensors",
     "scipy": "scipy",
-    "sklearn": "scikit-learn",
     "tifffile": "tifffile",
     "torch": "torch",
 }
-OPTIONAL = ("transformers", "onnxruntime")  # packages for models of the user
+OPTIONAL = ("transformers", "onnxruntime", "imageio-ffmpeg")  # packages for models of the user, and for videos
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
 from ..files.photo import write_png
 from ..shared.atomic_write import partial_name, writing
-from ..shared.errors import CinemaError, cannot_write, find_system_error, first_line
+from ..shared.errors import CinemaError, cannot_write, find_system_error
 
 GIF_FPS = 50  # frames per second; viewers take times of 1/100 s and less for a mistake, and show them as 1/10 s
 _CRF = 10  # libx264's constant rate factor, 0..51: no loss that the eye sees
@@ -149,10 +149,7 @@ def _write_mp4(target: Path, fps: int) -> Iterator[Write]:
 
 def _start_ffmpeg(file: Path, size: tuple[int, ...], fps: int, said: BinaryIO) -> subprocess.Popen[bytes]:
     """Start the encoder, which reads frames from its standard input; errors go to `said`."""
-    try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError as error:
-        raise CinemaError(f"There is no ffmpeg ({first_line(error)})", _OTHER_FORMATS) from error
+    program = _find_ffmpeg()
     given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "-"]
     wanted = ["-an", "-vf", _FILTERS, "-c:v", "libx264", "-crf", str(_CRF), *_TAGS, "-f", "mp4"]
     return subprocess.Popen(
@@ -162,6 +159,23 @@ def _start_ffmpeg(file: Path, size: tuple[int, ...], fps: int, said: BinaryIO) -
         stderr=said,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+
+
+def _find_ffmpeg() -> str:
+    """Path of ffmpeg: that of the package imageio-ffmpeg, which is optional, else the one on the PATH.
+
+    Raises:
+        CinemaError: There is neither.
+    """
+    with suppress(ImportError, RuntimeError):
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    program = shutil.which("ffmpeg")
+    if program is None:
+        hint = f'Install ffmpeg, or run "{sys.executable}" -m pip install imageio-ffmpeg. {_OTHER_FORMATS}'
+        raise CinemaError("There is no ffmpeg, which writes videos", hint)
+    return program
 
 
 def _finish(encoder: subprocess.Popen[bytes], target: Path, said: BinaryIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -89,13 +90,31 @@ def test_a_failed_encoder_leaves_the_last_good_file(tmp_path, broken_encoder, sc
     assert text in caught.value.text and caught.value.hint and contents(tmp_path) == before
 
 
-def test_no_encoder(tmp_path, monkeypatch):
+@pytest.fixture(params=["no package", "no program in the package"])
+def without_imageio_ffmpeg(request, monkeypatch) -> None:
     def missing() -> str:
         raise RuntimeError("No ffmpeg exe could be found")
 
-    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    with pytest.raises(CinemaError, match="There is no ffmpeg"):
+    if request.param == "no package":
+        monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    else:
+        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
+
+
+def test_without_the_package_ffmpeg_is_found_on_the_path(tmp_path, monkeypatch, without_imageio_ffmpeg):
+    program = tmp_path / "bin" / ("ffmpeg.exe" if os.name == "nt" else "ffmpeg")
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert Path(frame_writer._find_ffmpeg()) == program
+
+
+def test_without_an_encoder_the_error_names_both_ways_to_get_one(tmp_path, monkeypatch, without_imageio_ffmpeg):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CinemaError, match="There is no ffmpeg") as caught:
         write_clip(tmp_path / "clip.mp4", frames(1))
+    assert "Install ffmpeg, or" in caught.value.hint and "pip install imageio-ffmpeg" in caught.value.hint
+    assert ".gif" in caught.value.hint and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 96), (1280, 720)])
