@@ -1,7 +1,7 @@
 """Sets up one virtual environment with the pins of pyproject.toml: ``python environment.py FOLDER BLENDER``.
 
-Run it with the Python version that the environment should have. BLENDER is the name of a dependency group, "4.5" or
-"5.2". A second run with the same pins returns at once. The script uses only the standard library.
+Run it with the Python version that the environment should have. BLENDER is the name of a dependency group, "4.5",
+"5.2" or "5.3". A second run with the same pins returns at once. The script uses only the standard library.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINE = "4.5"  # the Blender version whose environment also runs cinema_core
+ENGINES = ("4.5", "5.2")  # the Blender versions whose environments also run cinema_core
 
-# Shared libraries that the bpy and OpenCV wheels need but do not contain, and the Debian package of each.
+SIZES = {"4.5": "3 GB on disk", "5.2": "7 GB on disk", "5.3": "1 GB on disk"}  # torch for Python 3.13 is the CUDA build
+
+# Shared libraries that the bpy wheels need but do not contain, and the Debian package of each. The engine's wheels need
+# none of their own.
 DEBIAN_PACKAGES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -29,11 +32,6 @@ DEBIAN_PACKAGES = {
     "libXfixes.so.3": "libxfixes3",
     "libXi.so.6": "libxi6",
     "libXrender.so.1": "libxrender1",
-    "libXxf86vm.so.1": "libxxf86vm1",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libgomp.so.1": "libgomp1",
-    "libgthread-2.0.so.0": "libglib2.0-0",
-    "libxcb.so.1": "libxcb1",
     "libxkbcommon.so.0": "libxkbcommon0",
 }
 
@@ -45,16 +43,18 @@ OPENED_LATER = {"bpy": ["libEGL.so.1"]}
 def main(folder: Path, blender: str) -> None:
     pins = read_pins(blender)
     python, stamp = python_of(folder), folder / "pins.txt"
-    if works(python) and stamp.exists() and stamp.read_text() == "\n".join(pins):
+    before = stamp.read_text().splitlines() if stamp.exists() else []
+    if works(python) and before == pins:
         return
+    version = sys.version.split()[0]
     print(
-        f"Setting up {folder.name} for Blender {blender} with Python {sys.version.split()[0]}: some minutes, 1 to 2 GB",
+        f"Setting up {folder.name} for Blender {blender} with Python {version}: some minutes, {SIZES[blender]}",
         flush=True,
     )
-    if not works(python):
-        create(folder)
+    if not works(python) or {name_of(pin) for pin in before} - {name_of(pin) for pin in pins}:
+        create(folder)  # also where a package left the pins: tests must not find it
     run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *pins)
-    modules = ["bpy", "cv2", "torch"] if blender == ENGINE else ["bpy"]
+    modules = ["bpy", "cv2", "torch"] if blender in ENGINES else ["bpy"]
     provide_libraries(python, modules)
     for module in modules:
         run(python, "-c", f"import {module}")
@@ -63,8 +63,20 @@ def main(folder: Path, blender: str) -> None:
 
 def read_pins(blender: str) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    engine = project["project"]["dependencies"] if blender == ENGINE else []
-    return engine + project["dependency-groups"][blender]
+    engine = project["project"]["dependencies"] if blender in ENGINES else []
+    return engine + flatten(project["dependency-groups"], blender)
+
+
+def flatten(groups: dict[str, list[str | dict[str, str]]], name: str) -> list[str]:
+    """The pins of a dependency group, those of the groups that it includes among them."""
+    pins = []
+    for entry in groups[name]:
+        pins += [entry] if isinstance(entry, str) else flatten(groups, entry["include-group"])
+    return pins
+
+
+def name_of(pin: str) -> str:
+    return re.split("[=; ]", pin, maxsplit=1)[0]
 
 
 def python_of(folder: Path) -> Path:
