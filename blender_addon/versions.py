@@ -91,3 +91,11 @@ def _is_current(owner: bpy.types.bpy_struct, name: str) -> bool:
     """Tell whether a property exists and is not deprecated; properties tell this since Blender 5."""
     found = owner.bl_rna.properties.get(name)
     return found is not None and not getattr(found, "is_deprecated", False)
+
+
+def set_unprojected_radius(brush: bpy.types.Brush, radius: float) -> None:
+    """Set a brush's radius in units of the scene; since 5.0 the property is the diameter."""
+    if hasattr(brush, "unprojected_size"):
+        brush.unprojected_size = 2.0 * radius
+    else:
+        brush.unprojected_radius = radius
