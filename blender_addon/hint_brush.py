@@ -32,6 +32,7 @@ def _make() -> bpy.types.Brush:
     brush.asset_mark()  # Blender activates nothing else
     brush.use_locked_size = "SCENE"
     versions.set_unprojected_radius(brush, RADIUS)
+    versions.draw_lines(brush)
     drawing = brush.gpencil_settings
     drawing.hardness, drawing.aspect = 1.0, (1.0, 1.0)
     drawing.use_strength_pressure = False  # a faint line means the same as a strong one

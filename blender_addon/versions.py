@@ -99,3 +99,9 @@ def set_unprojected_radius(brush: bpy.types.Brush, radius: float) -> None:
         brush.unprojected_size = 2.0 * radius
     else:
         brush.unprojected_radius = radius
+
+
+def draw_lines(brush: bpy.types.Brush) -> None:
+    """Let a brush draw lines; since 5.2 a brush chooses lines or fills, and a new one has chosen neither."""
+    if hasattr(brush.gpencil_settings, "stroke_type"):
+        brush.gpencil_settings.stroke_type = "STROKE"
