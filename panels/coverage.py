@@ -3,26 +3,20 @@
 import bpy
 
 from ..blender_addon.coverage import CoverageResult, last_result, points_id
+from .parts import SidebarPanel, show_job
 
 MAX_RANGES = 4  # ranges of bad frames that are written out
 GOOD, BAD, WORSE = "COLORSET_03_VEC", "COLORSET_02_VEC", "COLORSET_01_VEC"  # green, orange, red
 FAR_ABOVE = 10.0  # factor on the tolerance above which a frame counts as worst
 
 
-class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Cinemagraph"
+class CINEMAGRAPH_PT_coverage(SidebarPanel, bpy.types.Panel):
     bl_label = "Coverage"
     bl_parent_id = "CINEMAGRAPH_PT_camera"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings, state = self.layout, context.scene.cinemagraph.coverage, context.window_manager.cinemagraph
-        if state.running and state.stage == "coverage":
-            row = layout.row(align=True)
-            row.progress(factor=state.fraction, text=f"{state.fraction:.0%}")
-            row.operator("cinemagraph.cancel", text="", icon="X")
-        else:
+        layout, settings = self.layout, context.scene.cinemagraph.coverage
+        if not show_job(context, layout, "coverage"):
             row = layout.row(align=True)
             row.operator("cinemagraph.check_camera", icon="VIEW_CAMERA")
             if settings.found_json:
@@ -47,8 +41,10 @@ def _draw_result(layout: bpy.types.UILayout, result: CoverageResult, outdated: b
         row.label(text=f"{label}: {share:.2%}")
         if share:
             _draw_jump(row, f"Frame {frame}", frame, share if label == "Holes" else -1.0)
+    bars = result.bars()
+    column.label(text=f"Holes from frame {result.start} to {result.start + len(result.uncovered) - 1}")
     row = column.row(align=True)
-    for frame, share in result.bars():
+    for frame, share in bars:
         _draw_jump(row, "", frame, share, _icon(share, result.limit))
     ranges = result.bad_frames()
     if ranges:
