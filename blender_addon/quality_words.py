@@ -45,16 +45,21 @@ def judge(report: dict) -> list[Finding]:
         report: The report; its figures may still be missing, because they are measured after the points are shown.
 
     Returns:
-        One good finding, or one for each fault.
+        One good finding, or one for each fault; none before the build is measured.
     """
     quality = report.get("quality") or {}
-    if not quality.get("measured", True):
-        return [Finding("The build is being measured")]
+    if not is_measured(report):
+        return []
     faults = [*_holes(quality), *_loop(quality), *_strokes(quality)]
     if faults:
         return faults
     loop = ", the loop closes" if quality.get("seam") is not None else ", a still photo"
     return [Finding(f"Good: no holes{loop}")]
+
+
+def is_measured(report: dict) -> bool:
+    """Tell whether the figures are complete."""
+    return (report.get("quality") or {}).get("measured", True)
 
 
 def in_blender(warning: str) -> str:

@@ -9,6 +9,7 @@ from ..blender_addon import result
 from ..blender_addon.hint_layers import button_rows
 
 CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
+BUTTON = 5  # letters, width of a button that is an icon
 PRIMARY = 1.4  # height of a panel's main button, and of the bar that takes its place while the engine works
 # Operator of the running job -> the panel that shows its progress. Build shows that of all others.
 PLACES = {
@@ -41,12 +42,22 @@ def exists(name: str) -> bool:
     return getattr(bpy.types, f"CINEMAGRAPH_OT_{name}", None) is not None
 
 
-def show_wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR") -> None:
-    """Show a text on as many lines as it needs, by default as a warning; nothing for an empty text."""
+def show_wrapped(
+    context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR", beside: int = 0
+) -> None:
+    """Show a text on as many lines as it needs, by default as a warning; nothing for an empty text.
+
+    Args:
+        context: The context of the panel.
+        layout: The place of the text.
+        text: The text.
+        icon: Icon before the first line.
+        beside: Width of buttons beside the text, in letters.
+    """
     if not text:
         return
     scale = context.preferences.system.ui_scale
-    width = max(20, int(context.region.width / (CHARACTER_WIDTH * scale)) - 6)
+    width = max(16, int(context.region.width / (CHARACTER_WIDTH * scale)) - 6 - beside)
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, width)):
         column.label(text=line, icon="BLANK1" if number else icon)
@@ -98,8 +109,8 @@ def show_step(context: bpy.types.Context, layout: bpy.types.UILayout, step: str)
     preferences = context.preferences.addons[base_package].preferences
     if preferences.show_steps and next_step(context) == step:
         row = layout.row()
-        show_wrapped(context, row, STEPS[step], "INFO")
-        row.prop(preferences, "show_steps", text="", icon="X", emboss=False)
+        show_wrapped(context, row, STEPS[step], "INFO", beside=BUTTON)
+        row.operator("cinemagraph.hide_steps", text="", icon="X", emboss=False)
 
 
 def show_colors(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:

@@ -142,7 +142,8 @@ class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
             else:
                 row.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
             row.operator("cinemagraph.remove", text="", icon="TRASH")
-        show_colors(context, layout)
+        if settings.photo is not None:
+            show_colors(context, layout)
 
 
 class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
@@ -172,8 +173,9 @@ class CINEMAGRAPH_PT_report(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         report = context.scene.cinemagraph.report
         for finding in quality_words.judge(report):
-            icon = "CHECKMARK" if finding.is_good else "ERROR"
-            show_wrapped(context, self.layout, str(finding), icon)
+            show_wrapped(context, self.layout, str(finding), "CHECKMARK" if finding.is_good else "ERROR")
+        if not quality_words.is_measured(report):
+            self.layout.label(text="The build is being measured", icon="TIME")
         for warning in report.get("warnings", ()):
             show_wrapped(context, self.layout, quality_words.in_blender(warning), "INFO")
 
@@ -233,13 +235,13 @@ class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):
         layout, scene = self.layout, context.scene
         show_step(context, layout, "render")
         row = layout.row(align=True)
-        row.scale_y = PRIMARY
+        row.scale_y, row.enabled = PRIMARY, scene.cinemagraph.photo is not None
         row.operator("cinemagraph.render_loop", icon="RENDER_ANIMATION")
         row.operator("cinemagraph.set_up_render", text="", icon="PREFERENCES")
         if result.parts(scene):
             layout.label(text=render.describe(scene), icon="TIME")
             layout.prop(scene.render, "filepath", text="")
-        show_colors(context, layout)
+            show_colors(context, layout)
         rendered = context.window_manager.cinemagraph.rendered
         if rendered:
             row = layout.row(align=True)

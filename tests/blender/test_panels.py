@@ -173,6 +173,7 @@ def test_panels_draw_before_and_after_a_photo_and_a_build(addon, scene, photo_fi
     found = {"start": 1, "uncovered": [0.0, 0.2, 0.0], "invented": [0.0, 0.1, 0.0], "limit": 0.01, "points": "others"}
     scene.cinemagraph.coverage.found_json = addon.coverage.json.dumps(found)
     texts = draw_all(scene).texts
+    assert "Good: no holes along the path" not in texts
     assert {"Moving Points", "Holes in: 2", "lake.png, 320 × 180 px"} <= set(texts)
     assert "20 frames, 0.8 s, 320 × 180 px" in texts  # at 24 frames per second
 
@@ -192,7 +193,8 @@ def test_each_panel_has_the_button_of_its_step_and_one_next_step(addon, scene, p
     assert [name for name in dict.fromkeys(shown) if name in order] == order
 
 
-def test_progress_takes_the_place_of_its_button(addon, placed):
+def test_progress_takes_the_place_of_its_button(addon, placed, job):
+    addon.result.import_result(placed, job)
     own = ("open_photo", "suggest_regions", "show_flow", "show_depth", "check_camera", "animate")
     for running, replaced in [*zip(own, own), ("build", "animate"), ("export_motion", "animate")]:
         drawn = draw_all(placed, running=f"CINEMAGRAPH_OT_{running}")
@@ -200,8 +202,10 @@ def test_progress_takes_the_place_of_its_button(addon, placed):
         assert set(own) - {name.removeprefix("cinemagraph.") for name in drawn.operators} == {replaced}
 
 
-def test_rows_that_appear_when_they_are_needed(addon, placed):
+def test_rows_that_appear_when_they_are_needed(addon, placed, job):
     placed.view_settings.view_transform = "AgX"
+    assert draw_all(placed).operators.count("cinemagraph.use_photo_colors") == 1
+    addon.result.import_result(placed, job)
     assert draw_all(placed).operators.count("cinemagraph.use_photo_colors") == 2
     placed.view_settings.view_transform = "Standard"
     drawn = draw_all(placed)
@@ -229,7 +233,6 @@ GOOD = {"measured": True, "fidelity_db": 40.0, "seam": 1.02, "contrast": 0.95, "
     [
         ({}, "Good: no holes, the loop closes", ""),
         ({"seam": None, "contrast": None, "contrast_max": None}, "Good: no holes, a still photo", ""),
-        ({"measured": False, "seam": None, "fidelity_db": None}, "The build is being measured", ""),
         ({"holes": {"up-down": 0.02, "side": 0.0}}, "Holes on the path Up-Down, up to 2.0%", "raise Point Size"),
         ({"seam": 1.5}, "The loop jumps where it restarts", "raise Loop Length"),
         ({"contrast": 0.5}, "Moving parts blur to 50% of their contrast", "lower Overall Speed"),
@@ -247,6 +250,8 @@ def test_the_report_in_words(addon, changes, text, remedy):
 
 def test_the_report_names_all_faults_and_no_arguments(addon):
     words = import_module(f"{MODULE}.blender_addon.quality_words")
+    unmeasured = {"quality": GOOD | {"measured": False, "fidelity_db": None, "seam": None}}
+    assert words.judge(unmeasured) == [] and not words.is_measured(unmeasured)
     assert len(words.judge({"quality": GOOD | {"seam": 2.0, "contrast": 0.1, "holes": {"side": 0.5}}})) == 3
     stages = (ROOT / "cinema_core" / "pipeline" / "stages.py").read_text()
     for argument, button in words.ARGUMENTS.items():

@@ -1,7 +1,8 @@
-"""Operator that removes the engine's results of other photos."""
+"""Operators about the extension itself: the engine's results on disk, and the line about the next step."""
 
 import bpy
 
+from .. import __package__ as base_package
 from ..blender_addon import job_store
 
 
@@ -23,4 +24,16 @@ class CINEMAGRAPH_OT_clear_jobs(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (CINEMAGRAPH_OT_clear_jobs,)
+class CINEMAGRAPH_OT_hide_steps(bpy.types.Operator):
+    """Stop naming the next step of the work; Preferences > Add-ons > 3D Cinemagraph starts it again"""
+
+    bl_idname = "cinemagraph.hide_steps"
+    bl_label = "Hide Next Step"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.preferences.addons[base_package].preferences.show_steps = False
+        return {"FINISHED"}
+
+
+CLASSES = (CINEMAGRAPH_OT_clear_jobs, CINEMAGRAPH_OT_hide_steps)
