@@ -47,7 +47,6 @@ class CINEMAGRAPH_OT_render_loop(bpy.types.Operator):
 
     bl_idname = "cinemagraph.render_loop"
     bl_label = "Render Loop"
-    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -65,6 +64,8 @@ class CINEMAGRAPH_OT_render_loop(bpy.types.Operator):
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        # The step to undo is the preparation; it ends before the render, during which an undo is possible.
+        bpy.ops.ed.undo_push(message=self.bl_label)
         if not render.is_whole(context.scene):
             self.report(
                 {"WARNING"}, "The camera's path is no whole number of loops, so the video jumps where it repeats"
@@ -95,7 +96,7 @@ class CINEMAGRAPH_OT_render_loop(bpy.types.Operator):
             self._timer = None
 
     def _tell(self, context: bpy.types.Context) -> set[str]:
-        """Say where the video is. The scene is prepared in any case, so this is always a step to undo."""
+        """Say where the video is."""
         self.cancel(context)
         if not self._file.exists():
             self.report({"WARNING"}, "Nothing was rendered, because the render was stopped or failed")

@@ -15,6 +15,7 @@ FAR_ABOVE = 10.0  # factor on the tolerance above which a frame counts as worst
 class CINEMAGRAPH_PT_coverage(SidebarPanel, bpy.types.Panel):
     bl_label = "Coverage"
     bl_parent_id = "CINEMAGRAPH_PT_camera"
+    bl_options = {"DEFAULT_CLOSED"}  # so that Render is in sight in a window of 1080 px
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

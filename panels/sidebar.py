@@ -55,9 +55,10 @@ def _show_hidden(context: bpy.types.Context, layout: bpy.types.UILayout) -> None
     """Name the objects that were hidden because they covered the photo."""
     hidden = [item.object.name for item in getattr(context.scene.cinemagraph, "hidden", ()) if item.object is not None]
     if hidden and exists("show_hidden"):
-        named = f'"{hidden[0]}"' if len(hidden) == 1 else f"{len(hidden)} objects"
+        one = len(hidden) == 1
+        named = f'"{hidden[0]}" hid the photo, and is' if one else f"{len(hidden)} objects hid the photo, and are"
         column = layout.column(align=True)
-        show_wrapped(context, column, f"{named} hid the photo, and is hidden now", "HIDE_ON")
+        show_wrapped(context, column, f"{named} hidden now", "HIDE_ON")
         column.operator("cinemagraph.show_hidden")
 
 
@@ -149,6 +150,7 @@ class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
 class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
     bl_label = "Playback"
     bl_parent_id = "CINEMAGRAPH_PT_build"
+    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

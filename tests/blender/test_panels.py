@@ -217,6 +217,25 @@ def test_rows_that_appear_when_they_are_needed(addon, placed, job):
     assert again in draw_all(placed).texts
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [((), None), (("Cube",), '"Cube" hid the photo, and is hidden now'),
+     (("Cube", "Wall"), "2 objects hid the photo, and are hidden now")],
+)  # fmt: skip
+def test_hidden_objects_are_named_beside_their_button(addon, names, text):
+    items = [SimpleNamespace(object=SimpleNamespace(name=name)) for name in names]
+    items.append(SimpleNamespace(object=None))  # deleted meanwhile
+    context = SimpleNamespace(
+        scene=SimpleNamespace(cinemagraph=SimpleNamespace(hidden=items)),
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
+        region=SimpleNamespace(width=600),
+    )
+    layout = Layout()
+    import_module(f"{MODULE}.panels.sidebar")._show_hidden(context, layout)
+    assert layout.texts == ([] if text is None else [text, ""])
+    assert layout.operators == ([] if text is None else ["cinemagraph.show_hidden"])
+
+
 def test_focal_length_in_millimetres(addon, placed):
     settings = placed.cinemagraph
     assert settings.lens == pytest.approx(36 * 300 / 320)
