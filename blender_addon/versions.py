@@ -80,6 +80,17 @@ def ensure_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
     return material.node_tree
 
 
+def color_square(number: int) -> str:
+    """Give the icon that is a square of one of Blender's strip colours; Blender 5 has renamed it.
+
+    Args:
+        number: 1 red, 2 orange, 4 green.
+    """
+    icons = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
+    name = f"STRIP_COLOR_{number:02}"
+    return name if name in icons else f"SEQUENCE_COLOR_{number:02}"
+
+
 def write_video(image: bpy.types.ImageFormatSettings) -> None:
     """Set a render's output to a video; Blender 5 takes this format only after its kind of media."""
     if hasattr(image, "media_type"):
