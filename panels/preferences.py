@@ -4,6 +4,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from .. import __package__ as base_package
+from ..blender_addon import engine_state
 from .engine import show_engine
 
 DEVICES = [
@@ -26,7 +27,7 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         show_engine(context, self.layout)
-        header, body = self.layout.panel("cinemagraph_advanced", default_closed=True)
+        header, body = self.layout.panel("cinemagraph_advanced", default_closed=bool(engine_state.locks()))
         header.label(text="Advanced")
         if body is not None:
             body.prop(self, "python_path")
