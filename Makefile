@@ -8,6 +8,11 @@
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
 #                       how the layering's cost grows with the photo's size
 # make identity         prints hashes of builds and previews, to compare two versions of the code
+# make package          builds the extension's zip with the engine's packages, for PLATFORM=linux-x64, windows-x64 or
+#                       macos-arm64 and PYTHON=3.11 (Blender 4.3 to 5.0) or 3.13 (5.1 and newer); PLATFORM=any: without them
+# make package-all      builds all of these zips
+# make repository       makes dist/repository, which Blender installs and updates from, of the zips
+# make lock             chooses the engine's packages anew, after a change of pyproject.toml's pins; see docs/release.md
 # make depth-data, depth-train, depth-eval    make the depth network from seeds; see training/README.md
 # Each sets up its environment in .venv. Only Python 3.11, git and make must be installed beforehand.
 
@@ -18,14 +23,18 @@ ANNOTATIONS ?= demo/sea3_strokes.json
 endif
 export BLENDERS
 
-PYTHON = .venv/bin/python
+# `make package PYTHON=3.13` names the Python that a zip is for.
+PLATFORM ?= linux-x64
+PACKAGE_PYTHON := $(if $(findstring command,$(origin PYTHON)),$(PYTHON),3.11)
+override PYTHON := .venv/bin/python
 # The engine of a Blender that these commands start: the environment has its packages, so none are set up.
 export CINEMAGRAPH_PYTHON ?= $(CURDIR)/$(PYTHON)
 EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test test-window lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension clean
+.PHONY: demo test test-window lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension lock \
+    package package-all repository clean
 
 demo: extension
 	$(PYTHON) demo/demo.py --zip $(EXTENSION) --photo "$(PHOTO)" --out "$(OUT)" \
@@ -85,9 +94,26 @@ extension: environment
 	$(PYTHON) $(EXTENSION_TOOL) build --source-dir . --output-filepath $(EXTENSION)
 	$(PYTHON) $(EXTENSION_TOOL) validate $(EXTENSION)
 
+package: environment
+	@$(PYTHON) .ci/package.py $(PLATFORM) $(PACKAGE_PYTHON)
+
+# Continues past a zip that cannot be made here, and fails at the end.
+package-all: environment
+	@failed=0; $(PYTHON) .ci/package.py any || failed=1; \
+	for platform in linux-x64 windows-x64 macos-arm64; do for python in 3.11 3.13; do \
+	    $(PYTHON) .ci/package.py $$platform $$python || failed=1; \
+	done; done; exit $$failed
+
+repository: environment
+	@$(PYTHON) .ci/repository.py
+
+lock: environment
+	@$(PYTHON) .ci/lock_engine.py
+
 environment:
 	@python=$$(.ci/find_python 3.11) || { echo "Python 3.11 was not found: please install it (Blender 4.5 LTS needs this version)."; exit 1; }; \
 	"$$python" .ci/environment.py .venv 4.5
+	@$(PYTHON) .ci/package.py pip
 
 clean:
 	rm -rf dist build demo/out *.egg-info

@@ -90,8 +90,9 @@ def _folders() -> list[Path]:
 
 
 def bundled() -> bool:
-    """Tell whether this is a full zip, with the wheels of this computer."""
-    return any(WHEELS.glob("*.whl"))
+    """Tell whether this is a full zip, with the wheels for this computer and Blender's Python."""
+    lock = locks().get("cpu")
+    return lock is not None and all((WHEELS / wheel.file).is_file() for wheel in lock.wheels)
 
 
 def status() -> Status:

@@ -15,7 +15,7 @@ from ..cinema_core.shared import job_files, transaction
 from ..cinema_core.shared.camera import Camera
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
-from . import depth_display, depth_models, engine, flow_display, overlays, reports, result, strokes
+from . import coverage, depth_display, depth_models, engine, flow_display, overlays, reports, result, strokes
 from . import scene as scene_objects
 from .depth_display import DepthPreview
 from .engine import EngineRequest
@@ -57,8 +57,22 @@ def start_open(photo: PhotoToOpen) -> EngineRequest:
     return engine.ask("open", fields)
 
 
-def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> None:
-    """Set the scene up for the photo that the engine has opened."""
+def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict, keep_strokes: bool = False) -> None:
+    """Set the scene up for the photo that the engine has opened.
+
+    Points and strokes of another photo are removed; those of the same file stay.
+
+    Args:
+        scene: The scene.
+        photo: The photo.
+        answer: The engine's answer.
+        keep_strokes: Keep the strokes of another photo too.
+    """
+    if scene.cinemagraph.photo_path not in ("", str(photo.source)):
+        result.remove_result(scene)
+        coverage.forget(scene)
+        if not keep_strokes:
+            scene_objects.clear_hints(scene)
     camera = Camera(answer["width"], answer["height"], answer["focal"])
     working_photo = Path(answer["photo"])
     scene_objects.place_photo(

@@ -101,8 +101,12 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
 
 
-def in_the_way(scene: bpy.types.Scene) -> list[str]:
-    """Name the user's objects whose bounding box encloses the photo's camera, as Blender's default cube does."""
+def hide_enclosing(scene: bpy.types.Scene) -> list[str]:
+    """Hide the user's objects whose bounding box encloses the photo's camera, as Blender's default cube does.
+
+    Returns:
+        Their names. `show_hidden` shows them again.
+    """
     settings = scene.cinemagraph
     eye = settings.photo_camera.matrix_world.translation
     names = []
@@ -111,8 +115,29 @@ def in_the_way(scene: bpy.types.Scene) -> list[str]:
             near = item.matrix_world.inverted_safe() @ eye
             low, high = Vector(map(min, *item.bound_box)), Vector(map(max, *item.bound_box))
             if not item.hide_render and all(a <= x <= b for a, x, b in zip(low, near, high)):
+                item.hide_render = item.hide_viewport = True
+                settings.hidden.add().object = item
                 names.append(item.name)
     return names
+
+
+def show_hidden(scene: bpy.types.Scene) -> None:
+    """Show the objects again that `hide_enclosing` has hidden."""
+    settings = scene.cinemagraph
+    for entry in settings.hidden:
+        if entry.object is not None:
+            entry.object.hide_render = entry.object.hide_viewport = False
+    settings.hidden.clear()
+
+
+def clear_hints(scene: bpy.types.Scene) -> None:
+    """Remove all strokes of the hints; the layers stay."""
+    hints = scene.cinemagraph.hints
+    if in_scene(hints, scene):
+        for layer in hints.data.layers:
+            for frame in layer.frames:
+                frame.drawing.remove_strokes()
+        hints.data.update_tag()
 
 
 def match_focal(settings: bpy.types.PropertyGroup) -> None:

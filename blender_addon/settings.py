@@ -54,7 +54,7 @@ class CoverageSettings(bpy.types.PropertyGroup):
 
 
 class CinemagraphPart(bpy.types.PropertyGroup):
-    """An object made by a build: moving points, or the points of one still layer."""
+    """An object in a list: one that a build has made, or one that hid the photo."""
 
     object: PointerProperty(type=bpy.types.Object)
 
@@ -149,6 +149,7 @@ class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, bpy.ty
     flow: PointerProperty(type=bpy.types.Object)
     depth_map: PointerProperty(type=bpy.types.Object)
     parts: CollectionProperty(type=CinemagraphPart)
+    hidden: CollectionProperty(type=CinemagraphPart, description="Objects of the user that hid the photo")
     still_nodes: PointerProperty(type=bpy.types.NodeTree)
     moving_nodes: PointerProperty(type=bpy.types.NodeTree)
     material: PointerProperty(type=bpy.types.Material)

@@ -21,8 +21,10 @@ CLASSES = (
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    photo.register()
 
 
 def unregister() -> None:
+    photo.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

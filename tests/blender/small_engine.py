@@ -195,9 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(contents)))
         self.end_headers()
         sent = contents[: int(len(contents) * index.cut)] if breaks else contents
-        for start in range(0, len(sent), 1 << 18):
-            self.wfile.write(sent[start : start + (1 << 18)])
-            time.sleep(index.delay)
+        try:
+            for start in range(0, len(sent), 1 << 18):
+                self.wfile.write(sent[start : start + (1 << 18)])
+                time.sleep(index.delay)
+        except OSError:  # the reader was killed
+            return
         if breaks:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

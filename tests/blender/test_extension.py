@@ -44,6 +44,7 @@ def test_zip_is_valid_and_lean(extension_zip):
         "blender_manifest.toml",
         "blender_addon",
         "cinema_core",
+        "engine",
         "operators",
         "panels",
         "README.md",
