@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import __package__ as base_package
-from ..blender_addon import job_store
+from ..blender_addon import engine_state, job_store
 from .engine import show_engine
 
 DEVICES = [
@@ -36,7 +36,7 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
         row = self.layout.row()
         row.label(text=f"Results of the engine: {job_store.size() / 1e6:,.0f} MB on disk")
         row.operator("cinemagraph.clear_jobs", icon="TRASH")
-        header, body = self.layout.panel("cinemagraph_advanced", default_closed=True)
+        header, body = self.layout.panel("cinemagraph_advanced", default_closed=bool(engine_state.locks()))
         header.label(text="Advanced")
         if body is not None:
             body.prop(self, "python_path")

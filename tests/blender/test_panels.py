@@ -74,6 +74,12 @@ def classes(room):
     return import_module(f"{MODULE}.{room}").CLASSES
 
 
+def preferences():
+    """Blender's preferences with the UI scale of a window: in background it is 0."""
+    system = SimpleNamespace(ui_scale=1.0, bl_rna=bpy.types.PreferencesSystem.bl_rna)
+    return SimpleNamespace(system=system, addons=bpy.context.preferences.addons)
+
+
 class Progress:
     """State of the window manager in which a job runs; its properties are the real ones."""
 
@@ -98,7 +104,7 @@ def draw_all(scene, running=""):
     context = SimpleNamespace(
         scene=scene,
         window_manager=manager,
-        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
+        preferences=preferences(),
         region=SimpleNamespace(width=600),
         mode=bpy.context.mode,
         object=None,
@@ -114,36 +120,40 @@ def draw_all(scene, running=""):
     return layout
 
 
-def draw_engine(monkeypatch, locks=("cpu",), bundled=False, **status):
+def draw_engine(monkeypatch, locks=("cpu",), bundled=False, unpacked=False, **status):
     """Draw the engine's state in the preferences, and give all texts and whether the sidebar shows it too."""
     state = import_module(f"{MODULE}.blender_addon.engine_state")
     lock = import_module(f"{MODULE}.blender_addon.engine_lock")
     monkeypatch.setattr(state, "status", lambda: state.Status(**status))
     monkeypatch.setattr(state, "bundled", lambda: bundled)
+    monkeypatch.setattr(state, "unpacked", lambda _lock: unpacked)
+    monkeypatch.setattr(state, "occupies_disk", lambda: unpacked)
     wheels = (lock.Wheel("torch", "2", "torch.whl", "0", 200_000_000, 800_000_000),)
     monkeypatch.setattr(state, "locks", lambda: {each: lock.Lock("linux-x64", "cp311", each, wheels) for each in locks})
     panels = import_module(f"{MODULE}.panels.engine")
-    context = SimpleNamespace(
-        region=SimpleNamespace(width=2000),
-        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
-    )
+    context = SimpleNamespace(region=SimpleNamespace(width=2000), preferences=preferences())
     layout = Layout()
     panels.show_engine(context, layout)
     return layout.texts, panels.CINEMAGRAPH_PT_engine.poll(context)
 
 
 def test_the_engine_panel_says_the_state_and_the_next_step(addon, monkeypatch):
-    download = "It is downloaded once: 200 MB, 800 MB on disk"
+    assert not bpy.app.online_access
+    buttons = ["", ""]  # Set Up Engine and From Folder keep their own labels
     texts, shown = draw_engine(monkeypatch, kind="MISSING")
-    assert download in texts and shown and texts.count("") == 2  # the two buttons keep their own labels
+    download = "The engine is downloaded once: 200 MB, then 800 MB on disk"
+    assert texts == [download, "Allow Online Access", *buttons] and shown
     texts, shown = draw_engine(monkeypatch, kind="MISSING", bundled=True)
-    assert "It is unpacked when the first photo is opened: 800 MB on disk" in texts and not shown
+    unpack = "The engine is unpacked when the first photo is opened: 800 MB on disk"
+    assert texts == [unpack, *buttons] and not shown
+    texts, shown = draw_engine(monkeypatch, kind="MISSING", unpacked=True)
+    assert texts == ["The engine is unpacked, only its check is missing", *buttons, "", ""] and shown  # Log, Remove
     texts, shown = draw_engine(monkeypatch, kind="MISSING", locks=())
     assert len(texts) == 1 and texts[0].startswith("There are no engine packages for ") and shown
     texts, shown = draw_engine(monkeypatch, kind="PREPARING", stage="Unpacking the engine", fraction=0.4)
     assert "Unpacking the engine  40%" in texts and shown
-    texts, shown = draw_engine(monkeypatch, kind="FAILED", error="The disk is full.")
-    assert texts[0] == "The disk is full." and download in texts and shown
+    texts, shown = draw_engine(monkeypatch, kind="FAILED", error="The disk is full.", unpacked=True)
+    assert texts == ["The disk is full.", *buttons, "", ""] and shown
     verdict = import_module(f"{MODULE}.blender_addon.engine_verdict").Verdict(
         "/bin/python", False, "3.11.7", "cpu", {"torch": "2.13.0"}
     )
