@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import bpy
 
+from . import hint_brush
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 _FILLED = 0.96  # share of the free part of a view that the photo takes
@@ -35,6 +36,7 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     tools.gpencil_sculpt.lock_axis = "VIEW"
     _look_through(context, settings.photo_camera, local=True)
     bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL")
+    hint_brush.choose(context)
 
 
 def show_photo(context: bpy.types.Context) -> None:

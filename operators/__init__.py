@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import build, camera, coverage, depth, engine_setup, files, flow, hints, photo, render
+from . import build, camera, coverage, depth, engine_setup, files, flow, hints, housekeeping, photo, render
 
 CLASSES = (
     *engine_setup.CLASSES,
@@ -15,6 +15,7 @@ CLASSES = (
     *camera.CLASSES,
     *coverage.CLASSES,
     *render.CLASSES,
+    *housekeeping.CLASSES,
 )
 
 

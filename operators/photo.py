@@ -88,7 +88,7 @@ class CINEMAGRAPH_OT_show_hidden(bpy.types.Operator):
 
 
 class CINEMAGRAPH_FH_photo(bpy.types.FileHandler):
-    """Opens a photo that is dropped into a 3D view."""
+    """Open a photo that is dropped into a 3D view"""
 
     bl_idname = "CINEMAGRAPH_FH_photo"
     bl_label = "3D Cinemagraph"

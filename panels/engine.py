@@ -4,7 +4,7 @@ import bpy
 
 from .. import __package__ as base_package
 from ..blender_addon import engine_state
-from .sidebar import SidebarPanel, show_wrapped
+from .parts import SidebarPanel, show_wrapped
 
 
 class CINEMAGRAPH_PT_engine(SidebarPanel, bpy.types.Panel):

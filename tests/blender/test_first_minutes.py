@@ -144,3 +144,11 @@ def test_the_time_left_is_told_once_there_is_ground_for_it(addon, monkeypatch):
     now[0] = 110.0
     assert left.estimate(0.1) == "" and left.estimate(0.25) == ", about 30 s left"
     assert left.estimate(0.8) == ", about 2 s left"
+
+
+def test_the_hint_brush_draws_thin_lines(addon, scene):
+    brush = import_module(f"{MODULE}.blender_addon.hint_brush")._make()
+    size = getattr(brush, "unprojected_size", 0) / 2 or brush.unprojected_radius
+    assert size == pytest.approx(0.004) and brush.use_locked_size == "SCENE" and brush.asset_data is not None
+    assert brush.gpencil_settings.hardness == 1 and not brush.gpencil_settings.use_strength_pressure
+    assert getattr(brush.gpencil_settings, "stroke_type", "STROKE") == "STROKE"
