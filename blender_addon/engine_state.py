@@ -82,7 +82,7 @@ def unpacked(lock: Lock) -> bool:
 
 def occupies_disk() -> bool:
     """Tell whether there are packages or downloads that Remove would remove."""
-    return bool(_folders())
+    return any(True for folder in _folders() for _ in folder.iterdir())
 
 
 def _folders() -> list[Path]:

@@ -168,6 +168,40 @@ def test_a_full_zip_sets_itself_up_at_the_first_photo(modules, engine, photo_fil
         bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
 
 
+def test_a_removal_is_all_or_nothing(modules, engine, monkeypatch):
+    import bpy
+
+    state, unpack = modules.engine_state, modules.engine_unpack
+    monkeypatch.setattr(state, "LOCKS", engine[0])
+    monkeypatch.setattr(state, "WHEELS", engine[1])
+    state.locks.cache_clear()
+    bpy.ops.cinemagraph.set_up_engine()
+
+    def refuse(_folder):
+        raise PermissionError(13, "in use")
+
+    with monkeypatch.context() as other_program, pytest.raises(RuntimeError, match="Another program uses.*Close other"):
+        other_program.setattr(unpack, "set_aside", refuse)
+        bpy.ops.cinemagraph.remove_engine()
+    assert state.status().kind == state.READY and state.occupies_disk()
+    with monkeypatch.context() as slow:
+        slow.setattr(unpack, "remove_tree", lambda _folder: time.sleep(0.5))
+        state.remove(wait=False)  # the window goes on while files are deleted
+        assert state.status().kind == state.MISSING and not state.occupies_disk()
+        time.sleep(1.0)
+    assert [entry.name for entry in modules.engine_setup.home().iterdir() if entry.is_dir()]  # as a kill leaves it
+    bpy.ops.cinemagraph.set_up_engine()
+    assert len([entry for entry in modules.engine_setup.home().iterdir() if entry.is_dir()]) == 1
+
+
+def test_a_program_that_is_no_python_is_told(modules, monkeypatch):
+    import bpy
+
+    monkeypatch.setenv("CINEMAGRAPH_PYTHON", shutil.which("echo"))
+    with pytest.raises(RuntimeError, match="echo. is no Python that can run the engine. Name a Python under Advanced"):
+        bpy.ops.cinemagraph.check_engine()
+
+
 def test_without_online_access_nothing_is_downloaded(modules, engine, monkeypatch):
     import bpy
 
@@ -181,6 +215,19 @@ def test_without_online_access_nothing_is_downloaded(modules, engine, monkeypatc
         bpy.ops.cinemagraph.set_up_engine_from_folder(directory=str(engine[0]))
     assert state.status().kind == state.FAILED and "lacks 3 of 3 wheels" in state.status().error
     bpy.ops.cinemagraph.set_up_engine_from_folder(directory=str(engine[1].parent))  # sub-folders count
+    assert state.status().kind == state.READY
+
+
+def test_only_a_set_up_that_waits_blames_another_blender(modules, engine, monkeypatch):
+    state = modules.engine_state
+    monkeypatch.setattr(state, "LOCKS", engine[0])
+    state.locks.cache_clear()
+    with modules.engine_unpack.only_one(modules.engine_setup.home(), never):
+        setup = state.start("cpu", engine[1])
+        assert setup.label in ("Preparing the engine", "Another Blender sets the engine up")
+        time.sleep(0.5)
+        assert setup.label == "Another Blender sets the engine up" and setup.fraction == 0
+    setup.wait()
     assert state.status().kind == state.READY
 
 
