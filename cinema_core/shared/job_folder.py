@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from .atomic_write import save_array
-from .errors import CinemaError
+from .errors import UNREADABLE_ARRAY, CinemaError
 from .job_files import POINTS, POINTS_FILES, REPORT, SCHEMA
 from .transaction import JOURNAL, OWNED, recover
 
@@ -86,7 +86,7 @@ def read_points(job: Path) -> dict[str, np.ndarray]:
         _check_points(points)
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, *UNREADABLE_ARRAY) as error:
         raise CinemaError(f"{job / 'points'} is damaged", "Build it again") from error
     return points
 

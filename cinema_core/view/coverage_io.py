@@ -106,7 +106,7 @@ def read_request(fields: dict) -> CoverageRequest:
         size, focal = (None if fields.get(name) is None else float(fields[name]) for name in ("point_size", "focal"))
         given = fields.get("photo_pose")
         photo_pose = None if given is None else np.array(given, np.float64).reshape(4, 4)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         text = "The coverage request cannot be read"
         raise CinemaError(text, "Give limit, point_size and focal as numbers, and photo_pose as 16 numbers") from error
     if not 0 <= limit <= 1 or any(value is not None and not 0 < value < 1e6 for value in (size, focal)):

@@ -283,6 +283,8 @@ def test_the_command_line_tells_and_draws(tmp_path):
         ({"poses": [np.eye(4).ravel().tolist()], "lenses": [[0, 1, 2, 3, 4, 5]]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "phases": [0, 0]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "limit": 2}, "out of range"),
+        ({"poses": [np.eye(4).ravel().tolist()], "focal": 10**400}, "cannot be read"),
+        ({"poses": [np.eye(4).ravel().tolist()], "photo_pose": [10**400] * 16}, "cannot be read"),
         ({"poses": [np.eye(4).ravel().tolist()], "photo_pose": [1]}, "cannot be read"),
         (
             {"poses": [np.eye(4).ravel().tolist()], "photo_pose": (2 * np.eye(4)).ravel().tolist()},
