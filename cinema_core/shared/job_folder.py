@@ -35,6 +35,15 @@ from .errors import UNREADABLE_ARRAY, CinemaError
 from .job_files import POINTS, POINTS_FILES, REPORT, SCHEMA
 from .transaction import JOURNAL, OWNED, recover
 
+# Shares of a view at the end of a camera path that are holes: too few to be seen, and too many for that path.
+_FEW_HOLES, _MANY_HOLES = 0.001, 0.02
+_GOOD = (  # figure of the quality, range in which it is good, the fault outside of it
+    ("fidelity_db", 30.0, 100.0, "frame 1 differs from the photo, dB"),
+    ("seam", 0.0, 1.5, "the loop jumps where it closes, times the usual change"),
+    ("contrast", 0.75, 9.0, "the motion blurs in the middle of the loop"),
+    ("hint_angle_deg", 0.0, 25.0, "the motion departs from the strokes, degrees"),
+)
+
 
 def read_report(job: Path) -> dict:
     """Read report.json of a finished job.
@@ -53,6 +62,30 @@ def read_report(job: Path) -> dict:
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise CinemaError(f"{job / REPORT} was not written by this version of 3D Cinemagraph", "Build it again")
     return report
+
+
+def describe_quality(report: dict) -> str:
+    """The quality of a build in words: "Good: no holes, loop closes", or the figures that an artist should look at.
+
+    Args:
+        report: As from `read_report`; its "quality" has the figures of `view.quality`.
+    """
+    quality = report["quality"]
+    if not quality.get("measured"):
+        return "Not measured"
+    faults, is_poor = [], False
+    holes = quality.get("holes") or {}
+    path = max(holes, key=lambda name: holes[name], default="")
+    if path and holes[path] > _FEW_HOLES:
+        faults.append(f"{holes[path]:.1%} holes on the path {path}")
+        is_poor = holes[path] > _MANY_HOLES
+    for name, low, high, text in _GOOD:
+        value = quality.get(name)
+        if value is not None and not low <= value <= high:
+            faults.append(f"{text} ({value:.3g})")
+    if faults:
+        return f"{'Poor' if is_poor or len(faults) > 2 else 'Fair'}: {', '.join(faults)}"
+    return f"Good: no holes, {'loop closes' if report['moving_points'] else 'nothing moves'}"
 
 
 def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
