@@ -1,8 +1,9 @@
 # make demo             renders a loop of the sample photo, or of PHOTO=.. [ANNOTATIONS=..] [DEPTH=..] [OUT=..]
 # make test             checks the code with ruff and mypy, and runs all tests
 # make lint             checks the code alone
-# make test-window      tests undo while live previews draw, in a Blender with a window: yours, named by
-#                       CINEMAGRAPH_WINDOW_BLENDER, or Debian's (SUITE=trixie, sid) in .window, where root can set it up
+# make test-window      tests undo while live previews draw, and the set-up of the engine by mouse, in a Blender with a
+#                       window: yours, named by CINEMAGRAPH_WINDOW_BLENDER, or Debian's (SUITE=trixie, sid) in .window,
+#                       where root can set it up
 # make fuzz             mutates COUNT=5000 files and requests of every kind, and tells which do not end in a sentence;
 #                       KINDS="photos masks" alone, SEED=1 others
 # make bench            prints figures of docs/benchmarks.md, for the sample photo or CASES="photo.png:strokes.json ..."

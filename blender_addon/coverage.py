@@ -15,6 +15,7 @@ from ..cinema_core.shared.errors import CinemaError
 from . import camera_path, engine, jobs, result
 from .camera_recording import cameras, frame_size, record_camera
 from .engine import EngineRequest
+from .scene import in_scene
 
 BARS = 12  # parts of the path in the panel's overview
 FOLDER = "coverage"  # in the job folder, for the overlay's pictures
@@ -77,6 +78,8 @@ def start_check(scene: bpy.types.Scene, limit: bool = False) -> EngineRequest:
     settings = scene.cinemagraph
     if not result.parts(scene):
         raise CinemaError("There are no points yet", "Press Build first")
+    if not (in_scene(settings.photo_camera, scene) and in_scene(settings.root, scene)):
+        raise CinemaError("The photo's camera or the root was deleted", "Press Build, which adds it again")
     recording = record_camera(scene, whole=limit)
     played = np.arange(len(recording.poses)) + recording.start - result.get_input(scene, "Start Frame", 1.0)
     turns = played * result.get_input(scene, "Speed", 1.0) / max(result.get_input(scene, "Loop Length", 1), 1)

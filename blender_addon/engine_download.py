@@ -17,6 +17,7 @@ from .engine_unpack import Cancel, Progress, check_room, check_wheel, remove_tre
 PIP = "pip-*-py3-none-any.whl"
 _PART = "part-"
 _CANCEL_TICK = 0.1  # seconds between two looks for a cancel
+_NAMED = 2  # missing wheels that an error names
 _FULL_ZIP = "or install the full zip of the extension"
 _AGAIN = "press Set Up Engine again: the files that are complete are kept"
 # Patterns in the output of pip -> the error and the remedy, the more special first.
@@ -85,10 +86,11 @@ def find_in_folder(lock: Lock, folder: Path) -> dict[str, Path]:
         CinemaError: Wheels are missing.
     """
     files = {urllib.parse.unquote(file.name): file for file in folder.rglob("*.whl")}
-    missing = [wheel.file for wheel in lock.wheels if wheel.file not in files]
+    missing = sorted((wheel for wheel in lock.wheels if wheel.file not in files), key=lambda wheel: -wheel.size)
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        text = f"{folder} lacks {', '.join(missing[:3])}{more}"
+        named = ", ".join(f"{wheel.package} {wheel.version}" for wheel in missing[:_NAMED])
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        text = f'"{folder.name}" lacks {len(missing)} of {len(lock.wheels)} wheels: {named}{more}'
         raise CinemaError(text, "Choose the folder that has the wheels of this release for this computer")
     return {wheel.file: files[wheel.file] for wheel in lock.wheels}
 

@@ -45,7 +45,7 @@ def chosen() -> str:
     """Give the Python of the user's choice: by the preference, else the environment variable; "" without one."""
     addon = bpy.context.preferences.addons.get(base_package)
     path = addon.preferences.python_path if addon else ""
-    return bpy.path.abspath(path) if path else os.environ.get(PYTHON_VARIABLE, "")
+    return os.path.expanduser(bpy.path.abspath(path)) if path else os.environ.get(PYTHON_VARIABLE, "")
 
 
 def runners() -> list[Runner]:

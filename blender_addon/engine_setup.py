@@ -23,6 +23,7 @@ from .engine_verdict import Verdict
 _DOWNLOADS = "wheels"  # folder in the engine's home
 _SHARES = {"download": 0.6, "unpack": 0.3, "check": 0.1}  # of the whole progress
 _LABELS = {
+    "start": "Preparing the engine",
     "wait": "Another Blender sets the engine up",
     "download": "Downloading the engine",
     "unpack": "Unpacking the engine",
@@ -44,7 +45,7 @@ class SetUp:
 
     Attributes:
         lock: The same.
-        stage: "wait", "download", "unpack" or "check".
+        stage: "start", "wait", "download", "unpack" or "check".
         fraction: Progress, 0..1.
         verdict: Versions and device, once the packages have passed the check.
         error: The failure.
@@ -52,7 +53,7 @@ class SetUp:
     """
 
     def __init__(self, lock: Lock | None, folder: Path | None = None) -> None:
-        self.lock, self.stage, self.fraction = lock, "wait", 0.0
+        self.lock, self.stage, self.fraction = lock, "start", 0.0
         self.verdict: Verdict | None = None
         self.error: CinemaError | None = None
         self.ended = False
@@ -98,7 +99,7 @@ class SetUp:
             if self.lock is None:
                 self._check(None, [Runner(self.chosen)])
             else:
-                with engine_unpack.only_one(self._home, self._cancelled.is_set):
+                with engine_unpack.only_one(self._home, self._waits):
                     self._set_up(self.lock)
         except Cancelled:
             self.error = CinemaError("The set-up of the engine was cancelled", "Press Set Up Engine to go on")
@@ -110,6 +111,11 @@ class SetUp:
             self.error = self._bug(error)
         finally:
             self.ended = True
+
+    def _waits(self) -> bool:
+        """Note that another Blender is at work; gives whether this set-up is cancelled."""
+        self.stage = "wait"
+        return self.cancelled
 
     def _set_up(self, lock: Lock) -> None:
         packages = engine_unpack.find_packages(self._home, lock)
@@ -124,7 +130,6 @@ class SetUp:
 
     def _check(self, packages: Path | None, runners: list[Runner]) -> None:
         follow = self._stage("check")
-        follow(0.0)
         self.verdict = engine_verdict.check(packages, runners, self._cancelled.is_set, self._log)
         follow(1.0)
 
@@ -136,7 +141,7 @@ class SetUp:
         return engine_download.download(lock, into, start_pip, follow, cancelled, self._log)
 
     def _stage(self, name: str) -> engine_unpack.Progress:
-        """Make the function that follows the progress of a stage; skipped stages count as done."""
+        """Begin a stage, and make the function that follows its progress; skipped stages count as done."""
         names = [*_SHARES] if self._folder is None else [*_SHARES][1:]
         total = sum(_SHARES[each] for each in names)
         before = sum(_SHARES[each] for each in names[: names.index(name)])
@@ -144,6 +149,7 @@ class SetUp:
         def follow(fraction: float) -> None:
             self.stage, self.fraction = name, (before + _SHARES[name] * fraction) / total
 
+        follow(0.0)
         return follow
 
     def _bug(self, error: Exception) -> CinemaError:

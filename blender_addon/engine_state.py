@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .engine_verdict import Verdict
 LOCKS = engine_python.FOLDER / "engine" / "lock"
 WHEELS = engine_python.FOLDER / "engine" / "wheels"  # of a full zip
 READY, PREPARING, MISSING, FAILED, CHOSEN = "READY", "PREPARING", "MISSING", "FAILED", "CHOSEN"
-_REDRAW = 0.2  # seconds between two redraws of a running set-up
+_LOOK = 0.2  # seconds between two looks at a running set-up
 _STOPPING = 5.0  # seconds to wait for a cancelled set-up
 _NO_WHEELS = "There are no engine packages for {name}"
 _OTHER_COMPUTER = (
@@ -50,6 +51,7 @@ class Status:
 
 
 _last: SetUp | None = None
+_shown: tuple[str, float] | None = None  # stage and progress that panels show
 
 
 def preferences(context: bpy.types.Context) -> bpy.types.AddonPreferences:
@@ -71,6 +73,20 @@ def packages() -> tuple[Path, Verdict] | None:
         if verdict:
             return folder, verdict
     return None
+
+
+def unpacked(lock: Lock) -> bool:
+    """Tell whether a lock's packages are complete, checked or not."""
+    return engine_unpack.find_packages(home(), lock) is not None
+
+
+def occupies_disk() -> bool:
+    """Tell whether there are packages or downloads that Remove would remove."""
+    return bool(_folders())
+
+
+def _folders() -> list[Path]:
+    return [entry for entry in home().iterdir() if entry.is_dir() and engine_unpack.PART not in entry.name]
 
 
 def bundled() -> bool:
@@ -115,7 +131,7 @@ def start(device: str = "cpu", folder: Path | None = None) -> SetUp:
         raise no_wheels()
     if folder is None and device == "cpu" and bundled():
         folder = WHEELS
-    if folder is None and engine_unpack.find_packages(home(), lock) is None:
+    if folder is None and not unpacked(lock):
         check_online()
     return _begin(SetUp(lock, folder))
 
@@ -134,13 +150,26 @@ def _begin(setup: SetUp) -> SetUp:
 
 
 def _show() -> float | None:
-    """Draw panels and preferences again while a set-up runs, and once after it."""
+    """Draw the panels again when the progress of a set-up has changed, and once after it.
+
+    The view beside the sidebar stays as it is: it may show a million points, and its drawing would block the window.
+    """
+    global _shown
     running = _last is not None and not _last.ended
+    shown = (_last.stage, round(_last.fraction, 2)) if running else None
+    if shown is None or shown != _shown:
+        redraw()
+    _shown = shown
+    return _LOOK if running else None
+
+
+def redraw() -> None:
+    """Draw sidebars and preferences again."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
-                area.tag_redraw()
-    return _REDRAW if running else None
+            for region in area.regions if area.type in ("VIEW_3D", "PREFERENCES") else ():
+                if region.type == "UI" or area.type == "PREFERENCES":
+                    region.tag_redraw()
 
 
 def check_online() -> None:
@@ -167,7 +196,7 @@ def begin() -> SetUp | None:
     if engine_python.chosen() or packages() is not None:
         return None
     lock = locks().get("cpu")
-    if bundled() or lock is None or engine_unpack.find_packages(home(), lock):
+    if bundled() or lock is None or unpacked(lock):
         return start()
     raise not_ready()
 
@@ -189,18 +218,27 @@ def cancel() -> None:
         _last.cancel()
 
 
-def remove() -> None:
-    """Remove the engine's packages; the engine must not run.
+def remove(wait: bool = True) -> None:
+    """Remove the engine's packages and downloads; the engine must not run.
+
+    They have gone at once. Their files, some gigabytes, follow in a thread; a kill leaves them to the next set-up.
+
+    Args:
+        wait: Wait for that thread.
 
     Raises:
         CinemaError: Another program uses them.
     """
     stop()
-    for folder in home().iterdir():
-        if folder.is_dir():
-            engine_unpack.remove_tree(folder)
-    if any(folder.is_dir() for folder in home().iterdir()):
-        raise CinemaError("Another program uses the engine's packages", "Close other Blenders, then press Remove again")
+    try:
+        parts = [engine_unpack.set_aside(folder) for folder in _folders()]
+    except OSError as error:  # Windows, while files are open
+        text = "Another program uses the engine's packages"
+        raise CinemaError(text, "Close other Blenders, then press Remove again") from error
+    thread = threading.Thread(target=lambda: [engine_unpack.remove_tree(part) for part in parts])
+    thread.start()
+    if wait:
+        thread.join()
 
 
 def stop() -> None:

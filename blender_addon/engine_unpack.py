@@ -154,10 +154,19 @@ def remove_others(home: Path, lock: Lock) -> None:
     same = f"{lock.platform}-{lock.abi}-"
     for folder in home.glob(f"{same}*"):
         if folder.name != lock.key and PART not in folder.name:
-            part = folder.with_name(folder.name + PART + "old")
             with suppress(OSError):
-                os.rename(_long(folder), _long(part))  # at once or not at all
-                remove_tree(part)
+                remove_tree(set_aside(folder))
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename a folder to that of a part, at once or not at all, and give the new one.
+
+    Raises:
+        OSError: It is in use.
+    """
+    part = folder.with_name(f"{folder.name}{PART}{os.getpid()}-{time.time_ns()}")
+    os.rename(_long(folder), _long(part))
+    return part
 
 
 def remove_tree(folder: Path) -> None:

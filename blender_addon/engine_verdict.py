@@ -138,4 +138,6 @@ def _explain_end(code: int, runner: Runner) -> CinemaError:
     if code in _ILLEGAL_INSTRUCTION:
         text = "This computer's processor lacks instructions that the engine's packages need"
         return CinemaError(text, "Use a computer whose processor has AVX2, or name a Python under Advanced")
+    if code == 0:
+        return CinemaError(f'"{runner.program}" is no Python that can run the engine', "Name a Python under Advanced")
     return CinemaError(f'The engine\'s check by "{runner.program}" stopped ({code})', "See Show Log")

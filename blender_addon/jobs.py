@@ -15,12 +15,12 @@ from ..cinema_core.shared import job_files, transaction
 from ..cinema_core.shared.camera import Camera
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes, write_strokes
-from . import depth_display, depth_models, engine, flow_display, overlays, reports, result, strokes
+from . import coverage, depth_display, depth_models, engine, ensure, flow_display, overlays, reports, result, strokes
 from . import scene as scene_objects
 from .depth_display import DepthPreview
 from .engine import EngineRequest
 from .flow_display import FlowPreview
-from .hint_layers import MOTION_HINTS
+from .hint_layers import LAYERS, MOTION_HINTS
 from .option_properties import SHOWN, read_option
 
 
@@ -57,10 +57,26 @@ def start_open(photo: PhotoToOpen) -> EngineRequest:
     return engine.ask("open", fields)
 
 
-def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict) -> None:
-    """Set the scene up for the photo that the engine has opened."""
+def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict, keep_strokes: bool = False) -> None:
+    """Set the scene up for the photo that the engine has opened.
+
+    Points and strokes of another photo are removed; those of the same file stay.
+
+    Args:
+        scene: The scene.
+        photo: The photo.
+        answer: The engine's answer.
+        keep_strokes: Keep the strokes of another photo too.
+    """
+    if scene.cinemagraph.photo_path not in ("", str(photo.source)):
+        result.remove_result(scene)
+        coverage.forget(scene)
+        if not keep_strokes:
+            scene_objects.clear_hints(scene)
     camera = Camera(answer["width"], answer["height"], answer["focal"])
     working_photo = Path(answer["photo"])
+    if scene.cinemagraph.photo is not None:
+        ensure.ensure_objects(scene)  # those that a deleted root, for example, has left behind
     scene_objects.place_photo(
         scene, scene_objects.OpenedPhoto(photo.source, working_photo, photo.job, camera, answer["file_size"])
     )
@@ -82,20 +98,36 @@ def start_build(scene: bpy.types.Scene) -> EngineRequest:
     """Ask the engine for a build of the scene's photo, strokes and settings.
 
     Raises:
-        CinemaError: The scene's photo is missing, or strokes cannot be used.
+        CinemaError: The scene's photo is missing, or strokes cannot be used, or all that there are would not be read.
     """
-    return engine.ask("build", _inputs(scene))
+    still = scene.cinemagraph.still
+    if not still and not has_hints(scene):
+        _check_unread(scene)
+    return engine.ask("build", _inputs(scene) | {"still": still})
+
+
+def _check_unread(scene: bpy.types.Scene) -> None:
+    """Regions would be suggested although the user has drawn some strokes."""
+    unread = [name for name in strokes.unread_layers(scene) if name in MOTION_HINTS or name not in LAYERS]
+    for name in unread:
+        if name in LAYERS:
+            raise CinemaError(f'The strokes on the layer "{name}" are hidden', "Show the layer, or delete its strokes")
+        raise CinemaError(
+            f'The layer "{name}" has strokes, but not the name of a kind of stroke',
+            f"Name it {', '.join(MOTION_HINTS[:-1])} or {MOTION_HINTS[-1]}, or delete its strokes",
+        )
 
 
 def finish_build(scene: bpy.types.Scene, answer: dict) -> dict:
     """Bring the finished job into the scene and give its report, with the engine's timing."""
+    ensure.ensure_objects(scene)
     return result.import_result(scene, job_path(scene), answer["report"])
 
 
 def draw_suggested(scene: bpy.types.Scene) -> None:
     """Draw the strokes that the engine suggested for the last build because the scene had none."""
-    settings = scene.cinemagraph
-    layers = settings.hints.data.layers if scene_objects.in_scene(settings.hints, scene) else ()
+    settings, hints = scene.cinemagraph, strokes.find_hints(scene)
+    layers = hints.data.layers if hints is not None and not settings.still else ()
     shown = layers and all(scene_objects.is_shown(layer) for layer in layers if layer.name in MOTION_HINTS)
     if shown and not has_hints(scene):
         found = read_strokes(job_path(scene) / job_files.STROKES, (settings.width, settings.height))
@@ -161,6 +193,7 @@ def start_suggest(scene: bpy.types.Scene) -> EngineRequest:
 
 def finish_suggest(scene: bpy.types.Scene, answer: dict, replace: bool = False) -> int:
     """Draw the strokes that the engine suggests, and give their number; strokes about depth stay."""
+    ensure.ensure_objects(scene)
     settings, path = scene.cinemagraph, _temporary()
     path.write_text(json.dumps({name: answer[name] for name in ("width", "height", "strokes")}), encoding="utf-8")
     found = read_strokes(path, (settings.width, settings.height))

@@ -10,6 +10,7 @@ earlier drawing back beside unchanged strokes, so the last answer is kept here a
 
 import hashlib
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,14 @@ import bpy
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
-from . import depth_display, engine, flow_display, jobs, overlays, strokes
+from . import depth_display, engine, ensure, flow_display, jobs, overlays, strokes
 
 TICK = 0.08  # seconds between two checks of the hints
 ANSWER_TICK = 0.03  # seconds between two checks for the engine's answer
 IDLE_TICK = 0.5  # seconds between two checks while live previews are off
 REST = 0.1  # seconds without a change of the hints before a request is sent
 GIVEN_UP = "Live was switched off, because its overlay was deleted or undone. Switch it on again"
+BROKEN = "Live was switched off by a bug, which the system console shows. Switch it on again"
 _DEPTH_SETTINGS = (  # properties of the scene's settings that the depth depends on
     "width",
     "height",
@@ -186,10 +188,10 @@ def fingerprint(scene: bpy.types.Scene, drawn: list[Stroke], names: tuple[str, .
 
 
 def switch(context: bpy.types.Context, subject: Subject) -> None:
-    """Switch a live preview on or off; an overlay that is missing is made in an undo step of its own."""
+    """Switch a live preview on or off; objects that are missing are made in an undo step of their own."""
     state = context.window_manager.cinemagraph
     on = not getattr(state, subject.switch)
-    if on and overlays.ensure_overlay(context.scene, subject.overlay):
+    if on and ensure.ensure_objects(context.scene) | overlays.ensure_overlay(context.scene, subject.overlay):
         bpy.ops.ed.undo_push(message=f"Live {subject.overlay.name}")
     setattr(state, subject.switch, on)
 
@@ -233,6 +235,10 @@ def _check(manager: bpy.types.WindowManager, watch: Watch, scene: bpy.types.Scen
         trouble = watch.look(scene, busy, before)
     except CinemaError as error:
         watch.request, trouble = None, str(error)
+    except Exception:  # the timer must go on: an exception would end it for the rest of the session
+        traceback.print_exc()
+        setattr(state, watch.subject.switch, False)
+        trouble = BROKEN
     if trouble != before:
         setattr(state, name, trouble)
         _redraw_panels(manager)

@@ -62,8 +62,9 @@ def _lighten(color: Color) -> tuple[float, float, float, float]:
 
 def follow_radius(marks: bpy.types.Object | None, on: bool) -> None:
     """Let the arrowheads show whether a stroke's radius scales its speed."""
-    if marks is not None and len(marks.modifiers):
-        set_inputs(marks.modifiers[0], {"Speed from Radius": on})
+    for modifier in marks.modifiers if marks is not None else ():
+        if modifier.type == "NODES" and modifier.node_group is not None:
+            set_inputs(modifier, {"Speed from Radius": on})
 
 
 def create_marks_group() -> bpy.types.GeometryNodeTree:

@@ -24,6 +24,15 @@ def _match_cameras(settings: Group, _context: bpy.types.Context) -> None:
     result.set_input(settings.id_data, "Focal", settings.focal)  # points keep their pixels
 
 
+def _get_lens(settings: Group) -> float:
+    longest = max(settings.width, settings.height)
+    return scene.SENSOR * settings.focal / longest if longest else scene.SENSOR
+
+
+def _set_lens(settings: Group, lens: float) -> None:
+    settings.focal = lens * max(settings.width, settings.height, 1) / scene.SENSOR
+
+
 def _choose_source(settings: Group, _context: bpy.types.Context) -> None:
     """Naming a depth file selects it as the source; clearing it selects the built-in depth."""
     if bool(settings.depth_file) != (settings.depth_source == "FILE"):
@@ -76,6 +85,7 @@ VALUES: dict[str, tuple[callbacks.Getter, callbacks.Setter]] = {
         lambda settings: selection.get_speed(settings.id_data),
         lambda settings, value: selection.set_speed(settings.id_data, value),
     ),
+    "lens": (_get_lens, _set_lens),
     "coverage.size": (lambda settings: camera_path.get_size(settings.id_data), _limit_path),
 }
 

@@ -37,6 +37,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     scene_objects.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = (_defaults(one, settings) for one in (settings.report, report))
+    _restore_modifiers(scene, before or now)
     for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
         chosen = get_input(scene, name, before[name])
         if _differs(chosen, before[name]):
@@ -155,6 +156,20 @@ def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
     settings.still_nodes = settings.still_nodes or nodes.create_still_group()
     settings.moving_nodes = settings.moving_nodes or nodes.create_moving_group()
     settings.material = settings.material or material.create_material(nodes.COLOR)
+
+
+def _restore_modifiers(scene: bpy.types.Scene, inputs: dict) -> None:
+    """Let objects play again whose modifier, or its node group, was removed by hand. Others' modifiers stay alone."""
+    settings = scene.cinemagraph
+    for part in settings.parts:
+        item = part.object
+        if not scene_objects.in_scene(item, scene) or item.type != "MESH":
+            continue
+        if all(one.type == "NODES" and one.node_group is None for one in item.modifiers):
+            modifier = next(iter(item.modifiers), None) or item.modifiers.new("Cinemagraph", "NODES")
+            moves = meshes.BIRTH in item.data.attributes
+            modifier.node_group = settings.moving_nodes if moves else settings.still_nodes
+            nodes.set_inputs(modifier, inputs)
 
 
 def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:

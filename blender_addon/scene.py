@@ -24,7 +24,7 @@ DEPTH_DISTANCE = 1.002  # share of the same distance; the depth lies behind the 
 SHOWN = "cinemagraph_shown"  # custom property of an overlay's data: the mark of the result that it shows
 # Camera axes of the core (y down, looking along +z) -> those of Blender (y up, looking along -z).
 _FLIP = Matrix.Diagonal((1.0, -1.0, -1.0, 1.0))
-_TURN = Matrix.Rotation(-pi / 2, 4, "X")
+TURN = Matrix.Rotation(-pi / 2, 4, "X")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def to_blender(pose: np.ndarray) -> Matrix:
     Args:
         pose: (4, 4) float, camera-to-world, core axes.
     """
-    return _TURN @ Matrix(pose.tolist()) @ _FLIP
+    return TURN @ Matrix(pose.tolist()) @ _FLIP
 
 
 def to_core(camera: Matrix, root: Matrix) -> Matrix:
@@ -89,10 +89,10 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     settings.width, settings.height = opened.camera.width, opened.camera.height
     settings.file_size = opened.file_size
     ensure_root(scene)
-    settings.photo_camera = _ensure_camera(scene, settings.photo_camera, "Cinemagraph Photo View")
+    settings.photo_camera = ensure_camera(scene, settings.photo_camera, "Cinemagraph Photo View")
     settings.photo_camera.hide_select = True  # moving it would move the projected strokes
-    settings.camera = _ensure_camera(scene, settings.camera, "Cinemagraph Camera")
-    settings.hints = _ensure_hints(scene)
+    settings.camera = ensure_camera(scene, settings.camera, "Cinemagraph Camera")
+    settings.hints = ensure_hints(scene)
     settings.focal = opened.camera.focal  # its update callback runs match_focal
     match_focal(settings)
     scene.camera = settings.camera
@@ -101,8 +101,12 @@ def place_photo(scene: bpy.types.Scene, opened: OpenedPhoto) -> None:
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
 
 
-def in_the_way(scene: bpy.types.Scene) -> list[str]:
-    """Name the user's objects whose bounding box encloses the photo's camera, as Blender's default cube does."""
+def hide_enclosing(scene: bpy.types.Scene) -> list[str]:
+    """Hide the user's objects whose bounding box encloses the photo's camera, as Blender's default cube does.
+
+    Returns:
+        Their names. `show_hidden` shows them again.
+    """
     settings = scene.cinemagraph
     eye = settings.photo_camera.matrix_world.translation
     names = []
@@ -111,8 +115,29 @@ def in_the_way(scene: bpy.types.Scene) -> list[str]:
             near = item.matrix_world.inverted_safe() @ eye
             low, high = Vector(map(min, *item.bound_box)), Vector(map(max, *item.bound_box))
             if not item.hide_render and all(a <= x <= b for a, x, b in zip(low, near, high)):
+                item.hide_render = item.hide_viewport = True
+                settings.hidden.add().object = item
                 names.append(item.name)
     return names
+
+
+def show_hidden(scene: bpy.types.Scene) -> None:
+    """Show the objects again that `hide_enclosing` has hidden."""
+    settings = scene.cinemagraph
+    for entry in settings.hidden:
+        if entry.object is not None:
+            entry.object.hide_render = entry.object.hide_viewport = False
+    settings.hidden.clear()
+
+
+def clear_hints(scene: bpy.types.Scene) -> None:
+    """Remove all strokes of the hints; the layers stay."""
+    hints = scene.cinemagraph.hints
+    if in_scene(hints, scene):
+        for layer in hints.data.layers:
+            for frame in layer.frames:
+                frame.drawing.remove_strokes()
+        hints.data.update_tag()
 
 
 def match_focal(settings: bpy.types.PropertyGroup) -> None:
@@ -167,10 +192,10 @@ def ensure_root(scene: bpy.types.Scene) -> None:
 def adopt(scene: bpy.types.Scene, item: bpy.types.Object) -> None:
     """Parent an object to the root without moving it; its transform stays in Blender's axes."""
     item.parent = scene.cinemagraph.root
-    item.matrix_parent_inverse = _TURN.inverted()
+    item.matrix_parent_inverse = TURN.inverted()
 
 
-def _ensure_camera(scene: bpy.types.Scene, camera: bpy.types.Object | None, name: str) -> bpy.types.Object:
+def ensure_camera(scene: bpy.types.Scene, camera: bpy.types.Object | None, name: str) -> bpy.types.Object:
     settings = scene.cinemagraph
     if not in_scene(camera, scene):
         camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
@@ -188,19 +213,19 @@ def _ensure_camera(scene: bpy.types.Scene, camera: bpy.types.Object | None, name
     return camera
 
 
-def _ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
+def ensure_hints(scene: bpy.types.Scene) -> bpy.types.Object:
     settings = scene.cinemagraph
     if not in_scene(settings.hints, scene):
         settings.hints = new_drawing(scene, "Cinemagraph Hints")
     for name in LAYERS:
         ensure_hint_layer(scene, name)
-    _ensure_marks(scene)
+    ensure_marks(scene)
     if settings.hints.data.layers.active is None:
         settings.hints.data.layers.active = settings.hints.data.layers[MOTION_LAYER]
     return settings.hints
 
 
-def _ensure_marks(scene: bpy.types.Scene) -> None:
+def ensure_marks(scene: bpy.types.Scene) -> None:
     settings = scene.cinemagraph
     if not in_scene(settings.marks, scene):
         settings.marks = new_drawing(scene, "Cinemagraph Hint Marks")

@@ -7,8 +7,7 @@ import numpy as np
 
 from .hint_layers import MOTION_LAYER
 from .marks import SPEED
-from .scene import in_scene
-from .strokes import SLOWEST_SPEED, read_attribute
+from .strokes import SLOWEST_SPEED, find_hints, read_attribute, shown_frame
 
 _TYPES = {  # data type of an attribute -> name of its field, values per element, numpy type
     "FLOAT": ("value", 1, np.float32),
@@ -40,9 +39,9 @@ class Chosen:
 
 def choose(scene: bpy.types.Scene) -> Chosen | None:
     """Find the chosen Motion strokes; None if there are no Motion strokes at all."""
-    hints = scene.cinemagraph.hints
-    layer = hints.data.layers.get(MOTION_LAYER) if in_scene(hints, scene) else None
-    frame = layer.get_frame_at(scene.frame_current) if layer is not None else None
+    hints = find_hints(scene)
+    layer = hints.data.layers.get(MOTION_LAYER) if hints is not None else None
+    frame = shown_frame(layer, scene.frame_current) if layer is not None else None
     if frame is None or not len(frame.drawing.strokes):
         return None
     drawing = frame.drawing

@@ -26,7 +26,7 @@ class CoverageSettings(bpy.types.PropertyGroup):
     """Check of the camera's path; at `Scene.cinemagraph.coverage`."""
 
     limit: FloatProperty(
-        name="Tolerance",
+        name="Tolerated Holes",
         description="Largest share of a frame that may be holes, where the camera sees no points at all",
         subtype="PERCENTAGE",
         default=0.1,
@@ -54,7 +54,7 @@ class CoverageSettings(bpy.types.PropertyGroup):
 
 
 class CinemagraphPart(bpy.types.PropertyGroup):
-    """An object made by a build: moving points, or the points of one still layer."""
+    """An object in a list: one that a build has made, or one that hid the photo."""
 
     object: PointerProperty(type=bpy.types.Object)
 
@@ -73,7 +73,7 @@ class PlaybackSettings:
     )
     loop_length: IntProperty(
         name="Playback Length",
-        description="Frames in which the built loop plays once, stored as Loop Length on the modifiers; "
+        description="Frames in which the built loop plays, stored as Loop Length on the modifiers; "
         "longer than the built loop plays it slower",
         subtype="TIME",
         min=1,
@@ -86,7 +86,7 @@ class PlaybackSettings:
         **callbacks.computed("start_frame"),
     )
     play_speed: FloatProperty(
-        name="Playback Speed",
+        name="Repeats",
         description="Number of times the loop plays within Playback Length; whole numbers keep it closed, "
         "negative numbers play it backwards",
         min=-100.0,
@@ -110,6 +110,22 @@ class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, bpy.ty
     width: IntProperty(name="Width", description="Width of the working photo", subtype="PIXEL", min=0)
     height: IntProperty(name="Height", description="Height of the working photo", subtype="PIXEL", min=0)
     file_size: IntVectorProperty(name="File Size", description="Size of the photo's file", size=2, min=0)
+    lens: FloatProperty(
+        name="Focal Length",
+        description="Focal length of the photo's camera as on a 36 mm wide sensor (35 mm equivalent); a shorter one "
+        "gives a wider view and more depth, and built points follow at once",
+        subtype="DISTANCE_CAMERA",
+        min=1.0,
+        max=10000.0,
+        soft_min=8.0,
+        soft_max=300.0,
+        **callbacks.computed("lens", 36.0),
+    )
+    still: BoolProperty(
+        name="Still Photo",
+        description="Without strokes, build a still photo with depth instead of moving the regions that seem to flow",
+    )
+    render_set_up: BoolProperty()  # whether Set Up Render was used; later changes of its settings are the user's
     region_file: StringProperty(
         name="Region Mask",
         description="Painted picture of the moving region, in addition to the Region strokes: white moves, "
@@ -149,6 +165,7 @@ class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, bpy.ty
     flow: PointerProperty(type=bpy.types.Object)
     depth_map: PointerProperty(type=bpy.types.Object)
     parts: CollectionProperty(type=CinemagraphPart)
+    hidden: CollectionProperty(type=CinemagraphPart, description="Objects of the user that hid the photo")
     still_nodes: PointerProperty(type=bpy.types.NodeTree)
     moving_nodes: PointerProperty(type=bpy.types.NodeTree)
     material: PointerProperty(type=bpy.types.Material)
@@ -171,6 +188,7 @@ class CinemagraphProgress(bpy.types.PropertyGroup):
     cancel: BoolProperty(options={"SKIP_SAVE"})
     stage: StringProperty(options={"SKIP_SAVE"})
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
+    rendered: StringProperty(options={"SKIP_SAVE"})  # the video of the last render in this session, "" without one
     live_preview: BoolProperty(
         name="Live",
         description="Update the flow whenever a stroke is drawn or changed",

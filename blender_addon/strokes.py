@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..cinema_core.shared.data import Stroke
 from ..cinema_core.shared.errors import CinemaError
@@ -11,7 +12,7 @@ from ..cinema_core.shared.stroke_kinds import DEPTH_KINDS
 from . import curves, marks
 from .hint_layers import CYCLIC, LAYERS, NEARLY, HintLayer
 from .marks import SPEED
-from .scene import ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
+from .scene import TURN, ensure_hint_layer, hint_material, in_scene, is_shown, photo_camera
 from .versions import fills_by_stroke
 
 SLOWEST_SPEED = 1e-4  # least stored factor on the speed, because a stored 0 means no factor
@@ -28,14 +29,50 @@ def read_drawn_strokes(scene: bpy.types.Scene) -> list[Stroke]:
     Raises:
         CinemaError: A stroke lies behind the camera, where it has no place on the photo.
     """
-    settings = scene.cinemagraph
-    if not in_scene(settings.hints, scene):
-        return []
+    hints = find_hints(scene)
     strokes = []
-    for layer in settings.hints.data.layers:
+    for layer in hints.data.layers if hints is not None else ():
         if layer.name in LAYERS and is_shown(layer):
             strokes += _read_layer(scene, layer)
     return strokes
+
+
+def find_hints(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """Give the scene's hints; None if the user has deleted them, or made them into another type of object."""
+    hints = scene.cinemagraph.hints
+    return hints if is_drawing(hints) and in_scene(hints, scene) else None
+
+
+def is_drawing(item: bpy.types.Object | None) -> bool:
+    """Tell whether an object is a Grease Pencil object."""
+    return item is not None and item.type == "GREASEPENCIL"
+
+
+def unread_layers(scene: bpy.types.Scene) -> list[str]:
+    """Name the layers with strokes that are not read: hidden ones, and ones without the name of a kind of stroke."""
+    hints = find_hints(scene)
+    return [
+        layer.name
+        for layer in (hints.data.layers if hints is not None else ())
+        if not (layer.name in LAYERS and is_shown(layer)) and _has_strokes(layer, scene.frame_current)
+    ]
+
+
+def shown_frame(layer: bpy.types.GreasePencilLayer, number: int) -> bpy.types.GreasePencilFrame | None:
+    """Give the keyframe of a layer that counts at a frame; before the first keyframe that is the first one."""
+    first = min(layer.frames, key=lambda frame: frame.frame_number, default=None)
+    return layer.get_frame_at(number) or first
+
+
+def reach_back(layer: bpy.types.GreasePencilLayer, number: int) -> None:
+    """Move a layer's only keyframe to an earlier frame, so that its strokes are seen there, and drawn on."""
+    if len(layer.frames) == 1 and layer.frames[0].frame_number > number:
+        layer.frames.move(layer.frames[0].frame_number, number)
+
+
+def _has_strokes(layer: bpy.types.GreasePencilLayer, number: int) -> bool:
+    frame = shown_frame(layer, number)
+    return frame is not None and len(frame.drawing.strokes) > 0
 
 
 def about_depth(drawn: list[Stroke]) -> list[Stroke]:
@@ -44,9 +81,9 @@ def about_depth(drawn: list[Stroke]) -> list[Stroke]:
 
 
 def _read_layer(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> list[Stroke]:
-    frame = layer.get_frame_at(scene.frame_current)
-    if frame is None or not len(frame.drawing.strokes):
+    if not _has_strokes(layer, scene.frame_current):
         return []
+    frame = shown_frame(layer, scene.frame_current)
     lines = [curves.evaluate(curve) for curve in _read_curves(frame.drawing)]
     starts = np.cumsum([len(line) for line in lines])[:-1]
     pixels = np.split(_project(scene, layer, np.concatenate(lines)[:, :3]), starts)
@@ -154,7 +191,12 @@ def _to_core(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer) -> np.n
     placed = settings.hints.matrix_world @ layer.matrix_local
     if layer.parent is not None:
         placed = layer.parent.matrix_world @ layer.matrix_parent_inverse @ layer.matrix_local
-    return np.array(settings.root.matrix_world.inverted() @ placed)
+    return np.array(_root(settings).inverted_safe() @ placed)
+
+
+def _root(settings: bpy.types.PropertyGroup) -> Matrix:
+    """The root's world matrix; that of a new one where the user has deleted it."""
+    return TURN if settings.root is None else settings.root.matrix_world
 
 
 def _project(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, points: np.ndarray) -> np.ndarray:
@@ -185,6 +227,7 @@ def add_hints(
     settings = scene.cinemagraph
     for name in layers:
         layer = ensure_hint_layer(scene, name)
+        reach_back(layer, scene.frame_current)
         frame = layer.get_frame_at(scene.frame_current) or layer.frames.new(scene.frame_current)
         if replace:
             frame.drawing.remove_strokes()
@@ -223,7 +266,7 @@ def _place(scene: bpy.types.Scene, layer: bpy.types.GreasePencilLayer, pixels: n
     """Place (N, 2) px of the photo on the plane of the hints: (N, 3) in the layer's coordinates."""
     settings = scene.cinemagraph
     hints = np.array((*settings.hints.matrix_world.translation, 1.0))
-    plane = np.linalg.inv(np.array(settings.root.matrix_world)) @ hints
+    plane = np.linalg.inv(np.array(_root(settings))) @ hints
     core = photo_camera(settings).unproject(pixels, np.full(len(pixels), plane[2]))
     back = np.linalg.inv(_to_core(scene, layer))
     return core @ back[:3, :3].T + back[:3, 3]

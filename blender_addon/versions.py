@@ -80,6 +80,17 @@ def ensure_nodes(material: bpy.types.Material) -> bpy.types.NodeTree:
     return material.node_tree
 
 
+def color_square(number: int) -> str:
+    """Give the icon that is a square of one of Blender's strip colours; Blender 5 has renamed it.
+
+    Args:
+        number: 1 red, 2 orange, 4 green.
+    """
+    icons = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
+    name = f"STRIP_COLOR_{number:02}"
+    return name if name in icons else f"SEQUENCE_COLOR_{number:02}"
+
+
 def write_video(image: bpy.types.ImageFormatSettings) -> None:
     """Set a render's output to a video; Blender 5 takes this format only after its kind of media."""
     if hasattr(image, "media_type"):
@@ -91,3 +102,17 @@ def _is_current(owner: bpy.types.bpy_struct, name: str) -> bool:
     """Tell whether a property exists and is not deprecated; properties tell this since Blender 5."""
     found = owner.bl_rna.properties.get(name)
     return found is not None and not getattr(found, "is_deprecated", False)
+
+
+def set_unprojected_radius(brush: bpy.types.Brush, radius: float) -> None:
+    """Set a brush's radius in units of the scene; since 5.0 the property is the diameter."""
+    if hasattr(brush, "unprojected_size"):
+        brush.unprojected_size = 2.0 * radius
+    else:
+        brush.unprojected_radius = radius
+
+
+def draw_lines(brush: bpy.types.Brush) -> None:
+    """Let a brush draw lines; since 5.2 a brush chooses lines or fills, and a new one has chosen neither."""
+    if hasattr(brush.gpencil_settings, "stroke_type"):
+        brush.gpencil_settings.stroke_type = "STROKE"

@@ -1,8 +1,14 @@
 """The 3D views: the photo's view for drawing, the scene camera's view for the result."""
 
+from contextlib import suppress
+
 import bpy
 
+from . import hint_brush
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
+
+_FILLED = 0.96  # share of the free part of a view that the photo takes
+_SETTLING = (0.1, 0.2, 0.4, 0.8)  # seconds between the looks at regions that slide in
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -30,6 +36,7 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     tools.gpencil_sculpt.lock_axis = "VIEW"
     _look_through(context, settings.photo_camera, local=True)
     bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL")
+    hint_brush.choose(context)
 
 
 def show_photo(context: bpy.types.Context) -> None:
@@ -50,6 +57,94 @@ def show_result(context: bpy.types.Context) -> None:
     for area in _views(context):
         if area.spaces.active.shading.type in {"SOLID", "WIREFRAME"}:
             area.spaces.active.shading.type = "MATERIAL"
+
+
+def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
+    """Open the sidebar of the largest 3D view on a tab, and fit the photo into the free part of every 3D view.
+
+    Regions that have just been opened have their tabs and their sizes once they have been drawn, so a timer does it.
+    """
+    window, aspect = context.window, photo_aspect(context.scene)
+    areas = sorted(_views(context), key=lambda area: area.width * area.height)
+    if areas:
+        areas[-1].spaces.active.show_region_ui = True
+    delays = list(_SETTLING)
+
+    def settle() -> float | None:
+        with suppress(ReferenceError):  # the window was closed
+            for area in areas[-1:]:
+                sidebar = next((region for region in area.regions if region.type == "UI"), None)
+                with suppress(AttributeError, TypeError):  # it has no tabs yet
+                    sidebar.active_panel_category = category
+            fit_photo(window, aspect)
+        return delays.pop(0) if delays else None
+
+    bpy.app.timers.register(settle, first_interval=delays.pop(0))
+
+
+def photo_aspect(scene: bpy.types.Scene) -> float:
+    """Give the photo's width divided by its height; 1 without a photo."""
+    settings = scene.cinemagraph
+    return settings.width / settings.height if settings.height else 1.0
+
+
+def fit_photo(window: bpy.types.Window, aspect: float) -> None:
+    """Show the whole photo in every 3D view that looks through a camera, in the part beside sidebar and toolbar.
+
+    Args:
+        window: The window of the views.
+        aspect: W / H of the photo.
+    """
+    for area in window.screen.areas:
+        if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective == "CAMERA":
+            view = area.spaces.active.region_3d
+            view.view_camera_zoom, view.view_camera_offset = _fit(*_free_part(area), aspect)
+            area.tag_redraw()
+
+
+def play(context: bpy.types.Context) -> None:
+    """Play the animation in the window, if it does not play yet."""
+    if not context.screen.is_animation_playing:
+        bpy.ops.screen.animation_play()
+
+
+def _free_part(area: bpy.types.Area) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """The size of a 3D view's region, and the (left, bottom, right, top) px of it that other regions cover."""
+    regions = {region.type: region for region in area.regions if region.width > 1 and region.height > 1}
+    view = regions["WINDOW"]
+    covered = dict.fromkeys(("TOOLS", "UI", "HEADER", "TOOL_HEADER", "ASSET_SHELF", "ASSET_SHELF_HEADER"), 0)
+    for name in covered:
+        region = regions.get(name)
+        if (
+            region is not None
+            and view.x <= region.x < view.x + view.width
+            and view.y <= region.y < view.y + view.height
+        ):
+            covered[name] = region.width if name in ("TOOLS", "UI") else region.height
+    bottom = covered["ASSET_SHELF"] + covered["ASSET_SHELF_HEADER"]
+    sides = (covered["TOOLS"], bottom, covered["UI"], covered["HEADER"] + covered["TOOL_HEADER"])
+    return (view.width, view.height), sides
+
+
+def _fit(size: tuple[int, int], covered: tuple[int, int, int, int], aspect: float) -> tuple[float, tuple[float, float]]:
+    """Give the zoom and the offset of a camera view that show a photo in the free part of a region.
+
+    At the zoom z the longer side of the sensor is as wide as f = ((z / 50 + sqrt 2) / 2)^2 of the region's longer side;
+    an offset d moves the picture by 2 d f of the region's size (BKE_screen_view3d_zoom_to_fac and
+    BKE_camera_params_from_view3d in Blender's sources).
+
+    Args:
+        size: (W, H) px of the region.
+        covered: (left, bottom, right, top) px that other regions cover.
+        aspect: W / H of the photo.
+    """
+    left, bottom, right, top = covered
+    width, height = max(size[0] - left - right, 1), max(size[1] - bottom - top, 1)
+    longest = min(width / min(aspect, 1.0), height / min(1.0 / aspect, 1.0)) * _FILLED
+    factor = longest / max(size)
+    zoom = 50.0 * (2.0 * factor**0.5 - 2.0**0.5)
+    offset = ((right - left) / (4.0 * factor * size[0]), (top - bottom) / (4.0 * factor * size[1]))
+    return max(-30.0, min(600.0, zoom)), offset
 
 
 def _over_photo(context: bpy.types.Context) -> list[bpy.types.Object]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from . import __version__
 from .engine import commands, requirements
 from .engine.arguments import DEPTH_OPTIONS, build_parser
-from .engine.messages import ConsoleMessages, JsonMessages, Messages, discard
+from .engine.messages import ConsoleMessages, JsonMessages, Messages
 from .engine.outcome import Failure, Result, attempt
 from .engine.overwriting import check_file
 from .pipeline.request import Request
@@ -43,10 +43,10 @@ def main(argv: list[str] | None = None) -> int:
             messages.error("Cancelled", str(cancel) or "The output is as it was before")
             return 130
     except BrokenPipeError:  # the reader closed the pipe
-        discard(1)
+        messages.give_up()
         return 1
     except OSError as error:  # standard output is a file on a full disk
-        discard(1)
+        messages.give_up()
         with suppress(OSError):
             print(f"Error: {cannot_write('standard output', error)}", file=sys.stderr)
         return 2

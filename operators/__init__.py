@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import build, camera, coverage, depth, engine_setup, files, flow, hints, photo, render
+from . import build, camera, coverage, depth, engine_setup, files, flow, hints, housekeeping, photo, render
 
 CLASSES = (
     *engine_setup.CLASSES,
@@ -15,14 +15,17 @@ CLASSES = (
     *camera.CLASSES,
     *coverage.CLASSES,
     *render.CLASSES,
+    *housekeeping.CLASSES,
 )
 
 
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    photo.register()
 
 
 def unregister() -> None:
+    photo.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

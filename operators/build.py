@@ -2,17 +2,14 @@
 
 import bpy
 
-from ..blender_addon import jobs, result, viewport
+from ..blender_addon import jobs, playback, result, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 
 
-class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
-    """Build the moving 3D scene from the photo and the strokes, in place of the previous build"""
+class BuildOperator(EngineOperator):
+    """Mixin: builds the scene's photo and strokes."""
 
-    bl_idname = "cinemagraph.build"
-    bl_label = "Build"
-    bl_options = {"UNDO"}
     complete = staticmethod(jobs.finish_report)
 
     @classmethod
@@ -24,6 +21,7 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
         self._has_no_hints = not jobs.has_hints(context.scene)
+        self._before = context.scene.cinemagraph.report.get("frames", 0)
         return jobs.start_build(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
@@ -31,8 +29,48 @@ class CINEMAGRAPH_OT_build(EngineOperator, bpy.types.Operator):
         if self._has_no_hints:
             jobs.draw_suggested(scene)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
+        playback.fit_timeline(scene, self._before)
         if viewport.has_window(context):
             viewport.show_result(context)
+
+
+class CINEMAGRAPH_OT_build(BuildOperator, bpy.types.Operator):
+    """Build the moving 3D scene from the photo and the strokes, in place of the previous build"""
+
+    bl_idname = "cinemagraph.build"
+    bl_label = "Build"
+    bl_options = {"UNDO"}
+
+
+class CINEMAGRAPH_OT_animate(BuildOperator, bpy.types.Operator):
+    """Build the photo and play its loop; without strokes, sky and water are found and get strokes to edit"""
+
+    bl_idname = "cinemagraph.animate"
+    bl_label = "Animate"
+    bl_options = {"UNDO"}
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        super().finish(context, scene, answer)
+        if not playback.has_photo_colors(scene):
+            before = scene.view_settings.view_transform
+            playback.use_photo_colors(scene)
+            text = f"The View Transform is Standard now, since {before} changes the photo's colors"
+            self.report({"INFO"}, text)
+        if viewport.has_window(context):
+            viewport.fit_photo(context.window, viewport.photo_aspect(scene))
+            viewport.play(context)
+
+
+class CINEMAGRAPH_OT_use_photo_colors(bpy.types.Operator):
+    """Choose the Standard View Transform, which shows the photo's own colors"""
+
+    bl_idname = "cinemagraph.use_photo_colors"
+    bl_label = "Use Photo's Colors"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        playback.use_photo_colors(context.scene)
+        return {"FINISHED"}
 
 
 class CINEMAGRAPH_OT_cancel(bpy.types.Operator):
@@ -72,4 +110,10 @@ class CINEMAGRAPH_OT_remove(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (CINEMAGRAPH_OT_build, CINEMAGRAPH_OT_cancel, CINEMAGRAPH_OT_remove)
+CLASSES = (
+    CINEMAGRAPH_OT_build,
+    CINEMAGRAPH_OT_animate,
+    CINEMAGRAPH_OT_use_photo_colors,
+    CINEMAGRAPH_OT_cancel,
+    CINEMAGRAPH_OT_remove,
+)

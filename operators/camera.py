@@ -3,8 +3,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from ..blender_addon import camera_path, coverage
-from ..blender_addon.scene import in_scene
+from ..blender_addon import camera_path, coverage, ensure
 from ..cinema_core.shared.camera import PRESETS
 
 PATHS = [(name, preset.label, preset.help) for name, preset in PRESETS.items()]
@@ -15,7 +14,7 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
 
     bl_idname = "cinemagraph.add_camera_path"
     bl_label = "Add Camera Path"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO", "PRESET"}
 
     path: EnumProperty(name="Path", items=PATHS, default="circle")
     loop: BoolProperty(
@@ -33,24 +32,30 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
     )
     frames: IntProperty(
         name="Frames",
-        description="Length of the path in frames; 0 uses the loop length",
+        description="Length of the path in frames; 0 is replaced by the Loop Length",
         subtype="TIME",
         default=0,
         min=0,
         max=10000,
+        options={"SKIP_SAVE"},
     )
 
     @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return f"Move the camera: {PRESETS[properties.path].help[0].lower()}{PRESETS[properties.path].help[1:]}"
+
+    @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not in_scene(context.scene.cinemagraph.camera, context.scene):
+        if context.scene.cinemagraph.photo is None:
             cls.poll_message_set("Open a photo first, which adds the camera")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        frames = self.frames or camera_path.loop_length(context.scene)
+        self.frames = self.frames or camera_path.loop_length(context.scene)  # the panel of the last step shows it
+        ensure.ensure_objects(context.scene)
         coverage.forget(context.scene)
-        camera_path.add_path(context.scene, camera_path.PathChoice(self.path, frames, self.loop, self.amplitude))
+        camera_path.add_path(context.scene, camera_path.PathChoice(self.path, self.frames, self.loop, self.amplitude))
         return {"FINISHED"}
 
 

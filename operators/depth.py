@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import StringProperty
 
-from ..blender_addon import depth_display, depth_models, jobs, live, viewport
+from ..blender_addon import depth_display, depth_models, ensure, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
@@ -22,6 +22,7 @@ class _ShowsDepth(EngineOperator):
         return jobs.start_depth(context.scene, self.download)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        ensure.ensure_objects(scene)
         depth_display.show_depth(scene, jobs.finish_depth(answer))
         context.window_manager.cinemagraph.live_depth_trouble = ""
         if viewport.has_window(context):

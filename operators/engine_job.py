@@ -1,5 +1,6 @@
 """Base of operators that run the engine: modal with Esc in a window, blocking in background and in scripts."""
 
+import time
 from collections.abc import Callable
 
 import bpy
@@ -10,6 +11,7 @@ from ..cinema_core.shared.errors import CinemaError
 from .engine_setup import StagePrinter
 
 POLL_INTERVAL = 0.03  # seconds between two checks for the engine's answer; an edited stroke must show within a second
+SOUND_AFTER = (2.0, 0.15)  # seconds and progress after which an estimate of the time left is shown
 REPORT_TICK = 0.5  # seconds between two checks for figures of the quality report
 Complete = Callable[[bpy.types.Scene, str, dict], None]
 
@@ -82,7 +84,8 @@ class EngineOperator:
         self._timer = manager.event_timer_add(POLL_INTERVAL, window=context.window)
         state = manager.cinemagraph
         state.running, state.cancel, state.stage, state.fraction = True, False, "start", 0.0
-        context.workspace.status_text_set(f"{self.bl_label}: the engine is working.  Esc: Cancel")
+        self._left = _TimeLeft()
+        context.workspace.status_text_set(f"{self.bl_label}: the engine starts.  Esc: Cancel")
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
@@ -122,6 +125,9 @@ class EngineOperator:
         stage = running.stage if self._request else running.label
         if (state.stage, round(state.fraction, 3)) != (stage, round(running.fraction, 3)):
             state.stage, state.fraction = stage, running.fraction
+            left = self._left.estimate(running.fraction)
+            text = f"{self.bl_label}: {stage}, {running.fraction:.0%}{left}.  Esc: Cancel"
+            context.workspace.status_text_set(text)
             _redraw(context)
 
     def _leave(self, context: bpy.types.Context) -> None:
@@ -154,6 +160,22 @@ class EngineOperator:
     def _failed(self, error: CinemaError) -> set[str]:
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
+
+
+class _TimeLeft:
+    """Estimates the time that a job still takes from the time that it has taken."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def estimate(self, fraction: float) -> str:
+        """Give a text such as ", about 20 s left"; "" where there is no ground for an estimate yet."""
+        taken = time.monotonic() - self._start
+        if taken < SOUND_AFTER[0] or fraction < SOUND_AFTER[1]:
+            return ""
+        left = taken * (1.0 - fraction) / fraction
+        step = 1 if left < 10 else 5 if left < 60 else 30
+        return f", about {max(step, round(left / step) * step)} s left"
 
 
 class _StagePrinter:

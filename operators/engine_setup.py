@@ -83,15 +83,19 @@ class CINEMAGRAPH_OT_remove_engine(bpy.types.Operator):
     bl_label = "Remove"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        message = "Photos, scenes and settings stay. It can be set up again."
+        return context.window_manager.invoke_confirm(
+            self, event, title="Remove the Engine?", message=message, confirm_text="Remove"
+        )
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         engine.stop()
         try:
-            engine_state.remove()
+            engine_state.remove(wait=not self.options.is_invoke)
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        engine_state.redraw()
         return {"FINISHED"}
 
 

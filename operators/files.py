@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..blender_addon import exchange, jobs, strokes
+from ..blender_addon import ensure, exchange, jobs, strokes
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes
@@ -51,6 +51,7 @@ class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        ensure.ensure_objects(context.scene)
         strokes.add_hints(context.scene, found, self.replace)
         self.report({"INFO"}, f"Imported {len(found)} strokes")
         return {"FINISHED"}

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..blender_addon import flow_display, jobs, live, viewport
+from ..blender_addon import ensure, flow_display, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .hints import has_photo
@@ -24,6 +24,7 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         lines = jobs.finish_flow(answer)
+        ensure.ensure_objects(scene)
         flow_display.show_flow(scene, lines)
         if viewport.has_window(context):
             viewport.show_photo(context)

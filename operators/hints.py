@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty
 
-from ..blender_addon import jobs, scene, selection, viewport
+from ..blender_addon import ensure, jobs, selection, strokes, viewport
 from ..blender_addon.engine import EngineRequest
 from ..blender_addon.hint_layers import LAYERS
 from .engine_job import EngineOperator
@@ -12,9 +12,8 @@ LAYER_ITEMS = [(layer.name, layer.name, layer.tooltip) for layer in LAYERS.value
 
 
 def has_photo(cls: type, context: bpy.types.Context) -> bool:
-    """Tell `poll` whether the scene has a photo and hints to draw on."""
-    settings = context.scene.cinemagraph
-    if settings.photo is None or not scene.in_scene(settings.hints, context.scene):
+    """Tell `poll` whether the scene has a photo; hints that were deleted are made again."""
+    if context.scene.cinemagraph.photo is None:
         cls.poll_message_set("Open a photo first")
         return False
     return True
@@ -41,6 +40,9 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
         return has_photo(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        ensure.ensure_objects(context.scene)
+        for layer in strokes.find_hints(context.scene).data.layers:
+            strokes.reach_back(layer, context.scene.frame_current)
         viewport.start_drawing(context, self.layer)
         return {"FINISHED"}
 

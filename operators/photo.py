@@ -1,16 +1,22 @@
-"""Operator that opens a photo."""
+"""Operators that open a photo, from a dialog, a menu or a drop, and that show again what hid it."""
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..blender_addon import jobs, viewport
+from ..blender_addon import scene as scene_objects
 from ..blender_addon.engine import EngineRequest
 from ..blender_addon.hint_layers import MOTION_LAYER
-from ..blender_addon.scene import in_the_way
 from ..cinema_core.shared.data import PHOTO_SUFFIXES
 from .engine_job import EngineOperator
 
 PHOTO_FILES = ";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES)
+TAB = "Cinemagraph"  # of the sidebar
+PLACES = [
+    ("REPLACE", "Replace", "Remove the points and the strokes of the photo that is open"),
+    ("KEEP_STROKES", "Keep Strokes", "Remove the points only, for another version of the same picture"),
+    ("NEW_SCENE", "New Scene", "Open the photo in a scene of its own; the present one stays as it is"),
+]
 
 
 class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
@@ -20,28 +26,95 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
     bl_label = "Open Photo"
     bl_options = {"UNDO"}
 
-    filepath: StringProperty(name="Photo", description="The photo to open", subtype="FILE_PATH")
+    filepath: StringProperty(name="Photo", description="The photo to open", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default=PHOTO_FILES, options={"HIDDEN"})
+    # The file dialog shows folders and pictures with thumbnails.
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    display_type: EnumProperty(
+        items=[("DEFAULT", "", ""), ("THUMBNAIL", "", "")], default="THUMBNAIL", options={"HIDDEN"}
+    )
+    place: EnumProperty(name="Open Photo", description="The photo that is open", items=PLACES, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return cls.is_idle(context)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        if self.filepath:  # a file was dropped
+            return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        if context.scene.cinemagraph.photo is not None:
+            self.layout.label(text="Another photo is open:")
+            self.layout.column().prop(self, "place", expand=True)
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
         self._photo = jobs.find_photo(context.scene, self.filepath)
         return jobs.start_open(self._photo)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
-        jobs.finish_open(scene, self._photo, answer)
+        if self.place == "NEW_SCENE" and scene.cinemagraph.photo is not None:
+            scene = self._new_scene(context, scene)
+        jobs.finish_open(scene, self._photo, answer, keep_strokes=self.place == "KEEP_STROKES")
         context.view_layer.update()
-        for name in in_the_way(scene):
-            self.report({"WARNING"}, f'"{name}" encloses the camera and hides the photo: move or delete it')
+        for name in scene_objects.hide_enclosing(scene):
+            self.report({"INFO"}, f'"{name}" was hidden: it enclosed the photo\'s camera')
         if viewport.has_window(context):
             viewport.start_drawing(context, MOTION_LAYER)
+            viewport.show_beside_sidebar(context, TAB)
+
+    def _new_scene(self, context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.Scene:
+        made = bpy.data.scenes.new(self._photo.source.stem)
+        made.world, made.render.engine = scene.world, scene.render.engine
+        made.cinemagraph.max_side = scene.cinemagraph.max_side
+        if context.window is not None:
+            context.window.scene = made
+        self._scene = made.session_uid
+        return made
 
 
-CLASSES = (CINEMAGRAPH_OT_open_photo,)
+class CINEMAGRAPH_OT_show_hidden(bpy.types.Operator):
+    """Show the objects again that were hidden because they enclosed the photo's camera"""
+
+    bl_idname = "cinemagraph.show_hidden"
+    bl_label = "Show Hidden Objects"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene_objects.show_hidden(context.scene)
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_FH_photo(bpy.types.FileHandler):
+    """Open a photo that is dropped into a 3D view"""
+
+    bl_idname = "CINEMAGRAPH_FH_photo"
+    bl_label = "3D Cinemagraph"
+    bl_import_operator = "cinemagraph.open_photo"
+    bl_file_extensions = ";".join(PHOTO_SUFFIXES)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+def show_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """Add Open Photo to one of Blender's menus."""
+    menu.layout.operator("cinemagraph.open_photo", text="Photo as 3D Cinemagraph", icon="IMAGE_DATA")
+
+
+MENUS = ("TOPBAR_MT_file_import", "VIEW3D_MT_image_add")
+CLASSES = (CINEMAGRAPH_OT_open_photo, CINEMAGRAPH_OT_show_hidden, CINEMAGRAPH_FH_photo)
+
+
+def register() -> None:
+    """Add the entries of Blender's menus."""
+    for name in MENUS:
+        getattr(bpy.types, name).append(show_menu)
+
+
+def unregister() -> None:
+    for name in MENUS:
+        getattr(bpy.types, name).remove(show_menu)

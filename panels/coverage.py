@@ -3,26 +3,27 @@
 import bpy
 
 from ..blender_addon.coverage import CoverageResult, last_result, points_id
+from ..blender_addon.result import parts
+from ..blender_addon.versions import color_square
+from .parts import SidebarPanel, show_job
 
 MAX_RANGES = 4  # ranges of bad frames that are written out
-GOOD, BAD, WORSE = "COLORSET_03_VEC", "COLORSET_02_VEC", "COLORSET_01_VEC"  # green, orange, red
+GOOD, BAD, WORSE = map(color_square, (4, 2, 1))  # green, orange, red
 FAR_ABOVE = 10.0  # factor on the tolerance above which a frame counts as worst
 
 
-class CINEMAGRAPH_PT_coverage(bpy.types.Panel):
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Cinemagraph"
+class CINEMAGRAPH_PT_coverage(SidebarPanel, bpy.types.Panel):
     bl_label = "Coverage"
     bl_parent_id = "CINEMAGRAPH_PT_camera"
+    bl_options = {"DEFAULT_CLOSED"}  # so that Render is in sight in a window of 1080 px
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(parts(context.scene))
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings, state = self.layout, context.scene.cinemagraph.coverage, context.window_manager.cinemagraph
-        if state.running and state.stage == "coverage":
-            row = layout.row(align=True)
-            row.progress(factor=state.fraction, text=f"{state.fraction:.0%}")
-            row.operator("cinemagraph.cancel", text="", icon="X")
-        else:
+        layout, settings = self.layout, context.scene.cinemagraph.coverage
+        if not show_job(context, layout, "coverage"):
             row = layout.row(align=True)
             row.operator("cinemagraph.check_camera", icon="VIEW_CAMERA")
             if settings.found_json:
@@ -42,15 +43,19 @@ def _draw_result(layout: bpy.types.UILayout, result: CoverageResult, outdated: b
     column = layout.column(align=True)
     if outdated:
         column.label(text="Built since the check: check again", icon="ERROR")
+    if result.worst[1] <= result.limit:
+        column.label(text="Good: no holes along the path", icon="CHECKMARK")
     for label, (frame, share) in (("Holes", result.worst), ("Invented", result.most_invented)):
-        row = column.row(align=True)
-        row.label(text=f"{label}: {share:.2%}")
         if share:
+            row = column.row(align=True)
+            row.label(text=f"{label}: {share:.2%}")
             _draw_jump(row, f"Frame {frame}", frame, share if label == "Holes" else -1.0)
-    row = column.row(align=True)
-    for frame, share in result.bars():
-        _draw_jump(row, "", frame, share, _icon(share, result.limit))
     ranges = result.bad_frames()
+    if ranges:
+        column.label(text=f"Frames {result.start} to {result.start + len(result.uncovered) - 1}:")
+        row = column.row(align=True)
+        for frame, share in result.bars():
+            _draw_jump(row, "", frame, share, _icon(share, result.limit))
     if ranges:
         named = [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges[:MAX_RANGES]]
         column.label(text=f"Holes in: {', '.join(named)}{' …' if len(ranges) > MAX_RANGES else ''}")

@@ -4,7 +4,7 @@ import bpy
 
 from ..blender_addon import depth_display
 from ..blender_addon.hint_layers import DEPTH_HINTS
-from .sidebar import SidebarPanel, show_draw_buttons, show_wrapped
+from .parts import SidebarPanel, show_draw_buttons, show_job, show_wrapped
 
 
 class CINEMAGRAPH_PT_depth(SidebarPanel, bpy.types.Panel):
@@ -60,10 +60,11 @@ def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
 
 def _draw_display(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     settings, state = context.scene.cinemagraph, context.window_manager.cinemagraph
-    row = layout.row(align=True)
-    row.operator("cinemagraph.show_depth", icon="HIDE_OFF")
-    row.operator("cinemagraph.live_depth", depress=state.live_depth)
-    row.operator("cinemagraph.hide_depth", text="", icon="X")
+    if not show_job(context, layout, "depth"):
+        row = layout.row(align=True)
+        row.operator("cinemagraph.show_depth", icon="HIDE_OFF")
+        row.operator("cinemagraph.live_depth", depress=state.live_depth)
+        row.operator("cinemagraph.hide_depth", text="", icon="X")
     show_wrapped(context, layout, state.live_depth_trouble)
     if depth_display.has_depth(context.scene):
         layout.prop(settings, "depth_opacity")

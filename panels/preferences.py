@@ -1,9 +1,10 @@
 """The preferences of the extension: the engine, and the Python that runs it."""
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .. import __package__ as base_package
+from ..blender_addon import engine_state, job_store
 from .engine import show_engine
 
 DEVICES = [
@@ -18,6 +19,11 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
     bl_idname = base_package
 
     device: EnumProperty(name="Device", description="The kind of engine to set up", items=DEVICES)
+    show_steps: BoolProperty(
+        name="Show Next Step",
+        description="Name the next step of the work in the sidebar, until the first loop is rendered",
+        default=True,
+    )
     python_path: StringProperty(
         name="Engine Python",
         description="A Python of your own with the engine's packages, in place of those that the extension sets up",
@@ -26,7 +32,11 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         show_engine(context, self.layout)
-        header, body = self.layout.panel("cinemagraph_advanced", default_closed=True)
+        self.layout.prop(self, "show_steps")
+        row = self.layout.row()
+        row.label(text=f"Results of the engine: {job_store.size() / 1e6:,.0f} MB on disk")
+        row.operator("cinemagraph.clear_jobs", icon="TRASH")
+        header, body = self.layout.panel("cinemagraph_advanced", default_closed=bool(engine_state.locks()))
         header.label(text="Advanced")
         if body is not None:
             body.prop(self, "python_path")

@@ -1,15 +1,20 @@
 """The panels in workflow order: Photo, Hints, Build, Camera, Render. They only draw."""
 
-import textwrap
+from pathlib import Path
 
 import bpy
 
-from ..blender_addon.hint_layers import MOTION_HINTS, button_rows
+from ..blender_addon import quality_words, render, result, strokes
+from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
 from ..cinema_core.shared.camera import PRESETS
+from .parts import PRIMARY, SidebarPanel, exists, show_colors, show_draw_buttons, show_job, show_step, show_wrapped
+from .presets import CINEMAGRAPH_PT_motion_presets, CINEMAGRAPH_PT_render_presets
 
-CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
+MANUAL = Path(__file__).parents[1] / "docs" / "manual" / "index.html"
+ROUNDED_AWAY = 2  # px; the working photo drops an odd last row or column
 # Depth sources in reports; those of earlier versions may contain "rules".
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
+PATH_ICONS = {"up-down": "EMPTY_SINGLE_ARROW", "zoom-in": "ZOOM_IN", "side": "ARROW_LEFTRIGHT", "circle": "MESH_CIRCLE"}
 # Key in the report's "quality" -> label and format
 FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
@@ -20,66 +25,76 @@ FIGURES = {
 }
 
 
-class SidebarPanel:
-    """Mixin: the place of all panels of the extension."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Cinemagraph"
-
-
-def show_wrapped(context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR") -> None:
-    """Show a text on as many lines as it needs, by default as a warning; nothing for an empty text."""
-    if not text:
-        return
-    scale = context.preferences.system.ui_scale
-    width = max(20, int(context.region.width / (CHARACTER_WIDTH * scale)) - 6)
-    column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, width)):
-        column.label(text=line, icon="BLANK1" if number else icon)
-
-
-def show_draw_buttons(context: bpy.types.Context, column: bpy.types.UILayout, names: tuple[str, ...]) -> None:
-    """Show a button for each of these layers of the hints; it is pressed while the user draws on its layer."""
-    hints = context.scene.cinemagraph.hints
-    active = hints.data.layers.active if hints is not None else None
-    drawing = context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
-    for layers in button_rows(names):
-        row = column.row(align=True)
-        for layer in layers:
-            pressed = drawing and active is not None and active.name == layer.name
-            row.operator("cinemagraph.draw", text=layer.name, icon=layer.icon, depress=pressed).layer = layer.name
-
-
 class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
     bl_label = "Photo"
+
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        if MANUAL.is_file():
+            self.layout.operator("wm.path_open", text="", icon="HELP", emboss=False).filepath = str(MANUAL)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
         layout.use_property_split, layout.use_property_decorate = True, False
-        layout.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
+        show_step(context, layout, "photo")
+        height = PRIMARY if settings.photo is None else 1.0
+        if not show_job(context, layout, "photo", height):
+            row = layout.row()
+            row.scale_y = height
+            row.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
+        _show_hidden(context, layout)
         layout.prop(settings, "max_side")
         if settings.photo is not None:
-            layout.label(text=f"{settings.photo.name}, {settings.width} × {settings.height}")
-            layout.prop(settings, "focal")
+            if _is_of_another_size(settings):
+                show_wrapped(context, layout, "Open the photo again for this Max Side", "INFO")
+            layout.prop(settings, "lens")
+            size = f"{settings.width} × {settings.height} px"
+            show_wrapped(context, layout, f"{settings.photo.name}, {size}", "IMAGE_DATA")
+
+
+def _show_hidden(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Name the objects that were hidden because they covered the photo."""
+    hidden = [item.object.name for item in getattr(context.scene.cinemagraph, "hidden", ()) if item.object is not None]
+    if hidden and exists("show_hidden"):
+        one = len(hidden) == 1
+        named = f'"{hidden[0]}" hid the photo, and is' if one else f"{len(hidden)} objects hid the photo, and are"
+        column = layout.column(align=True)
+        show_wrapped(context, column, f"{named} hidden now", "HIDE_ON")
+        column.operator("cinemagraph.show_hidden")
+
+
+def _is_of_another_size(settings: bpy.types.PropertyGroup) -> bool:
+    """Tell whether the photo, opened again, would have another size than it has."""
+    longest = max(settings.file_size)  # 0 in files of earlier versions
+    wanted = min(settings.max_side, longest)
+    return longest > 0 and abs(wanted - max(settings.width, settings.height)) > ROUNDED_AWAY
 
 
 class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
     bl_label = "Hints"
 
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        CINEMAGRAPH_PT_motion_presets.draw_panel_header(self.layout)
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
+        state = context.window_manager.cinemagraph
+        layout.enabled = settings.photo is not None
         show_draw_buttons(context, layout.column(align=True), MOTION_HINTS)
-        layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
+        if not show_job(context, layout, "suggest"):
+            layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
         row = layout.row(align=True)
         row.prop(settings, "stroke_speed")
         row.prop(settings, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
         row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
-        row = layout.row(align=True)
-        row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
-        row.operator("cinemagraph.live_flow", depress=context.window_manager.cinemagraph.live_preview)
-        row.operator("cinemagraph.hide_flow", text="", icon="X")
-        show_wrapped(context, layout, context.window_manager.cinemagraph.live_trouble)
+        if not show_job(context, layout, "flow"):
+            row = layout.row(align=True)
+            row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
+            row.operator("cinemagraph.live_flow", depress=state.live_preview)
+            row.operator("cinemagraph.hide_flow", text="", icon="X")
+        show_wrapped(context, layout, state.live_trouble)
+        for name in strokes.unread_layers(context.scene):
+            reason = "is hidden" if name in LAYERS else "has no name of a kind of stroke"
+            show_wrapped(context, layout, f'Not used: the layer "{name}" {reason}', "INFO")
 
 
 class CINEMAGRAPH_PT_motion(SidebarPanel, bpy.types.Panel):
@@ -112,27 +127,34 @@ class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
         layout.use_property_split, layout.use_property_decorate = True, False
-        layout.prop(settings, "frames")
-        layout.prop(settings, "speed")
-        state = context.window_manager.cinemagraph
-        if state.running:
+        show_step(context, layout, "animate")
+        column = layout.column()
+        column.enabled = settings.photo is not None
+        for name in ("frames", "speed", "still"):
+            column.prop(settings, name)
+        if not show_job(context, layout, "build", PRIMARY):
             row = layout.row(align=True)
-            row.progress(factor=state.fraction, text=f"{state.stage.capitalize()}  {state.fraction:.0%}")
-            row.operator("cinemagraph.cancel", text="", icon="X")
-        else:
-            row = layout.row(align=True)
-            row.scale_y = 1.4
-            row.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
+            row.scale_y = PRIMARY
+            if exists("animate"):
+                row.operator("cinemagraph.animate", icon="PLAY")
+                small = row.row(align=True)
+                small.ui_units_x = 3
+                small.operator("cinemagraph.build")
+            else:
+                row.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
             row.operator("cinemagraph.remove", text="", icon="TRASH")
+        if settings.photo is not None:
+            show_colors(context, layout)
 
 
 class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
     bl_label = "Playback"
     bl_parent_id = "CINEMAGRAPH_PT_build"
+    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return bool(len(context.scene.cinemagraph.parts))
+        return bool(result.parts(context.scene))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -145,7 +167,6 @@ class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
 class CINEMAGRAPH_PT_report(SidebarPanel, bpy.types.Panel):
     bl_label = "Quality Report"
     bl_parent_id = "CINEMAGRAPH_PT_build"
-    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -153,13 +174,29 @@ class CINEMAGRAPH_PT_report(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         report = context.scene.cinemagraph.report
+        for finding in quality_words.judge(report):
+            show_wrapped(context, self.layout, str(finding), "CHECKMARK" if finding.is_good else "ERROR")
+        if not quality_words.is_measured(report):
+            self.layout.label(text="The build is being measured", icon="TIME")
+        for warning in report.get("warnings", ()):
+            show_wrapped(context, self.layout, quality_words.in_blender(warning), "INFO")
+
+
+class CINEMAGRAPH_PT_figures(SidebarPanel, bpy.types.Panel):
+    bl_label = "Figures"
+    bl_parent_id = "CINEMAGRAPH_PT_report"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(context.scene.cinemagraph.report_json)
+
+    def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
-        for label, text in _report_lines(report):
-            split = column.split(factor=0.55)
+        for label, text in _report_lines(context.scene.cinemagraph.report):
+            split = column.split(factor=0.62)
             split.label(text=label)
             split.label(text=text)
-        for warning in report.get("warnings", ()):
-            show_wrapped(context, column, warning)
 
 
 def _report_lines(report: dict) -> list[tuple[str, str]]:
@@ -170,7 +207,8 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
         if quality.get(key) is not None
     ]
     lines += [(f"Holes, {name.title()}", f"{share:.2%}") for name, share in (quality.get("holes") or {}).items()]
-    lines.append(("Points", f"{report['still_points']:,} + {report['moving_points']:,} moving"))
+    lines.append(("Still Points", f"{report['still_points']:,}"))
+    lines.append(("Moving Points", f"{report['moving_points']:,}"))
     lines.append(("Layers", str(len(report["layers"]))))
     if report.get("depth_source") in DEPTH_SOURCES:
         lines.append(("Depth", DEPTH_SOURCES[report["depth_source"]]))
@@ -183,19 +221,34 @@ class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
     bl_label = "Camera"
 
     def draw(self, context: bpy.types.Context) -> None:
-        grid = self.layout.grid_flow(columns=2, even_columns=True, align=True)
+        show_step(context, self.layout, "camera")
+        grid = self.layout.grid_flow(columns=2, row_major=True, even_columns=True, align=True)
         for path, preset in PRESETS.items():
-            grid.operator("cinemagraph.add_camera_path", text=preset.label).path = path
+            grid.operator("cinemagraph.add_camera_path", text=preset.label, icon=PATH_ICONS[path]).path = path
 
 
 class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):
     bl_label = "Render"
 
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        CINEMAGRAPH_PT_render_presets.draw_panel_header(self.layout)
+
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.operator("cinemagraph.set_up_render", icon="PREFERENCES")
-        layout.prop(context.scene.render, "filepath", text="")
-        layout.operator("render.render", text="Render Animation", icon="RENDER_ANIMATION").animation = True
+        layout, scene = self.layout, context.scene
+        show_step(context, layout, "render")
+        row = layout.row(align=True)
+        row.scale_y, row.enabled = PRIMARY, scene.cinemagraph.photo is not None
+        row.operator("cinemagraph.render_loop", icon="RENDER_ANIMATION")
+        row.operator("cinemagraph.set_up_render", text="", icon="PREFERENCES")
+        if result.parts(scene):
+            layout.label(text=render.describe(scene), icon="TIME")
+            layout.prop(scene.render, "filepath", text="")
+            show_colors(context, layout)
+        rendered = context.window_manager.cinemagraph.rendered
+        if rendered:
+            row = layout.row(align=True)
+            row.label(text=Path(rendered).name, icon="CHECKMARK")
+            row.operator("wm.path_open", text="Open Folder", icon="FILE_FOLDER").filepath = str(Path(rendered).parent)
 
 
 CLASSES = (
@@ -206,6 +259,7 @@ CLASSES = (
     CINEMAGRAPH_PT_build,
     CINEMAGRAPH_PT_playback,
     CINEMAGRAPH_PT_report,
+    CINEMAGRAPH_PT_figures,
     CINEMAGRAPH_PT_camera,
     CINEMAGRAPH_PT_render,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
@@ -19,7 +20,7 @@ from test_command_line import run as run_process
 from test_outputs import run, user_error
 
 from cinema_core.engine.batch_inputs import list_inputs
-from cinema_core.shared.job_folder import describe_quality
+from cinema_core.shared.job_folder import FEW_HOLES, GOOD, describe_quality
 
 TINY = ("--max-side", 64)
 
@@ -157,20 +158,30 @@ def test_a_cancel_leaves_finished_jobs_and_the_table(folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({}, "Good: no holes, loop closes"),
+        ({}, "Good: no holes, the loop closes"),
         ({"measured": False}, "Not measured"),
-        ({"seam": 2.1}, "Fair: the loop jumps where it closes, times the usual change (2.1)"),
+        ({"seam": 2.1}, "Fair: the loop jumps where it restarts, times the usual change (2.1)"),
         ({"holes": {"side": 0.004, "circle": 0.0}}, "Fair: 0.4% holes on the path side"),
         ({"holes": {"side": 0.03, "circle": 0.0}, "fidelity_db": 22.0},
          "Poor: 3.0% holes on the path side, frame 1 differs from the photo, dB (22)"),
-        ({"hint_angle_deg": None, "seam": None}, "Good: no holes, loop closes"),
+        ({"hint_angle_deg": None, "seam": None}, "Good: no holes, a still photo"),
     ],
 )  # fmt: skip
 def test_the_quality_in_words(change, text):
     quality = {"measured": True, "fidelity_db": 41.0, "seam": 1.0, "contrast": 0.95, "holes": {"side": 0.0},
                "hint_angle_deg": 0.1}  # fmt: skip
-    assert describe_quality({"quality": quality | change, "moving_points": 5}) == text
+    assert describe_quality({"quality": quality | change}) == text
 
 
-def test_the_quality_of_a_still_photo():
-    assert describe_quality({"quality": {"measured": True}, "moving_points": 0}) == "Good: no holes, nothing moves"
+def test_the_panel_judges_by_the_same_limits():
+    source = (Path(__file__).parents[1] / "blender_addon" / "quality_words.py").read_text(encoding="utf-8")
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    panel = {node.targets[0].id: node.value for node in assigned}
+    limits = {
+        name: ast.literal_eval(panel[name]) for name in ("HOLES", "SEAM", "CONTRAST", "FIDELITY", "ANGLE", "PACE")
+    }
+    good = {name: reach for name, reach, _ in GOOD}
+    assert limits == {
+        "HOLES": FEW_HOLES, "SEAM": good["seam"][1], "CONTRAST": (good["contrast"][0], good["contrast_max"][1]),
+        "FIDELITY": good["fidelity_db"][0], "ANGLE": good["hint_angle_deg"][1], "PACE": good["hint_speed"][1],
+    }  # fmt: skip

@@ -44,7 +44,18 @@ DISTRIBUTIONS = {
     "imageio_ffmpeg": "imageio-ffmpeg",
     "huggingface_hub": "transformers",
 }  # which brings it
-BLENDERS_OWN = {"bpy", "mathutils", "bl_ui", "bpy_extras", "addon_utils", "gpu", "gpu_extras", "blf", "numpy"}
+BLENDERS_OWN = {
+    "bpy",
+    "mathutils",
+    "bl_ui",
+    "bl_operators",
+    "bpy_extras",
+    "addon_utils",
+    "gpu",
+    "gpu_extras",
+    "blf",
+    "numpy",
+}
 
 
 def sources(room: str) -> list[Path]:

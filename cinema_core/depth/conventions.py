@@ -193,7 +193,7 @@ def _from_inverted(given: DepthMap, sky: np.ndarray, ratio: float | None) -> tup
     finite = given.values[np.isfinite(given.values)]
     if not finite.size:
         raise _no_value(given)
-    low, high = np.percentile(finite, END_PERCENTILES)
+    low, high = np.percentile(finite, END_PERCENTILES).tolist()
     far = (given.values - low) / max(high - low, 1e-12)
     shows_sky = sky.any() and np.nanmedian(far[sky]) > 1 - CLEAR_DIFFERENCE
     ratio = ratio or (SKY_RANGE if shows_sky else UNKNOWN_RANGE)
@@ -207,7 +207,7 @@ def _from_disparity(given: DepthMap, sky: np.ndarray, ratio: float | None) -> tu
     finite = given.values[np.isfinite(given.values)]
     if not finite.size:
         raise _no_value(given)
-    low, high = np.percentile(finite, END_PERCENTILES)
+    low, high = np.percentile(finite, END_PERCENTILES).tolist()
     smallest, largest = float(finite.min()), float(finite.max())
     tolerance = 0.02 if given.white == 255 else 0.002
     if smallest > tolerance * largest:

@@ -135,7 +135,7 @@ def _beside_photo_edges(color: np.ndarray, places: np.ndarray, along: np.ndarray
     """Whether steps lie beside the photo's edges on average: colours change more about two px away than at them."""
     few = slice(None, None, max(1, len(places) // 20000))
     places, along = places[few], along[few]
-    colors = [sample(color, places + t * along) for t in np.arange(-5, 5.5)]
+    colors = [sample(color, places + t * along) for t in range(-5, 6)]
     change = np.array([np.linalg.norm(b - a, axis=1).mean() for a, b in pairwise(colors)])
     return bool(np.delete(change, (4, 5, 6)).max() > 1.25 * change[4:7].max()) if len(change) > 6 else False
 

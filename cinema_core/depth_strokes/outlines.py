@@ -63,7 +63,7 @@ def _distance_inside(mask: np.ndarray, reach: int) -> np.ndarray:
 def _edge_picture(disparity: np.ndarray, color: np.ndarray, sigma: float) -> np.ndarray:
     """(h, w, 3) uint8 picture with the edges of photo and depth: brightness, red minus blue, log disparity."""
     soft = cv2.GaussianBlur(color, (0, 0), sigma)
-    depth = 1 + np.log(disparity.clip(1 / FARTHEST, 1)) / np.log(FARTHEST)
+    depth = 1 + np.log(disparity.clip(1 / FARTHEST, 1)) / float(np.log(FARTHEST))
     channels = (soft.mean(-1), (soft[..., 0] - soft[..., 2]) / 2 + 0.5, depth)
     return np.ascontiguousarray(np.rint(np.stack(channels, -1).clip(0, 1) * 255), np.uint8)
 

@@ -216,7 +216,7 @@ def _bounds(change: np.ndarray, constraints: Sequence[Constraint]) -> tuple[floa
     moved = [constraint for constraint in constraints if np.abs(change[constraint.target]).max() > MIN_CHANGE]
     low = min((constraint.bound[0] + change[constraint.start].mean() for constraint in moved), default=0.0)
     high = max((constraint.bound[1] + change[constraint.start].mean() for constraint in moved), default=0.0)
-    return low - LEAN[0], high + LEAN[0]
+    return float(low - LEAN[0]), float(high + LEAN[0])
 
 
 def _reconcile(constraints: Sequence[Constraint], each: np.ndarray) -> tuple[list[Constraint], list[int]]:

@@ -4,7 +4,7 @@ Imported by other rooms:
 
 * modules `batch`, `commands`, `requirements`
 * arguments: `DEPTH_OPTIONS`, `build_parser`
-* messages: `ConsoleMessages`, `JsonMessages`, `Messages`, `discard`
+* messages: `ConsoleMessages`, `JsonMessages`, `Messages`
 * outcome: `Failure`, `Result`, `attempt`
 * overwriting: `check_file`
 * serve: `Engine`

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..pipeline.request import Request
-from ..shared.errors import CinemaError, cannot_write
+from ..shared.errors import cannot_write
 from ..shared.job_folder import describe_quality
 from ..shared.options import BuildOptions
 from . import batch_table, commands
@@ -146,11 +146,7 @@ class _Relay:
         self._row.warnings.append(text)
         self._messages.warning(f"{self._row.photo}: {text}")
 
-    def error(self, text: str, hint: str) -> None:
-        raise CinemaError(text, hint)
+    def _ignore(self, *_: object) -> None:
+        """The table tells the rest."""
 
-    def fatal(self, text: str) -> None:
-        raise RuntimeError(text)
-
-    def done(self, summary: str, fields: dict) -> None:
-        pass
+    error = fatal = done = give_up = _ignore

@@ -27,8 +27,8 @@ from ..shared.cancellation import shielded
 _BAR = 30  # characters
 
 
-def discard(number: int) -> None:
-    """Connect a stream that cannot be written to the null device: Python writes the rest of its buffer at its end."""
+def _discard(number: int) -> None:
+    """Connect a stream to the null device: Python writes the rest of its buffer at its end, and reports errors then."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)
@@ -47,6 +47,9 @@ class Messages(Protocol):
 
     def done(self, summary: str, fields: dict) -> None:
         """Args: `summary` for people, `fields` for programs."""
+
+    def give_up(self) -> None:
+        """Drop all that could not be written: standard output is closed or full."""
 
 
 class JsonMessages:
@@ -88,16 +91,15 @@ class JsonMessages:
     def done(self, summary: str, fields: dict) -> None:
         self._send({"type": "done", **fields})
 
+    def give_up(self) -> None:
+        _discard(self._stream.fileno())
+
     @shielded
     def _send(self, message: dict) -> None:
         line = json.dumps(self._about | message) + "\n"
         with self._lock:
-            try:
-                self._stream.write(line)
-                self._stream.flush()
-            except OSError:
-                discard(self._stream.fileno())
-                raise
+            self._stream.write(line)
+            self._stream.flush()
 
 
 class ConsoleMessages:
@@ -135,6 +137,9 @@ class ConsoleMessages:
     def done(self, summary: str, fields: dict) -> None:
         self._clear_bar()
         print(summary, flush=True)
+
+    def give_up(self) -> None:
+        _discard(1)
 
     def _say(self, text: str) -> None:
         self._clear_bar()

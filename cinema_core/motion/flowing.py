@@ -73,7 +73,7 @@ def _water_score(lab: np.ndarray, roughness: np.ndarray, sky: np.ndarray) -> np.
     light, red, yellow = (lab[..., channel] for channel in range(3))
     below = ~sky
     cool = -yellow - np.maximum(red, 0) - 0.5 * np.maximum(-red - 8, 0)  # neither brown nor green
-    score = (light - np.clip(_otsu_threshold(light[below]), 32, 68)) / 12 + cool / 8
+    score = (light - min(max(_otsu_threshold(light[below]), 32), 68)) / 12 + cool / 8
     if below.any() and np.percentile(yellow[below], 15) < -10:  # beside blue water grey is sand, but white is foam
         score -= 2.5 * np.clip((yellow + 8) / 6, 0, 1) * np.clip((80 - light) / 6, 0, 1)
     score += 1.5 * np.clip((4 - roughness) / 2, 0, 1) * ((yellow < 4) & (np.abs(red) < 7))

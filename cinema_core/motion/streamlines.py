@@ -110,7 +110,7 @@ def _spacing(region: np.ndarray) -> float:
     """px between neighbouring lines: narrower in small regions, so that a brook has enough lines."""
     low, high = (share * max(region.shape) for share in LINE_SPACING)
     area = float(region.sum())
-    return max(np.sqrt(area / MAX_LINES), np.clip(np.sqrt(area / TARGET_LINES), low, high), 2.0)
+    return float(max(np.sqrt(area / MAX_LINES), np.clip(np.sqrt(area / TARGET_LINES), low, high), 2.0))
 
 
 def _seeds(region: np.ndarray, step: float) -> np.ndarray:

@@ -58,10 +58,10 @@ class BuildOptions:
         "Loop Length", "Frames after which the motion of the build repeats",
         "points", low=2, high=10000, soft=(2, 500), unit="frames"))
     speed: float = _option(1.0, Row(
-        "Flow Speed", "Factor on the speed of all motion strokes; larger flows faster",
+        "Overall Speed", "Factor on the speed of all motion strokes; larger flows faster",
         "motion", low=0, high=100, soft=(0, 5)))
     max_side: int = _option(1920, Row(
-        "Max Side", "Longest side of the working photo; a larger photo is scaled down to it",
+        "Max Side", "Longest side of the working photo; a larger photo is scaled down to it when it is opened",
         "photo", low=16, high=16384, soft=(64, 4096), unit="px"))
     focal: float | None = _option(None, Row(
         "Focal Length", "Focal length in pixels of the working photo; by default from EXIF, else the longer side",

@@ -46,9 +46,9 @@ def addon(installed) -> types.SimpleNamespace:
     """An empty scene, and the modules of the installed extension's `blender_addon` by name."""
     bpy.ops.wm.read_homefile(use_empty=True)
     modules = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
-               "selection", "flow_display", "live", "exchange", "depth_display", "depth_models", "coverage",
+               "selection", "flow_display", "live", "depth_display", "depth_models", "coverage",
                "camera_recording", "hint_layers", "overlays", "known_models", "callbacks", "reactions",
-               "versions")  # fmt: skip
+               "versions", "ensure", "job_store", "exchange")  # fmt: skip
     return types.SimpleNamespace(
         **{name: import_module(f"{MODULE}.blender_addon.{name}") for name in modules},
         data=import_module(f"{MODULE}.cinema_core.shared.data"),

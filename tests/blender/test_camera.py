@@ -57,7 +57,7 @@ def test_a_second_path_replaces_the_first_and_keeps_other_keys(addon, placed):
     placed.camera.keyframe_insert("rotation_euler", frame=1)
     bpy.ops.cinemagraph.add_camera_path(path="circle", frames=60)
     bpy.ops.cinemagraph.add_camera_path(path="side", frames=60, loop=False)
-    curves = addon.camera_path._curves(placed.camera)
+    curves = addon.versions.fcurves_of(placed.camera)
     assert sorted(curve.data_path for curve in curves) == ["location"] * 3 + ["rotation_euler"] * 3
     assert all(len(curve.keyframe_points) == 2 for curve in curves if curve.data_path == "location")
 

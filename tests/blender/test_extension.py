@@ -47,6 +47,7 @@ def test_zip_is_valid_and_lean(extension_zip):
         "engine",
         "operators",
         "panels",
+        "presets",
         "README.md",
         "LICENSE",
     }
