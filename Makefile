@@ -4,6 +4,8 @@
 # make test-window      tests undo while live previews draw, and the set-up of the engine by mouse, in a Blender with a
 #                       window: yours, named by CINEMAGRAPH_WINDOW_BLENDER, or Debian's (SUITE=trixie, sid) in .window,
 #                       where root can set it up
+# make fuzz             mutates COUNT=5000 files and requests of every kind, and tells which do not end in a sentence;
+#                       KINDS="photos masks" alone, SEED=1 others
 # make bench            prints figures of docs/benchmarks.md, for the sample photo or CASES="photo.png:strokes.json ..."
 # make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
@@ -34,7 +36,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test test-window lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension lock \
+.PHONY: demo test test-window fuzz lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension lock \
     package package-all repository clean
 
 demo: extension
@@ -58,6 +60,11 @@ test-window: extension
 	@.ci/window setup $(SUITE)
 endif
 	$(PYTHON) -m pytest -s tests/window
+
+COUNT ?= 5000
+SEED ?= 0
+fuzz: environment
+	cd tests && PYTHONPATH=.:.. ../$(PYTHON) -m fuzz --count $(COUNT) --seed $(SEED) $(KINDS)
 
 CASES ?= demo/sea3.jpg:demo/sea3_strokes.json
 bench: extension

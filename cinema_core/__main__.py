@@ -1,6 +1,7 @@
 """The command line, and the engine that Blender starts: ``python -m cinema_core serve``, open, build and others.
 
-Exit codes: 0 done, 1 a bug, 2 an error that the user can fix, 130 cancelled. Messages: see `messages`.
+Exit codes: 0 done, 1 a bug, 2 an error that the user can fix, of batch also some photos that failed, 130 cancelled.
+Messages: see `messages`.
 Heavy modules are imported by the command that needs them, so that ``open`` never waits for torch.
 """
 
@@ -38,8 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         try:
             return _conclude(attempt(lambda: _run(argv, messages)), messages)
-        except KeyboardInterrupt:
-            messages.error("Cancelled", "The output is as it was before")
+        except KeyboardInterrupt as cancel:
+            messages.error("Cancelled", str(cancel) or "The output is as it was before")
             return 130
     except BrokenPipeError:  # the reader closed the pipe
         messages.give_up()
@@ -75,7 +76,7 @@ def _run(argv: list[str], messages: Messages) -> Result:
 def _conclude(answer: Result | Failure, messages: Messages) -> int:
     if isinstance(answer, Result):
         messages.done(answer.summary, answer.fields)
-        return 0
+        return answer.code
     if answer.hint is not None:
         messages.error(answer.text, answer.hint)
         return 2
@@ -102,6 +103,15 @@ def _build(arguments: argparse.Namespace, messages: Messages) -> Result:
         arguments.still,
     )  # fmt: skip
     return commands.build(Builder(), request, messages)
+
+
+def _batch(arguments: argparse.Namespace, messages: Messages) -> Result:
+    from .engine import batch
+    from .pipeline.build import Builder
+
+    previews = tuple(dict.fromkeys(arguments.preview))
+    wanted = batch.Batch(arguments.folder, arguments.out, _options(arguments, ROWS), arguments.still, previews)
+    return batch.build_all(Builder(), wanted, messages)
 
 
 def _depth(arguments: argparse.Namespace, messages: Messages) -> Result:
@@ -145,7 +155,8 @@ def _preview(arguments: argparse.Namespace, messages: Messages) -> Result:
     job_folder.read_report(arguments.job)  # "Build it first" comes before torch takes its seconds
     from .view import camera_file, preview
 
-    clips = preview.plan_clips(arguments.camera, arguments.out, arguments.frames, arguments.loop)
+    clips = preview.plan_clips(arguments.camera, arguments.out, arguments.frames, arguments.loop, arguments.range)
+    preview.check_clips(clips)
     for file in (file for clip in clips for file in clip.files if file.parent.exists()):
         check_file(file, {"the camera path": camera_file.find_file(arguments.camera)})
     files = preview.render_preview(
@@ -179,6 +190,7 @@ def _check(arguments: argparse.Namespace, messages: Messages) -> Result:
 _COMMANDS = {
     "open": _open,
     "build": _build,
+    "batch": _batch,
     "depth": _depth,
     "suggest": _suggest,
     "export": _export,

@@ -12,6 +12,13 @@ from .engine_job import EngineOperator
 
 PHOTO_FILES = ";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES)
 TAB = "Cinemagraph"  # of the sidebar
+# How the file dialog shows files, with the numbers of Blender's sources (eFileSelectDisplay).
+DISPLAYS = [
+    ("DEFAULT", "", "", 0),
+    ("LIST_VERTICAL", "", "", 1),
+    ("LIST_HORIZONTAL", "", "", 2),
+    ("THUMBNAIL", "", "", 3),
+]
 PLACES = [
     ("REPLACE", "Replace", "Remove the points and the strokes of the photo that is open"),
     ("KEEP_STROKES", "Keep Strokes", "Remove the points only, for another version of the same picture"),
@@ -28,11 +35,8 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
 
     filepath: StringProperty(name="Photo", description="The photo to open", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default=PHOTO_FILES, options={"HIDDEN"})
-    # The file dialog shows folders and pictures with thumbnails.
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-    display_type: EnumProperty(
-        items=[("DEFAULT", "", ""), ("THUMBNAIL", "", "")], default="THUMBNAIL", options={"HIDDEN"}
-    )
+    display_type: EnumProperty(items=DISPLAYS, default="THUMBNAIL", options={"HIDDEN"})
     place: EnumProperty(name="Open Photo", description="The photo that is open", items=PLACES, options={"SKIP_SAVE"})
 
     @classmethod

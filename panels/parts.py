@@ -37,11 +37,6 @@ class SidebarPanel:
     bl_category = "Cinemagraph"
 
 
-def exists(name: str) -> bool:
-    """Tell whether the extension has an operator of this name."""
-    return getattr(bpy.types, f"CINEMAGRAPH_OT_{name}", None) is not None
-
-
 def show_wrapped(
     context: bpy.types.Context, layout: bpy.types.UILayout, text: str, icon: str = "ERROR", beside: int = 0
 ) -> None:
@@ -113,10 +108,25 @@ def show_step(context: bpy.types.Context, layout: bpy.types.UILayout, step: str)
         row.operator("cinemagraph.hide_steps", text="", icon="X", emboss=False)
 
 
+def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show the main button of the work, or the progress of a build in its place."""
+    show_step(context, layout, "animate")
+    if show_job(context, layout, "build", PRIMARY):
+        return
+    row = layout.row(align=True)
+    row.scale_y = PRIMARY
+    row.operator("cinemagraph.animate", icon="PLAY")
+    if result.parts(context.scene):
+        small = row.row(align=True)
+        small.ui_units_x = 3
+        small.operator("cinemagraph.build")
+        row.operator("cinemagraph.remove", text="", icon="TRASH")
+
+
 def show_colors(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Offer the photo's colors where the scene's view transform changes them."""
     view = context.scene.view_settings.view_transform
-    if view != "Standard" and exists("use_photo_colors"):
+    if view != "Standard":
         column = layout.column(align=True)
         column.label(text=f"{view} changes the photo's colors", icon="ERROR")
         column.operator("cinemagraph.use_photo_colors", icon="COLOR")

@@ -7,7 +7,16 @@ import bpy
 from ..blender_addon import quality_words, render, result, strokes
 from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
 from ..cinema_core.shared.camera import PRESETS
-from .parts import PRIMARY, SidebarPanel, exists, show_colors, show_draw_buttons, show_job, show_step, show_wrapped
+from .parts import (
+    PRIMARY,
+    SidebarPanel,
+    show_animate,
+    show_colors,
+    show_draw_buttons,
+    show_job,
+    show_step,
+    show_wrapped,
+)
 from .presets import CINEMAGRAPH_PT_motion_presets, CINEMAGRAPH_PT_render_presets
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual" / "index.html"
@@ -41,6 +50,8 @@ class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
             row = layout.row()
             row.scale_y = height
             row.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
+        if settings.photo is not None and not result.parts(context.scene):
+            show_animate(context, layout)  # here as well, since Build may lie below the window's edge
         _show_hidden(context, layout)
         layout.prop(settings, "max_side")
         if settings.photo is not None:
@@ -54,7 +65,7 @@ class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
 def _show_hidden(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Name the objects that were hidden because they covered the photo."""
     hidden = [item.object.name for item in getattr(context.scene.cinemagraph, "hidden", ()) if item.object is not None]
-    if hidden and exists("show_hidden"):
+    if hidden:
         one = len(hidden) == 1
         named = f'"{hidden[0]}" hid the photo, and is' if one else f"{len(hidden)} objects hid the photo, and are"
         column = layout.column(align=True)
@@ -127,22 +138,14 @@ class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
         layout.use_property_split, layout.use_property_decorate = True, False
-        show_step(context, layout, "animate")
         column = layout.column()
         column.enabled = settings.photo is not None
         for name in ("frames", "speed", "still"):
             column.prop(settings, name)
-        if not show_job(context, layout, "build", PRIMARY):
-            row = layout.row(align=True)
-            row.scale_y = PRIMARY
-            if exists("animate"):
-                row.operator("cinemagraph.animate", icon="PLAY")
-                small = row.row(align=True)
-                small.ui_units_x = 3
-                small.operator("cinemagraph.build")
-            else:
-                row.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
-            row.operator("cinemagraph.remove", text="", icon="TRASH")
+        if result.parts(context.scene):
+            show_animate(context, layout)
+        elif not show_job(context, layout, "build"):
+            layout.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
         if settings.photo is not None:
             show_colors(context, layout)
 

@@ -2,7 +2,7 @@
 
 Imported by other rooms:
 
-* modules `commands`, `requirements`
+* modules `batch`, `commands`, `requirements`
 * arguments: `DEPTH_OPTIONS`, `build_parser`
 * messages: `ConsoleMessages`, `JsonMessages`, `Messages`
 * outcome: `Failure`, `Result`, `attempt`

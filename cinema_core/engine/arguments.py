@@ -33,7 +33,7 @@ def build_parser(runs: Mapping[str, Callable]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands",
         required=True,
-        metavar="open | build | depth | suggest | export | serve | preview | coverage | check",
+        metavar="open | build | batch | depth | suggest | export | serve | preview | coverage | check",
     )
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -57,6 +57,15 @@ def build_parser(runs: Mapping[str, Callable]) -> argparse.ArgumentParser:
     built.add_argument("--still", action="store_true", help="without strokes: a still 3D photo, nothing is suggested")
     _add_depth_map(built)
     _add_options(built, ROWS)
+    several = command("batch", "build all photos of a folder, and write a table of what became of each")
+    several.add_argument("folder", type=Path, metavar="FOLDER", help="photos, with their annotations and masks")
+    several.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the jobs and the table")
+    several.add_argument("--still", action="store_true", help="without strokes: still 3D photos, nothing is suggested")
+    several.add_argument(
+        "--preview", nargs="+", default=[], choices=("still", *PATHS), metavar="PATH",
+        help=f"a looping .mp4 along each of these camera paths: still, {', '.join(PATHS)}",
+    )  # fmt: skip
+    _add_options(several, ROWS)
     served = command("serve", "serve requests, JSON lines on standard input, until it ends")
     served.add_argument(
         "--idle", type=_number(float, 0.01, 1e6), default=1800.0, metavar="SECONDS",
@@ -90,6 +99,10 @@ def build_parser(runs: Mapping[str, Callable]) -> argparse.ArgumentParser:
     )
     shown.add_argument("--loop", action="store_true", help="a camera path that ends where it starts")
     shown.add_argument("--frames", type=_number(int, 1, 10000), help="number of frames (the path's own)")
+    shown.add_argument(
+        "--range", type=_range, metavar="A-B",
+        help="render only the frames A to B, numbered from 0; several machines share a path so",
+    )  # fmt: skip
     shown.add_argument("--fps", type=_number(int, 1, 240), default=25, help="frames per second (25)")
     shown.add_argument(
         "--out",
@@ -145,6 +158,13 @@ def _add_options(parser: argparse.ArgumentParser, chosen: Iterable[str]) -> None
                 flag, type=_number(kind, row.low, row.high), default=default, metavar=row.unit.upper() or "NUMBER",
                 help=text if default is None else f"{text} ({default})",
             )  # fmt: skip
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a first and a last frame, as 0-9")
+    return int(first), int(last)
 
 
 def _number(kind: type, low: float, high: float) -> Callable[[str], float]:

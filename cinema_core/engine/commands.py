@@ -155,6 +155,9 @@ def coverage(job: Path, fields: dict[str, Any], masks: Path | None, messages: Me
     messages.progress("coverage", 0.0)
     from ..view import coverage_io
 
+    if masks is not None and isinstance(poses := fields.get("poses"), list):
+        coverage_io.check_masks(masks, len(poses))
+
     found = coverage_io.measure_coverage(
         job, coverage_io.read_request(fields), lambda part: messages.progress("coverage", part)
     )

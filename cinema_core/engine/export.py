@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..files import photo
 from ..files.flow import write_flow
 from ..shared import job_files, job_folder, transaction
-from ..shared.errors import CinemaError
+from ..shared.errors import UNREADABLE_ARRAY, CinemaError
 from ..shared.labelme import write_labelme
 from ..shared.stroke_files import read_strokes
 
@@ -54,5 +55,5 @@ def _read_motion(job: Path) -> tuple[np.ndarray, np.ndarray]:
         return motion, photo.read_photo(job / job_files.REGION, LARGEST_REGION).color[..., 0] > 0.5
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, *UNREADABLE_ARRAY) as error:
         raise CinemaError(f"The motion in {job} is damaged", "Build it again") from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
-from ..shared.errors import CinemaError
-from ..shared.options import ROWS, BuildOptions, check, names
+from ..shared.errors import CinemaError, quoted
+from ..shared.options import ROWS, BuildOptions, check, is_name, names
 
 
 class Fields:
@@ -33,11 +31,7 @@ class Fields:
             return None
         if not isinstance(value, str):
             raise self._wrong(name, "the name of a file or folder")
-        try:
-            valid = b"\0" not in os.fsencode(value)
-        except UnicodeEncodeError:  # half of a surrogate pair
-            valid = False
-        if not valid:
+        if not is_name(value):
             raise self._wrong(name, "a name without characters that no file may have")
         return Path(value)
 
@@ -58,8 +52,8 @@ class Fields:
         given = {name: self._fields[name] for name in names("photo") if name in self._fields} | (given or {})
         unknown = next((name for name in given if name not in ROWS), None)
         if unknown is not None:
-            raise CinemaError(f'There is no option "{unknown}"', f"There are {', '.join(ROWS)}")
+            raise CinemaError(f"There is no option {quoted(unknown)}", f"There are {', '.join(ROWS)}")
         return BuildOptions(**{name: check(name, value) for name, value in given.items()})
 
     def _wrong(self, name: str, wanted: str) -> CinemaError:
-        return CinemaError(f'The request\'s "{name}" is {json.dumps(self._fields.get(name))}', f"Give {wanted}")
+        return CinemaError(f'The request\'s "{name}" is {quoted(self._fields.get(name))}', f"Give {wanted}")

@@ -6,7 +6,7 @@ JSON messages, one object a line on standard output, "done", "error" or "fatal" 
     {"type": "warning", "text": ...}
     {"type": "error", "text": ..., "hint": ...}      the user can fix it; exit code 2
     {"type": "fatal", "text": ...}                   a bug; exit code 1, traceback on standard error
-    {"type": "done", ...}                            the command's results; exit code 0
+    {"type": "done", ...}                            the command's results; exit code 0 (of batch 2 where photos failed)
 
 ``serve`` answers many requests: there, every message carries the request's "id", and a build says
 {"type": "ready", "report": ...} before its "done" (see `serve`). Standard library only.

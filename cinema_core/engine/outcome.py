@@ -18,10 +18,12 @@ class Result:
     Attributes:
         summary: Text for people.
         fields: Values for programs.
+        code: Exit code of the program; 2 where a part has failed.
     """
 
     summary: str
     fields: dict[str, Any]
+    code: int = 0
 
 
 @dataclass(frozen=True)

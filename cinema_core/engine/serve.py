@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..pipeline.request import Request
 from ..shared.cancellation import Cancelled, Interrupts, shielded
-from ..shared.errors import CinemaError
+from ..shared.errors import CinemaError, quoted
 from ..shared.options import BuildOptions, names
 from . import commands
 from .fields import Fields
@@ -180,8 +180,8 @@ class Engine:
                 return True
             if "cancel" in fields:
                 self._cancel(fields["cancel"])
-            elif fields.get("command") not in COMMANDS:
-                raise CinemaError(f"There is no command {fields.get('command')!r}", f"There are {', '.join(COMMANDS)}")
+            elif not isinstance(command := fields.get("command"), str) or command not in COMMANDS:
+                raise CinemaError(f"There is no command {quoted(command)}", f"There are {', '.join(COMMANDS)}")
             elif not isinstance(fields.get("id"), (int, str)):
                 raise CinemaError("A request has no id", _FORM)
             else:

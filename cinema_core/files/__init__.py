@@ -7,6 +7,7 @@ Imported by other rooms:
 * flow: `read_flow`, `write_flow`
 * inpaint_model: `load_inpainter`
 * mask: `read_mask`
+* other_formats: `RAW_SUFFIXES`
 * model: `PlainModel`, `SUFFIXES`, `load_plain_model`, `not_installed`
 * photo: `SUFFIXES`, `read_photo`, `write_png`
 """

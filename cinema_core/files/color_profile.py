@@ -64,7 +64,7 @@ def convert_to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
             converted = ImageCms.profileToProfile(image, profile, _srgb(), outputMode="RGB")
             if converted is not None:
                 return converted, []
-    except (OSError, ImageCms.PyCMSError):  # it is broken, or of another kind than the pixels
+    except (OSError, ValueError, ImageCms.PyCMSError):  # it is broken, or of another kind than the pixels
         pass
     return image.convert("RGB"), [INKS] if image.mode == "CMYK" else [BROKEN] if icc else []
 
@@ -97,7 +97,7 @@ def _convert_8_bit(color: np.ndarray, icc: bytes) -> np.ndarray | None:
     image = Image.fromarray(np.round(color * 255.0).astype(np.uint8))
     try:
         converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), _srgb())
-    except (OSError, ImageCms.PyCMSError):
+    except (OSError, ValueError, ImageCms.PyCMSError):
         return None
     return np.asarray(converted).astype(np.float32) / np.float32(255.0)
 
@@ -106,7 +106,7 @@ def _space_of(icc: bytes) -> str:
     """The colour space of a profile's pixels: "RGB ", "GRAY", "CMYK" or another; "" where it cannot be opened."""
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space
-    except (OSError, ImageCms.PyCMSError):
+    except (OSError, ValueError, ImageCms.PyCMSError):
         return ""
 
 

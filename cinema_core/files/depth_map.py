@@ -6,6 +6,7 @@ Input: a file. Output: the depth map's values as stored; `depth.conventions` int
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ import cv2
 import numpy as np
 
 from ..shared.atomic_write import save_array
-from ..shared.errors import CinemaError
+from ..shared.errors import UNREADABLE_ARRAY, CinemaError
 from . import exr
-from .picture import TURNED, decode_picture
+from .other_formats import damaged_error
+from .picture import TURNED, DamagedError, decode_picture
 
 MOST_PIXELS = 2**28  # of a depth map; a header that states more is damaged
 MOST_COLOR = 0.06  # mean difference of the channels, as a share of white; above it a picture is a coloured rendering
@@ -25,6 +27,7 @@ _STORED_WINDOW = (
     "Only the data window of this OpenEXR file has the photo's shape, so it is taken as the whole photo, "
     "and the display window is left out of account"
 )
+_UNREADABLE_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, AttributeError)
 # Names of channels and arrays, in order of preference.
 _DISTANCES = ("z", "depth", "zdepth")
 _DISPARITIES = ("disparity", "disp", "inverse_depth")
@@ -107,7 +110,7 @@ def write_depth(path: Path, depth: np.ndarray) -> None:
 def _read_npy(path: Path) -> DepthMap:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)  # memory-mapped: an array of another kind may be huge
-    except (ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         raise CinemaError(f"{path.name} is not a readable .npy array", "Save it with numpy.save") from error
     if not isinstance(values, np.ndarray):
         raise CinemaError(f"{path.name} is an archive of arrays", "Name it .npz, or save one array with numpy.save")
@@ -121,7 +124,7 @@ def _read_npz(path: Path) -> DepthMap:
             if part is None:
                 raise CinemaError(f"{path.name} holds no array", "Save the depth with numpy.savez")
             return DepthMap(_as_map(file[part], path, part), path.name, None, part, _kind_of(part))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (*UNREADABLE_ARRAY, *_UNREADABLE_ARCHIVE) as error:
         raise CinemaError(f"{path.name} is not a readable .npz file", "Save it with numpy.savez") from error
 
 
@@ -195,7 +198,10 @@ def _read_pfm(path: Path) -> DepthMap:
 
 
 def _read_picture(path: Path) -> DepthMap:
-    decoded = decode_picture(path.read_bytes())
+    try:
+        decoded = decode_picture(path.read_bytes())
+    except DamagedError as error:
+        raise damaged_error(path.name) from error
     if decoded is None:
         raise CinemaError(f"{path.name} is not a readable picture", _HINT)
     values, stored = decoded

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..shared.srgb import to_linear, to_srgb
 
+PNG_START = b"\x89PNG\r\n\x1a\n"
 HDR = "The photo is HDR: it is converted to sRGB, and values brighter than white are clipped"
 _SRGB, _BT2020, _DISPLAY_P3 = 1, 9, 12  # numbers of primaries
 _LINEAR, _PQ, _HLG = 8, 16, 18  # numbers of transfer functions

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..shared.atomic_write import atomic_write, save_array
 from ..shared.camera import is_rounded, same_aspect, stretched_note
-from ..shared.errors import CinemaError
+from ..shared.errors import UNREADABLE_ARRAY, CinemaError, quoted
 from . import exr
 
 SUFFIXES = (".flo", ".npy", ".exr")
@@ -75,10 +75,10 @@ def read_flow(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
             f"which is not the photo's shape ({size[0]} x {size[1]})",
             "Give the motion of the whole photo, of any size with its aspect",
         )
-    bad = int((~np.isfinite(flow)).any(-1).sum())
+    bad = int((~(np.abs(flow) <= _UNKNOWN_FLOW)).any(-1).sum())
     if bad:
         raise CinemaError(
-            f"The motion field {path.name} is not finite at {bad} of {width * height} pixels",
+            f"The motion field {path.name} is not finite, or beyond all measure, at {bad} of {width * height} pixels",
             "Write 0 where the motion is unknown",
         )
     return _scale_to_photo(flow.astype(np.float32), size)
@@ -135,7 +135,7 @@ def _read_flo(path: Path) -> np.ndarray:
 def _read_npy(path: Path) -> np.ndarray:
     try:
         flow = np.load(path, mmap_mode="r", allow_pickle=False)  # memory-mapped: an array of another kind may be huge
-    except (ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         raise CinemaError(f"{path.name} is not a readable .npy array", "Save it with numpy.save") from error
     if not isinstance(flow, np.ndarray) or flow.ndim != 3 or flow.shape[2] != 2 or flow.dtype.kind not in "fiu":
         shape = " x ".join(map(str, flow.shape)) if isinstance(flow, np.ndarray) else "an archive"
@@ -155,7 +155,7 @@ def _read_exr(path: Path, warn: Callable[[str], None]) -> np.ndarray:
             warn(_VECTOR_PASS.format(name=path.name, pass_name=vector[:-1]))
             return _from_vector_pass(data, channels, vector)
         if not {"R", "G"} <= channels.keys():
-            names = ", ".join(sorted(channels)) or "none"
+            names = quoted(", ".join(sorted(channels)) or "none")
             raise CinemaError(
                 f"{path.name} lacks the channels R and G of a motion field and Blender's vector pass; it has {names}",
                 hint,

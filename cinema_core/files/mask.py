@@ -1,4 +1,4 @@
-"""Mask files: painted pictures of the moving region, and label pictures of annotation tools.
+"""Mask files: painted pictures of the moving region, label pictures of annotation tools, and arrays of networks.
 
 A painted mask is grey. A label picture has few colours, or few small numbers, one for each label: black or 0 is the
 background, and everything else moves.
@@ -13,11 +13,15 @@ import cv2
 import numpy as np
 
 from ..shared.camera import is_rounded, same_aspect, stretched_note
-from ..shared.errors import CinemaError
-from .picture import TURNED, decode_picture
+from ..shared.errors import UNREADABLE_ARRAY, CinemaError
+from .other_formats import damaged_error
+from .picture import TURNED, DamagedError, decode_picture
 
 _MOST_LABELS = 256  # colours of a label picture; a soft painted mask has more, or is grey
 _COLORED = 0.1  # of white; the channels of a colour differ by more
+_MOST_PIXELS = 2**28  # of an array; a header that states more is damaged
+_LARGEST = 65535  # value of an array, of 16 bit
+_SHOWN_SIDES = 5  # of an array's shape, in a message
 _LABELS = "The mask {name} is read as a picture of labels: everything but {background} moves"
 
 
@@ -30,6 +34,7 @@ def read_mask(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
 
     Args:
         path: An image of 8 or 16 bit, grey or colour, turned by its orientation tag; transparent pixels count as black.
+            Or an .npy array of height x width: true and false, 0 to 1, or integers as of a grey image.
         size: (W, H) px of the working photo, to which the mask is scaled; its aspect must be the same.
         warn: Receives sentences for the user about guesses.
 
@@ -42,13 +47,7 @@ def read_mask(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
     path = Path(path)
     if not path.is_file():
         raise CinemaError(f"There is no mask {path}", "Choose an existing image, white in the moving region")
-    try:
-        decoded = decode_picture(path.read_bytes())  # not cv2.imread: it cannot open every file name on Windows
-    except OSError as error:
-        raise CinemaError(f"{path} cannot be read ({error.strerror or error})", "Choose a readable image") from error
-    if decoded is None:
-        raise CinemaError(f"The mask {path.name} is not a readable image", "Save it as PNG")
-    pixels = _fit_to_photo(*decoded, path, size, warn)
+    pixels = _fit_to_photo(*_read_pixels(path), path, size, warn)
     height, width = pixels.shape[:2]
     values = _mask_values(pixels)
     labels = _labelled(pixels, values)
@@ -60,6 +59,50 @@ def read_mask(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
     if not (values > 0.5).any():
         raise CinemaError(f"The mask {path.name} is black", "Paint the moving region white")
     return values
+
+
+def _read_pixels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels upright and as stored, see `decode_picture`."""
+    try:
+        if path.suffix.lower() == ".npy":
+            values = _read_array(path)
+            return values, values
+        decoded = decode_picture(path.read_bytes())  # not cv2.imread: it cannot open every file name on Windows
+    except OSError as error:
+        raise CinemaError(f"{path} cannot be read ({error.strerror or error})", "Choose a readable image") from error
+    except DamagedError as error:
+        raise damaged_error(f"The mask {path.name}") from error
+    if decoded is None:
+        raise CinemaError(f"The mask {path.name} is not a readable image", "Save it as PNG")
+    return decoded
+
+
+def _read_array(path: Path) -> np.ndarray:
+    """(H, W) of an .npy file: float32 0..1, or uint8 or uint16 as of a grey picture."""
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)  # memory-mapped: an array of another kind may be huge
+    except UNREADABLE_ARRAY as error:
+        raise CinemaError(f"The mask {path.name} is not a readable .npy array", "Save it with numpy.save") from error
+    if not isinstance(values, np.ndarray):
+        raise CinemaError(f"The mask {path.name} is an archive of arrays", "Save one array with numpy.save")
+    shape = tuple(side for side in values.shape if side != 1) if values.ndim > 2 else values.shape
+    if len(shape) != 2 or not values.size or values.dtype.kind not in "buif":
+        found = " x ".join(map(str, values.shape[:_SHOWN_SIDES])) or "a single value"
+        raise CinemaError(f"The mask {path.name} is {found}, not height x width", "Save one mask as such an array")
+    if values.size > _MOST_PIXELS:
+        raise CinemaError(f"The mask {path.name} is too large", "Scale it down")
+    values = np.array(values).reshape(shape)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= _LARGEST):
+        raise CinemaError(
+            f"The mask {path.name} holds values from {low:.4g} to {high:.4g}",
+            "Save true and false, 0 to 1, or 0 to 255; of a network's output save where it is above its threshold",
+        )
+    if high <= 1:
+        return values.astype(np.float32)
+    if values.dtype.kind == "f":
+        return (values / (255 if high <= 255 else _LARGEST)).astype(np.float32)
+    return values.astype(np.uint8 if high <= 255 else np.uint16)
 
 
 def _fit_to_photo(

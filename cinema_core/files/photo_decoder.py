@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -22,15 +21,16 @@ from ..shared.errors import CinemaError, first_line
 from ..shared.srgb import to_srgb
 from . import exr, heif, tiff
 from .color_profile import convert_to_rgb
-from .encoding import png_chunks, read_box_encoding, read_png_encoding
+from .encoding import PNG_START, png_chunks, read_box_encoding, read_png_encoding
 from .photo_header import Header, read_header, sample_bits
+from .picture import collect_damage, decode_by_opencv, is_damaged_jpeg
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**26)  # of the file, 179 million: Pillow opens no larger one
 CUT = "The end of the photo's file is missing; its picture is complete"
+DAMAGED = "The photo's file is damaged, and parts of its picture are wrong: get the file again, or crop them away"
 CLIPPED = "The photo's file holds values brighter than white, which are clipped"
 _FILLERS = (b"\0" * 64, b"\x55" * 64)  # in place of a JPEG's end: bytes that decode to different pixels
 _JPEG_END, _PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xae\x42\x60\x82"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
@@ -49,7 +49,7 @@ def decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
         UnsupportedError: It is an OpenEXR or TIFF file that cannot be read.
         OSError, SyntaxError, ValueError, EOFError: It is damaged.
     """
-    if not data.startswith(_PNG_START) or b"IEND" in (kind for kind, _, _ in png_chunks(data)):
+    if not data.startswith(PNG_START) or b"IEND" in (kind for kind, _, _ in png_chunks(data)):
         return _decode(name, data)
     pixels, header = _decode(name, _end_png(data))
     return pixels, replace(header, warnings=(*header.warnings, CUT))
@@ -79,7 +79,12 @@ def _decode(name: str, data: bytes) -> tuple[np.ndarray, Header]:
         header = replace(header, encoding=read_encoding(data))
     if bits > 8:
         return _decode_by_opencv(name, data), header
-    return _decode_by_pillow(image, replace(header, warnings=picture.warnings if picture else ()), data)
+    try:
+        return _decode_by_pillow(image, replace(header, warnings=picture.warnings if picture else ()), data)
+    except ValueError:
+        if picture is None:
+            raise
+        return _decode_tiff(name, data, picture)  # of a compression that Pillow lacks
 
 
 @contextmanager
@@ -117,13 +122,17 @@ def _decode_tiff(name: str, data: bytes, picture: tiff.Picture) -> tuple[np.ndar
 def _decode_by_pillow(image: Image.Image, header: Header, data: bytes) -> tuple[np.ndarray, Header]:
     """(H, W, C) uint8, and the header without the profile where it was applied."""
     told: list[str] = []
+    is_jpeg = image.format in ("JPEG", "MPO")
     try:
-        with _library_errors():
+        with _library_errors(), collect_damage() as damage:
             image.load()
     except ValueError:
-        if image.format not in ("JPEG", "MPO"):
+        if not is_jpeg:
             raise
         image, told = _load_without_end(data), [CUT]
+        data += _JPEG_END
+    if damage or (is_jpeg and is_damaged_jpeg(data)) or tiff.is_damaged_tiff(data):
+        told.append(DAMAGED)
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         image, unsure = convert_to_rgb(image)
         header, told = replace(header, icc=None), told + unsure
@@ -165,8 +174,8 @@ def _end_png(data: bytes) -> bytes:
 
 def _decode_by_opencv(name: str, data: bytes) -> np.ndarray:
     """(H, W, C) uint16, see `decode`."""
-    pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
+    pixels, is_damaged = decode_by_opencv(data)
+    if pixels is None or is_damaged:
         raise ValueError("OpenCV cannot decode it")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise CinemaError(f"{name} holds {pixels.dtype} pixels", "Save it as PNG or TIFF of 8 or 16 bit per channel")

@@ -29,6 +29,8 @@ _COLORS: dict[int, int] = {  # samples of a pixel that are colours
     PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.PALETTE: 1,
     PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3, PHOTOMETRIC.SEPARATED: 4,
 }  # fmt: skip
+_CHECKED = (COMPRESSION.LZW, COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE)
+_MOST_BYTES = 2**31  # of a picture, uncompressed; a header that states more is damaged, or of no photo
 _DARK = 2**24  # integers of 32 bit that all lie below, under 1/256 of white, are not brightness
 _BAND_ROWS = 256  # rows that are converted to float at a time
 
@@ -77,6 +79,23 @@ def find_picture(name: str, data: bytes) -> Picture | None:
     return Picture(chosen, chosen is pages[0] and not planes, (several,) if len(full) > 1 else ())
 
 
+def is_damaged_tiff(data: bytes) -> bool:
+    """Whether a TIFF file's first picture is damaged, of a compression that shows it; other readers miss some."""
+    if data[:4] not in MAGIC:
+        return False
+    for page in _list_pages(data)[:1]:
+        if page.nbytes > _MOST_BYTES:
+            return True
+        if page.compression in _CHECKED:
+            try:
+                page.asarray()
+            except MemoryError:
+                raise
+            except Exception:  # on damaged files the libraries raise errors of every type
+                return True
+    return False
+
+
 def decode_picture(name: str, data: bytes, picture: Picture) -> tuple[np.ndarray, Header]:
     """Decode a picture.
 
@@ -99,7 +118,7 @@ def decode_picture(name: str, data: bytes, picture: Picture) -> tuple[np.ndarray
     if count is None or (page.photometric == PHOTOMETRIC.YCBCR and not jpeg):
         kind = getattr(page.photometric, "name", str(page.photometric))
         raise UnsupportedError(f"it holds {kind} colours")
-    colors, extra = _split_channels(_read_pixels(data, page), count)
+    colors, extra = _split_channels(_read_pixels(name, data, page), count)
     white = _white(name, page, colors)
     header, warnings = _read_header(page), list(picture.warnings)
     if _is_unnamed_rgb(page):
@@ -139,8 +158,13 @@ def _list_pages(data: bytes) -> list[TiffPage]:
     except MemoryError:
         raise
     except Exception:  # on damaged files tifffile raises errors of every type
-        return found
-    return found
+        pass
+    return [page for page in found if _states_a_size(page)]
+
+
+def _states_a_size(page: TiffPage) -> bool:
+    """Whether width and height are numbers; in a damaged file they may be several, or text."""
+    return all(isinstance(side, int) and side > 0 for side in (page.imagewidth, page.imagelength, page.imagedepth))
 
 
 def _is_raw(page: TiffPage) -> bool:
@@ -153,8 +177,10 @@ def _is_unnamed_rgb(page: TiffPage) -> bool:
     return page.photometric == PHOTOMETRIC.MINISBLACK and page.samplesperpixel in (3, 4) and unnamed
 
 
-def _read_pixels(data: bytes, page: TiffPage) -> np.ndarray:
+def _read_pixels(name: str, data: bytes, page: TiffPage) -> np.ndarray:
     """(H, W, samples) of a page, as stored."""
+    if page.nbytes > _MOST_BYTES:
+        raise CinemaError(f"{name} is too large", "Scale it down and use the smaller copy")
     ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts))
     if any(end > len(data) for end in ends):  # tifffile leaves a missing part black
         raise ValueError("a part of the picture is missing")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# Samples of a polyline: several times along the side of the largest photo. Only points far outside it need more.
+MOST_SAMPLES = 2**16
+
 
 def fill_polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Pixels whose centre is inside an outline, by the rule of non-zero winding.
@@ -50,14 +53,15 @@ def resample(points: np.ndarray, closed: bool, step: float) -> tuple[np.ndarray,
     Args:
         points: (P, 2) px.
         closed: Whether the last point joins the first.
-        step: px between samples, about.
+        step: px between samples, about; more where there would be more than MOST_SAMPLES.
 
     Returns:
         (N, 2) px; (N,) fractional indices into `points`, with index P for the closing point; and the length in px.
     """
     points = (np.concatenate([points, points[:1]]) if closed else points).astype(np.float64)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    places = np.linspace(0, along[-1], max(2, int(along[-1] / step) + 1))
+    count = int(min(along[-1] / step, MOST_SAMPLES - 1)) + 1
+    places = np.linspace(0, along[-1], max(2, count))
     pixels = np.stack([np.interp(places, along, points[:, axis]) for axis in (0, 1)], 1)
     return pixels, np.interp(places, along, np.arange(len(along))), float(along[-1])
 

@@ -43,6 +43,19 @@ IMPORTED_STILL = 0.05  # px/frame; an imported motion slower than this is still 
 
 
 @dataclass(frozen=True, eq=False)
+class Drawn:
+    """The strokes of a file.
+
+    Attributes:
+        strokes: In px of the working photo.
+        warnings: Sentences that the user should read.
+    """
+
+    strokes: list[Stroke]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, eq=False)
 class MotionInput:
     """The user's input about the motion: strokes (drawn or suggested) and the hints read from them.
 
@@ -120,12 +133,14 @@ def _read_photo(path: Path, options: BuildOptions) -> Photo:
     return read_photo(path, options.max_side, options.focal)
 
 
-def _read_strokes(photo: Photo, annotations: Path | None) -> list[Stroke]:
-    return read_strokes(annotations, (photo.width, photo.height), photo.file_size) if annotations else []
+def _read_strokes(photo: Photo, annotations: Path | None) -> Drawn:
+    warnings: list[str] = []
+    size = (photo.width, photo.height)
+    return Drawn(read_strokes(annotations, size, photo.file_size, warnings.append) if annotations else [], warnings)
 
 
-def _depth_strokes(strokes: list[Stroke]) -> list[Stroke]:
-    return [stroke for stroke in strokes if stroke.kind in DEPTH_KINDS]
+def _depth_strokes(drawn: Drawn) -> list[Stroke]:
+    return [stroke for stroke in drawn.strokes if stroke.kind in DEPTH_KINDS]
 
 
 def _correct_depth(photo: Photo, depth: Depth, strokes: list[Stroke]) -> Depth:
@@ -151,7 +166,7 @@ def _import_flow(photo: Photo, file: Path | None, options: BuildOptions) -> Impo
 
 def _read_hints(
     photo: Photo,
-    strokes: list[Stroke],
+    drawn: Drawn,
     suggest: Callable[[], list[Stroke]],
     find_parts: Callable[[], list[FlowingPart]],
     mask: Path | None,
@@ -159,7 +174,7 @@ def _read_hints(
     still: bool,
     options: BuildOptions,
 ) -> MotionInput:
-    warnings = []
+    strokes, warnings = drawn.strokes, list(drawn.warnings)
     if photo.alpha is not None and (photo.alpha < 0.5).any():
         warnings.append(_TRANSPARENT)
     warnings += photo.warnings

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
+from tokenize import TokenError
 
 _LONGEST_REASON = 200  # characters of another library's message that are shown
 _LONGEST_NAME = 80  # characters of a name that is too long for its disk
+_LONGEST_VALUE = 60  # characters of a value of a file or a request that are quoted
+# Errors of numpy's reader of arrays on damaged files; it reads their headers as Python's own text.
+UNREADABLE_ARRAY = (ValueError, EOFError, SyntaxError, TokenError, TypeError, KeyError, OverflowError, RecursionError)
 _FREE = "Free some space, then try again"
 _ALLOW = "Choose a place that you may write to, or allow it"
 _LOOK = "Check the disk or its connection, then try again"
@@ -42,14 +47,15 @@ class CinemaError(Exception):
     """The user's input cannot be used as it is.
 
     Args:
-        text: The problem: one sentence without a full stop, in the user's words.
+        text: The problem: one sentence without a full stop, in the user's words. Characters of names that cannot be
+            shown, or that would command the terminal, become question marks.
         hint: The remedy: one sentence without a full stop.
     """
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text, hint)
-        self.text = text
-        self.hint = hint
+        self.text = _printable(text)
+        self.hint = _printable(hint)
 
     def __str__(self) -> str:
         return f"{self.text}. {self.hint}." if self.hint else f"{self.text}."
@@ -57,7 +63,21 @@ class CinemaError(Exception):
 
 def first_line(error: BaseException) -> str:
     """The first line of another library's error, to be quoted in a message; its type's name where it has no text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
+    return _printable((str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON])
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(part if part.isprintable() else "?" for part in text)
+
+
+def quoted(value: object) -> str:
+    """A value of a file or a request, to be quoted in a message: on one line, as JSON, shortened."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # no value of JSON; an integer of thousands of digits
+        text = json.dumps(type(value).__name__)
+    text = _printable(text)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
 
 
 def explain(error: OSError, place: Path | str | None = None, use: str = "open") -> CinemaError | None:

@@ -31,9 +31,20 @@ from pathlib import Path
 import numpy as np
 
 from .atomic_write import save_array
-from .errors import CinemaError
+from .errors import UNREADABLE_ARRAY, CinemaError
 from .job_files import POINTS, POINTS_FILES, REPORT, SCHEMA
 from .transaction import JOURNAL, OWNED, recover
+
+# Limits of a good build; the panel's verdict, `blender_addon/quality_words.py`, has the same.
+FEW_HOLES, MANY_HOLES = 0.001, 0.02  # shares of a view at the end of a camera path; many spoil that path
+GOOD = (  # figure of the quality, range in which it is good, the fault outside of it
+    ("fidelity_db", (30.0, 100.0), "frame 1 differs from the photo, dB"),
+    ("seam", (0.0, 1.3), "the loop jumps where it restarts, times the usual change"),
+    ("contrast", (0.8, 100.0), "moving parts blur, share of their contrast"),
+    ("contrast_max", (0.0, 1.2), "moving parts sharpen, share of their contrast"),
+    ("hint_angle_deg", (0.0, 20.0), "the flow leaves the strokes' direction, degrees"),
+    ("hint_speed", (0.0, 0.5), "the flow leaves the strokes' speed, relative error"),
+)
 
 
 def read_report(job: Path) -> dict:
@@ -53,6 +64,30 @@ def read_report(job: Path) -> dict:
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise CinemaError(f"{job / REPORT} was not written by this version of 3D Cinemagraph", "Build it again")
     return report
+
+
+def describe_quality(report: dict) -> str:
+    """The quality of a build in words: "Good: no holes, the loop closes", or the figures that an artist should look at.
+
+    Args:
+        report: As from `read_report`; its "quality" has the figures of `view.quality`.
+    """
+    quality = report["quality"]
+    if not quality.get("measured"):
+        return "Not measured"
+    faults, is_poor = [], False
+    holes = quality.get("holes") or {}
+    path = max(holes, key=lambda name: holes[name], default="")
+    if path and holes[path] > FEW_HOLES:
+        faults.append(f"{holes[path]:.1%} holes on the path {path}")
+        is_poor = holes[path] > MANY_HOLES
+    for name, (low, high), text in GOOD:
+        value = quality.get(name)
+        if value is not None and not low <= value <= high:
+            faults.append(f"{text} ({value:.3g})")
+    if faults:
+        return f"{'Poor' if is_poor or len(faults) > 2 else 'Fair'}: {', '.join(faults)}"
+    return f"Good: no holes, {'the loop closes' if quality.get('seam') is not None else 'a still photo'}"
 
 
 def write_points(folder: Path, points: dict[str, np.ndarray]) -> None:
@@ -86,7 +121,7 @@ def read_points(job: Path) -> dict[str, np.ndarray]:
         _check_points(points)
     except FileNotFoundError as error:
         raise CinemaError(f"{job} holds no finished build", "Build it first") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, *UNREADABLE_ARRAY) as error:
         raise CinemaError(f"{job / 'points'} is damaged", "Build it again") from error
     return points
 

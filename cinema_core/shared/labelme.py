@@ -18,6 +18,7 @@ import numpy as np
 
 from .atomic_write import atomic_write
 from .data import Stroke
+from .errors import quoted
 from .stroke_entries import is_number, read_png_mask, read_points, read_profile, trace_outlines
 from .stroke_kinds import ENCLOSING_KINDS, LABEL_STARTS, STROKE_KINDS
 
@@ -28,10 +29,24 @@ _AREA_SHAPES = ("polygon", "rectangle", "oriented_rectangle", "circle")  # label
 _LINE_SHAPES = ("line", "linestrip", "point")
 
 
+class UnusableShape(ValueError):
+    """A shape of a type that has no meaning here, or none with its label.
+
+    Args:
+        text: The problem, after "shape 3": without a subject.
+        hint: The remedy.
+    """
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 def read_shape(shape: dict) -> list[Stroke]:
     """The strokes that one shape of a labelme file stands for, in px of the file's photo: of a mask several, else one.
 
     Raises:
+        UnusableShape: Its type has no meaning here.
         ValueError: A value makes no sense.
         KeyError: A value is missing.
     """
@@ -40,10 +55,17 @@ def read_shape(shape: dict) -> list[Stroke]:
     kind = _kind_of_label(label)
     if form == "mask":
         return [Stroke(kind, outline, True) for outline in _mask_outlines(points, shape.get("mask"))]
+    if form == "points" and kind == "still":
+        return [Stroke(kind, point[None]) for point in points]
     if form not in _AREA_SHAPES and form not in _LINE_SHAPES:
-        raise ValueError(f"({label!r}) has labelme's type {form!r}, which cannot be used; draw a polygon")
+        raise UnusableShape(
+            f"({quoted(label)}) has labelme's type {quoted(form)}, which has no meaning here",
+            "Draw a polygon or a line in its place",
+        )
     if form not in _AREA_SHAPES and kind in ENCLOSING_KINDS:
-        raise ValueError(f"({label!r}) is a {form}, which encloses nothing; label it hint, or draw a polygon")
+        raise UnusableShape(
+            f"({quoted(label)}) is a {form}, which encloses nothing", "Label it hint, or draw a polygon in its place"
+        )
     if form == "rectangle":
         points = _rectangle_corners(points)
     elif form == "circle":
@@ -120,7 +142,7 @@ def _kind_of_label(label: str) -> str:
     kind = next((kind for prefix, kind in LABEL_STARTS.items() if label.startswith(prefix)), "region")
     if kind == "region" and label.startswith("depth_"):
         names = ", ".join(prefix for prefix in LABEL_STARTS if prefix.startswith("depth_"))
-        raise ValueError(f"has the unknown depth label {label!r}; there are {names}")
+        raise ValueError(f"has the unknown depth label {quoted(label)}; there are {names}")
     return kind
 
 

@@ -8,11 +8,11 @@ Blender's process imports this module.
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import CinemaError
+from .errors import CinemaError, quoted
 
 MAP_KINDS = ("auto", "disparity", "inverted", "metric")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -151,9 +151,19 @@ def check(name: str, value: object) -> Any:
     if right and row.low is not None and row.high is not None:
         assert isinstance(value, (int, float))
         right = row.low <= value <= row.high
+    if right and isinstance(value, str):
+        right = is_name(value)
     if not right or (row.choices and value not in row.choices):
-        raise CinemaError(f'The option "{name}" is {json.dumps(value)}', f"Give {describe_values(name)}")
+        raise CinemaError(f'The option "{name}" is {quoted(value)}', f"Give {describe_values(name)}")
     return value
+
+
+def is_name(text: str) -> bool:
+    """Whether a file may have this name, as far as its characters go."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def describe_values(name: str) -> str:

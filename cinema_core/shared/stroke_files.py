@@ -29,8 +29,8 @@ import numpy as np
 from .atomic_write import atomic_write
 from .camera import same_aspect
 from .data import Stroke
-from .errors import CinemaError
-from .labelme import SIZE_KEYS, read_shape
+from .errors import CinemaError, quoted
+from .labelme import SIZE_KEYS, UnusableShape, read_shape
 from .stroke_entries import is_number, read_points, read_profile
 from .stroke_kinds import KINDS
 
@@ -40,13 +40,20 @@ SCHEMA = 1
 _ENCODINGS = ("gb18030", "cp932", "cp949", "big5", "cp1252", "latin-1")
 
 
-def read_strokes(path: Path, size: tuple[int, int], file_size: tuple[int, int] | None = None) -> list[Stroke]:
+def read_strokes(
+    path: Path,
+    size: tuple[int, int],
+    file_size: tuple[int, int] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> list[Stroke]:
     """Read a stroke file and scale it to the working photo.
 
     Args:
         path: A file of our own format or of labelme.
         size: (W, H) px of the working photo.
         file_size: (W, H) px of the upright photo in its file. A labelme file that states no size is about it.
+        warn: Called with a sentence for each shape of labelme that has no meaning here, and is left out; None makes
+            an error of it.
 
     Returns:
         The strokes in px of the working photo; they may reach beyond it.
@@ -69,11 +76,24 @@ def read_strokes(path: Path, size: tuple[int, int], file_size: tuple[int, int] |
     if keys == SIZE_KEYS and None in own and file_size and all(file_size):
         own = list(file_size)  # as labelme does
     scale = _scale_to_photo(path, own, keys, size)
-    return [
-        stroke
-        for number, entry in enumerate(entries, 1)
-        for stroke in _scaled_strokes(path, number, entry, read, scale)
-    ]
+    strokes, left_out = [], []
+    for number, entry in enumerate(entries, 1):
+        try:
+            strokes += _scaled_strokes(path, number, entry, read, scale)
+        except _LeftOut as found:
+            if warn is None:
+                raise
+            left_out.append(found)
+    if left_out and not strokes:
+        raise left_out[0]
+    for shape in left_out:
+        assert warn is not None
+        warn(f"{shape.text}, so it is left out")
+    return strokes
+
+
+class _LeftOut(CinemaError):
+    """A shape that has no meaning here; others of its file may have one."""
 
 
 def write_strokes(path: Path, strokes: list[Stroke], size: tuple[int, int]) -> None:
@@ -142,11 +162,15 @@ def _scale_to_photo(path: Path, own: list[object], keys: tuple[str, str], size: 
 
 
 def _scaled_strokes(
-    path: Path, number: int, entry: dict, read: Callable[[dict], list[Stroke]], scale: np.ndarray
+    path: Path, number: int, entry: object, read: Callable[[dict], list[Stroke]], scale: np.ndarray
 ) -> list[Stroke]:
     try:
+        if not isinstance(entry, dict):
+            raise ValueError("is not an object")
         strokes = read(entry)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UnusableShape as error:
+        raise _LeftOut(f"{path.name}: shape {number} {error}", error.hint) from error
+    except (ValueError, KeyError) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise CinemaError(f"{path.name}: stroke {number} {reason}", "Correct it, or draw it again") from error
     return [replace(stroke, points=(stroke.points * scale).astype(np.float32)) for stroke in strokes]
@@ -154,8 +178,8 @@ def _scaled_strokes(
 
 def _read_entry(entry: dict) -> list[Stroke]:
     kind, closed, speed = entry["kind"], entry.get("closed", False), entry.get("speed", 1.0)
-    if kind not in KINDS:
-        raise ValueError(f"is of the unknown kind {kind!r}; there are {', '.join(KINDS)}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"is of the unknown kind {quoted(kind)}; there are {', '.join(KINDS)}")
     if not isinstance(closed, bool):
         raise ValueError("has a 'closed' that is neither true nor false")
     if not is_number(speed) or speed < 0:

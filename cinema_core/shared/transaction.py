@@ -253,7 +253,8 @@ def _settle(job: Path) -> None:
     if (job / JOURNAL).exists():
         _finish_publishing(job)
     for folder in job.glob(_STAGING + "*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.name.removeprefix(_STAGING).isdecimal():  # others are not of this program
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @shielded

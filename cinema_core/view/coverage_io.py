@@ -19,11 +19,14 @@ from ..shared import job_folder
 from ..shared.atomic_write import partial_name
 from ..shared.camera import Camera, are_rigid
 from ..shared.errors import CinemaError, cannot_write
+from ..shared.transaction import OWNED
 from .coverage import Coverage, check_views
 from .inspector import HOLE, INVENTED, SEEN, Inspector, Views
+from .marks import check_own, is_own, mark_png
 
 DEFAULT_LIMIT = 0.001  # share of holes up to which a frame is good
 MASK_COLORS = {HOLE: (255, 0, 70, 205), INVENTED: (40, 150, 255, 105), SEEN: (0, 0, 0, 0)}  # RGBA
+_BLENDERS_FOLDER = "coverage"  # in a job folder; a folder of pictures in it for each check
 _VIEWS_HINT = (
     "Give every view a pose (16 numbers), a lens (focal length x and y, centre x and y in px, near and far distance) "
     "and a phase"
@@ -106,7 +109,7 @@ def read_request(fields: dict) -> CoverageRequest:
         size, focal = (None if fields.get(name) is None else float(fields[name]) for name in ("point_size", "focal"))
         given = fields.get("photo_pose")
         photo_pose = None if given is None else np.array(given, np.float64).reshape(4, 4)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         text = "The coverage request cannot be read"
         raise CinemaError(text, "Give limit, point_size and focal as numbers, and photo_pose as 16 numbers") from error
     if not 0 <= limit <= 1 or any(value is not None and not 0 < value < 1e6 for value in (size, focal)):
@@ -149,10 +152,30 @@ def read_views(fields: dict, camera: Camera) -> Views:
     return Views(width, height, poses, lenses, phases)
 
 
+def check_masks(folder: Path, count: int) -> None:
+    """Refuse a folder in which `write_masks` would overwrite a file that it did not write.
+
+    Raises:
+        CinemaError: There is such a file.
+    """
+    check_own(file for file in _mask_files(folder, count) if not _is_own_mask(file))
+
+
+def _mask_files(folder: Path, count: int) -> list[Path]:
+    return [folder / f"{number:04d}.png" for number in range(1, count + 1)]
+
+
+def _is_own_mask(file: Path) -> bool:
+    """Whether a picture has the program's mark, or lies where Blender keeps those of checks, which once had none."""
+    folder = file.parent.parent
+    return is_own(file) or (folder.name == _BLENDERS_FOLDER and (folder.parent / OWNED).exists())
+
+
 def write_masks(folder: Path, found: Coverage) -> list[str]:
     """Write a picture for every view, from 0001.png on, in `MASK_COLORS`: all but holes and invented parts transparent.
 
-    A view that was not inspected gets the picture of the nearest one that was. Earlier pictures are removed.
+    A view that was not inspected gets the picture of the nearest one that was. Pictures of an earlier, longer path are
+    removed; other files stay.
 
     Args:
         folder: Folder of the pictures; created where it is missing.
@@ -162,21 +185,25 @@ def write_masks(folder: Path, found: Coverage) -> list[str]:
         Absolute paths of the files.
 
     Raises:
-        CinemaError: The folder cannot be written.
+        CinemaError: The folder cannot be written, or has a file of another program of such a name.
     """
+    check_masks(folder, len(found.uncovered))
     inspected = np.array(found.inspected)
     colors = np.zeros((256, 4), np.uint8)
     for kind, (red, green, blue, alpha) in MASK_COLORS.items():
         colors[kind] = blue, green, red, alpha
-    pictures = {index: cv2.imencode(".png", colors[found.masks[index]])[1].tobytes() for index in found.inspected}
-    files = [folder / f"{index + 1:04d}.png" for index in range(len(found.uncovered))]
+    pictures = {
+        index: mark_png(cv2.imencode(".png", colors[found.masks[index]])[1].tobytes()) for index in found.inspected
+    }
+    files = _mask_files(folder, len(found.uncovered))
     staged = partial_name(folder / "masks")
     try:
         staged.mkdir(parents=True)
         for index, file in enumerate(files):
             (staged / file.name).write_bytes(pictures[int(inspected[np.abs(inspected - index).argmin()])])
         for old in set(folder.glob("[0-9][0-9][0-9][0-9].png")).difference(files):
-            old.unlink()
+            if _is_own_mask(old):
+                old.unlink()
         for file in files:
             os.replace(staged / file.name, file)
     except OSError as error:

@@ -22,6 +22,7 @@ from PIL import Image
 from ..files.photo import write_png
 from ..shared.atomic_write import partial_name, writing
 from ..shared.errors import CinemaError, cannot_write, find_system_error
+from .marks import MARK, mark_png
 
 GIF_FPS = 50  # frames per second; viewers take times of 1/100 s and less for a mistake, and show them as 1/10 s
 _CRF = 10  # libx264's constant rate factor, 0..51: no loss that the eye sees
@@ -37,12 +38,13 @@ Write = Callable[[np.ndarray], None]
 
 
 @contextmanager
-def write_frames(target: Path, fps: int) -> Iterator[Write]:
+def write_frames(target: Path, fps: int, first: int = 0) -> Iterator[Write]:
     """Write a clip; its files appear when the ``with`` block ends without an error.
 
     Args:
         target: A .mp4 or .gif file, or a .png name for numbered frames. Its folder is made where it is missing.
         fps: Frames per second of a video.
+        first: Number of the first numbered file.
 
     Yields:
         A function that appends a frame, (H, W, 3) uint8.
@@ -58,15 +60,15 @@ def write_frames(target: Path, fps: int) -> Iterator[Write]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(target.parent, error) from error
-    with writer(target, fps) as write:
+    with writer(target, fps, first) as write:
         yield write
 
 
-def target_files(target: Path, count: int) -> list[Path]:
-    """The files that a clip of `count` frames becomes."""
+def target_files(target: Path, numbers: range) -> list[Path]:
+    """The files that the frames of these numbers become."""
     if target.suffix.lower() != ".png":
         return [target]
-    return [target.with_name(f"{target.stem}_{number:04d}.png") for number in range(count)]
+    return [target.with_name(f"{target.stem}_{number:04d}.png") for number in numbers]
 
 
 def gif_times(fps: int, count: int) -> tuple[list[int], list[int]]:
@@ -87,7 +89,7 @@ def gif_times(fps: int, count: int) -> tuple[list[int], list[int]]:
 
 
 @contextmanager
-def _write_numbered(target: Path, fps: int) -> Iterator[Write]:
+def _write_numbered(target: Path, fps: int, first: int) -> Iterator[Write]:
     """Stage all pictures in a hidden folder, then move them into place."""
     folder = partial_name(target.with_suffix(""))
     staged: list[Path] = []
@@ -95,11 +97,12 @@ def _write_numbered(target: Path, fps: int) -> Iterator[Write]:
     def write(picture: np.ndarray) -> None:
         staged.append(folder / f"{len(staged)}.png")
         write_png(staged[-1], picture)
+        staged[-1].write_bytes(mark_png(staged[-1].read_bytes()))
 
     try:
         folder.mkdir()
         yield write
-        for picture, file in zip(staged, target_files(target, len(staged))):
+        for picture, file in zip(staged, target_files(target, range(first, first + len(staged)))):
             os.replace(picture, file)
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -108,7 +111,7 @@ def _write_numbered(target: Path, fps: int) -> Iterator[Write]:
 
 
 @contextmanager
-def _write_gif(target: Path, fps: int) -> Iterator[Write]:
+def _write_gif(target: Path, fps: int, first_number: int) -> Iterator[Write]:
     """Collect the frames: Pillow writes an animation whose frames are all there."""
     frames: list[Image.Image] = []
     with writing(target) as partial:
@@ -120,7 +123,7 @@ def _write_gif(target: Path, fps: int) -> Iterator[Write]:
 
 
 @contextmanager
-def _write_mp4(target: Path, fps: int) -> Iterator[Write]:
+def _write_mp4(target: Path, fps: int, first_number: int) -> Iterator[Write]:
     """Write H.264 by ffmpeg; the writers of imageio and imageio-ffmpeg do not say that ffmpeg has failed."""
     encoder: subprocess.Popen[bytes] | None = None
 
@@ -151,7 +154,8 @@ def _start_ffmpeg(file: Path, size: tuple[int, ...], fps: int, said: BinaryIO) -
     """Start the encoder, which reads frames from its standard input; errors go to `said`."""
     program = _find_ffmpeg()
     given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "-"]
-    wanted = ["-an", "-vf", _FILTERS, "-c:v", "libx264", "-crf", str(_CRF), *_TAGS, "-f", "mp4"]
+    wanted = ["-an", "-vf", _FILTERS, "-c:v", "libx264", "-crf", str(_CRF), *_TAGS]
+    wanted += ["-metadata", f"comment={MARK}", "-f", "mp4"]
     return subprocess.Popen(
         [program, "-y", "-v", "error", *given, *wanted, f"file:{file}"],
         stdin=subprocess.PIPE,

@@ -132,6 +132,15 @@ def file_identity(path: Path) -> tuple[int, int]:
     return path.stat().st_ino, path.stat().st_mtime_ns
 
 
+@pytest.mark.parametrize("command", [["build"], {"a": 1}])
+def test_a_command_of_another_type_ends_nothing(client, landscape_file, tmp_path, command):
+    client.send(id=1, command=command)
+    answer = client.until(1, "error")
+    assert "There is no command" in answer["text"] and answer["hint"]
+    client.send(id=2, command="build", photo=landscape_file, out=tmp_path / "job", options={"depth_model": "a\0b"})
+    assert "depth_model" in client.until(2, "error")["text"]
+
+
 def test_an_edited_stroke_repeats_only_what_depends_on_it(client, wanted, tmp_path):
     job = tmp_path / "job"
     opened = client.ask(id="o", command="open", photo=wanted["photo"], out=job, max_side=SIDE)
@@ -414,8 +423,8 @@ def test_it_ends_when_nobody_listens(wanted):
         ("{", "not valid JSON"),
         ("\\xff", "not valid JSON"),
         ("[1]", "not an object"),
-        ('{"id": 5}', "no command None"),
-        ('{"id": 5, "command": "dance"}', "no command 'dance'"),
+        ('{"id": 5}', "no command null"),
+        ('{"id": 5, "command": "dance"}', 'no command "dance"'),
         ('{"command": "open"}', "no id"),
         ('{"id": 5, "command": "open"}', '"photo" is null'),
         ('{"id": 5, "command": "open", "photo": 3, "out": "j"}', '"photo" is 3'),

@@ -86,7 +86,7 @@ def test_doubles_and_whole_numbers_are_read_too(tmp_path):
 def test_not_finite(tmp_path, flow, form, value):
     flow[0, 1, 1] = value
     write_flow(tmp_path / f"motion{form}", flow)
-    with pytest.raises(CinemaError, match="not finite at 1 of 640 pixels"):
+    with pytest.raises(CinemaError, match="beyond all measure, at 1 of 640 pixels"):
         read_flow(tmp_path / f"motion{form}", SIZE)
 
 
@@ -139,7 +139,7 @@ def bad_files(folder: Path) -> dict[str, bytes]:
         ("complex.npy", "not height x width x 2"),
         ("empty.npy", "is empty"),
         ("words.exr", "not a readable OpenEXR"),
-        ("one.exr", "lacks the channels R and G of a motion field and .*; it has Y"),
+        ("one.exr", "lacks the channels R and G of a motion field and .*; it has .Y."),
         ("words.exr.txt", "not a motion field"),
         ("none.flo", "There is no motion field"),
     ],
@@ -178,3 +178,30 @@ def test_sides_that_a_network_rounded(tmp_path):
     flow = read_flow(tmp_path / "a.npy", (640, 480), warnings.append)
     np.testing.assert_allclose(flow[9, 9], (640 / 504, 480 / 364), rtol=1e-5)
     assert len(warnings) == 1 and "504 x 364" in warnings[0]
+
+
+def test_an_array_with_a_damaged_header(tmp_path, flow):
+    np.save(tmp_path / "a.npy", flow)
+    data = (tmp_path / "a.npy").read_bytes()
+    for header in (data.replace(b"}", b"("), data.replace(b"{", b"\\"), data.replace(b"'descr'", b"'des\xffr'")):
+        (tmp_path / "a.npy").write_bytes(header)
+        with pytest.raises(CinemaError, match="not a readable .npy array"):
+            read_flow(tmp_path / "a.npy", SIZE)
+
+
+@pytest.mark.parametrize("value", [1e300, 3e38, np.inf])
+def test_motion_beyond_all_measure(tmp_path, flow, value):
+    flow = flow.astype(np.float64)
+    flow[2, 3] = value
+    np.save(tmp_path / "a.npy", flow)
+    for size in (SIZE, (64, 40)):
+        with pytest.raises(CinemaError, match="beyond all measure, at 1 of 640 pixels"):
+            read_flow(tmp_path / "a.npy", size)
+
+
+def test_names_of_channels_are_quoted_on_one_line(tmp_path):
+    name = "Layer\x1b[31m\nVector.Q" + 40 * "x"
+    (tmp_path / "a.exr").write_bytes(encode_channels({name: np.zeros((20, 32), np.float32)}))
+    with pytest.raises(CinemaError) as caught:
+        read_flow(tmp_path / "a.exr", SIZE)
+    assert caught.value.text.isprintable() and len(caught.value.text) < 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,3 +74,71 @@ def test_sides_that_a_network_rounded(tmp_path):
     assert len(warnings) == 1 and "rounded" in warnings[0]
     with pytest.raises(CinemaError, match="not the photo's shape"):
         read_mask(tmp_path / "a.png", (640, 360))
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("white", [1, 255])
+def test_masks_as_arrays(tmp_path, labels, kind, white):
+    if kind is bool and white > 1:
+        return
+    np.save(tmp_path / "a.npy", ((labels > 0) * white).astype(kind))
+    mask, warnings = read(tmp_path / "a.npy")
+    assert mask.dtype == np.float32 and np.array_equal(mask, labels > 0) and not warnings
+
+
+def test_soft_masks_as_arrays(tmp_path, labels):
+    soft = np.linspace(0, 1, labels.size).reshape(labels.shape)
+    for name, values in (
+        ("a", soft),
+        ("b", soft[None, ..., None] * 255),
+        ("c", np.rint(soft * 65535).astype(np.int32)),
+    ):
+        np.save(tmp_path / f"{name}.npy", values)
+        mask, _ = read(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(mask, soft, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (np.ones((3, 32, 48)), "3 x 32 x 48, not height x width"),
+        (np.ones(48), "is 48, not height x width"),
+        (np.ones((48, 32)), "is 32 x 48, which is not the photo's shape"),
+        (np.full((32, 48), -3.5), "holds values from -3.5 to -3.5"),
+        (np.full((32, 48), np.nan), "holds values from nan to nan"),
+        (np.zeros((32, 48)), "is black"),
+        (np.full((32, 48), "a"), "not height x width"),
+    ],
+)
+def test_arrays_that_are_no_masks(tmp_path, values, text):
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(CinemaError) as caught:
+        read(tmp_path / "a.npy")
+    assert text in caught.value.text and caught.value.hint
+
+
+@pytest.mark.parametrize("form", ["jpg", "tif", "png"])
+def test_a_damaged_mask_is_told(tmp_path, labels, form, capfd):
+    """OpenCV fills the missing parts of a JPEG with grey, and reads TIFF on after an error."""
+    large = np.kron(np.where(labels, 255, 0), np.ones((8, 8))).astype(np.uint8)
+    large[::3] //= 2
+    Image.fromarray(large).save(tmp_path / f"a.{form}", **({"compression": "tiff_lzw"} if form == "tif" else {}))
+    data = bytearray((tmp_path / f"a.{form}").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200] = bytes(200)
+    (tmp_path / f"a.{form}").write_bytes(data)
+    with pytest.raises(CinemaError, match="damaged or incomplete|not a readable image"):
+        read(tmp_path / f"a.{form}")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_chunk_that_a_png_states_but_does_not_have(tmp_path, labels):
+    Image.fromarray(np.where(labels, 255, 0).astype(np.uint8)).save(tmp_path / "a.png")
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    place = data.index(b"IDAT") - 4
+    data[place : place + 4] = (2**31 - 1).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data)
+    began = time.monotonic()
+    with pytest.raises(CinemaError, match="damaged or incomplete"):
+        read(tmp_path / "a.png")
+    assert time.monotonic() - began < 1  # OpenCV alone clears 2 GB first

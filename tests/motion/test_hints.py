@@ -217,3 +217,15 @@ def test_500_strokes(photo):
     hints = read_hints(strokes, photo)
     assert time.perf_counter() - start < 5
     assert hints.region.any() and hints.sway.any() and not (hints.region & hints.sway).any()
+
+
+def test_a_stroke_that_reaches_far_beyond_the_photo_needs_no_memory():
+    import tracemalloc
+
+    photo = Photo(np.zeros((60, 96, 3), np.float32), 96.0)
+    stroke = line((10, 30), (1e9, 30), (-1e9, 31), (50, 31))
+    tracemalloc.start()
+    read_hints([stroke], photo, find_parts=list)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # a sample a px would be 64 GB

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cinema_core.shared.errors import cannot_read, cannot_write, explain, find_system_error
+from cinema_core.shared.errors import CinemaError, cannot_read, cannot_write, explain, find_system_error, quoted
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,20 @@ def test_another_error_is_a_bug_unless_a_file_was_to_be_written_or_read(error):
 def test_the_error_that_another_program_quotes():
     text = f"[out#0/mp4] Error writing trailer: {os.strerror(errno.ENOSPC)}"
     assert find_system_error(text) == errno.ENOSPC and find_system_error("Unknown encoder") is None
+
+
+def test_sentences_hold_no_characters_that_command_a_terminal():
+    error = CinemaError("a\nb\x1b[31m\udcff.png does not exist", "Look\tfor 滝.png")
+    assert error.text == "a?b?[31m?.png does not exist" and error.hint == "Look?for 滝.png"
+    assert str(error) == f"{error.text}. {error.hint}."
+
+
+def test_values_are_quoted_short():
+    assert quoted("a b") == '"a b"' and quoted(None) == "null" and quoted([1, "滝"]) == '[1, "滝"]'
+    assert quoted("x" * 10**6) == '"' + "x" * 59 + "…"
+    assert quoted(10**5000) == '"int"' and quoted({1}) == '"set"'
+    nested = last = []
+    for _ in range(10**5):
+        last.append([])
+        last = last[0]
+    assert quoted(nested) in ('"list"', "[" * 60 + "…")

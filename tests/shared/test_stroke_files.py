@@ -397,7 +397,7 @@ GOOD = {"kind": "motion", "points": [[1, 2], [3, 4]]}
         (ours(GOOD, 5), "stroke 2"),
         (ours({"kind": "motion"}), "stroke 1 has no 'points'"),
         (ours({"points": [[1, 2]]}), "stroke 1 has no 'kind'"),
-        (ours(GOOD | {"kind": "wave"}), "unknown kind 'wave'"),
+        (ours(GOOD | {"kind": "wave"}), 'unknown kind "wave"'),
         (ours(GOOD | {"points": []}), "has no points"),
         (ours(GOOD | {"points": [[1, 2], [3]]}), "not a pair of numbers"),
         (ours(GOOD | {"points": [[1, 2], ["3", 4]]}), "not a pair of numbers"),
@@ -421,6 +421,36 @@ def test_files_that_make_no_sense(file, content, text):
     with pytest.raises(CinemaError) as caught:
         read_strokes(file(content), SIZE)
     assert text in caught.value.text and caught.value.hint
+
+
+def test_shapes_without_a_meaning_are_left_out_and_told(file):
+    dots = shape("cat", "points", (1, 2), (3, 4), (5, 6))
+    content = labelme(GOOD_HINT, dots, shape("river", "line", (0, 0), (5, 5)), shape("x", "cuboid", (0, 0), (5, 5)))
+    warnings: list[str] = []
+    (stroke,) = read_strokes(file(content), SIZE, warn=warnings.append)
+    assert stroke.kind == "motion"
+    assert len(warnings) == 3 and all(text.endswith("so it is left out") for text in warnings)
+    assert 'shape 2 ("cat") has labelme\'s type "points"' in warnings[0]
+    assert "shape 3" in warnings[1] and "encloses nothing" in warnings[1]
+    assert 'type "cuboid"' in warnings[2]
+    for text, number, left in (("points", 1, [dots]), ("points", 2, [GOOD_HINT, dots])):
+        with pytest.raises(CinemaError, match=f"shape {number} .*{text}"):  # nothing else is there, or nobody listens
+            read_strokes(file(labelme(*left)), SIZE, warn=None if number == 2 else warnings.append)
+
+
+def test_labelmes_points_pin_still_water(file):
+    strokes = read_strokes(file(labelme(shape("still", "points", (10, 20), (30, 40)))), SIZE)
+    assert [(stroke.kind, stroke.points.tolist(), stroke.closed) for stroke in strokes] == [
+        ("still", [[10, 20]], False),
+        ("still", [[30, 40]], False),
+    ]
+
+
+def test_values_are_quoted_on_one_line(file):
+    for entry in (GOOD | {"kind": {"a": ["\x1b[31m\n"] * 1000}}, GOOD | {"kind": "x" * 10**5}, GOOD | {"kind": [1]}):
+        with pytest.raises(CinemaError) as caught:
+            read_strokes(file(ours(entry)), SIZE)
+        assert caught.value.text.isprintable() and len(caught.value.text) < 300
 
 
 def test_missing_file_and_folder(tmp_path):

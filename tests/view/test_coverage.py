@@ -19,6 +19,7 @@ from cinema_core.view import coverage, coverage_io, inspector
 from cinema_core.view.coverage import check_views, interpolate_pose
 from cinema_core.view.coverage_io import read_views
 from cinema_core.view.inspector import HOLE, INVENTED, SEEN, Inspector
+from cinema_core.view.marks import mark_png
 
 CAMERA = Camera(320, 180, 300.0)
 SIZE = 1.6  # point size that closes the lattice with something to spare
@@ -246,10 +247,10 @@ def test_masks_show_holes_and_inventions(tmp_path):
     found = ask(write_job(tmp_path / "job", cloud), [at(), at(x=0.1)])
     folder = tmp_path / "masks"
     folder.mkdir()
-    (folder / "0077.png").write_bytes(b"old")
-    (folder / "mine.png").write_bytes(b"the user's")
+    (folder / "0077.png").write_bytes(mark_png(cv2.imencode(".png", np.zeros((2, 2), np.uint8))[1].tobytes()))
+    (folder / "0078.png").write_bytes(b"the user's")
     files = coverage_io.write_masks(folder, found)
-    assert sorted(file.name for file in folder.iterdir()) == ["0001.png", "0002.png", "mine.png"]
+    assert sorted(file.name for file in folder.iterdir()) == ["0001.png", "0002.png", "0078.png"]
     clear, mask = (cv2.imread(file, cv2.IMREAD_UNCHANGED) for file in files)
     assert not clear.any()
     middle = mask[mask.shape[0] // 2]
@@ -283,6 +284,8 @@ def test_the_command_line_tells_and_draws(tmp_path):
         ({"poses": [np.eye(4).ravel().tolist()], "lenses": [[0, 1, 2, 3, 4, 5]]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "phases": [0, 0]}, "incomplete"),
         ({"poses": [np.eye(4).ravel().tolist()], "limit": 2}, "out of range"),
+        ({"poses": [np.eye(4).ravel().tolist()], "focal": 10**400}, "cannot be read"),
+        ({"poses": [np.eye(4).ravel().tolist()], "photo_pose": [10**400] * 16}, "cannot be read"),
         ({"poses": [np.eye(4).ravel().tolist()], "photo_pose": [1]}, "cannot be read"),
         (
             {"poses": [np.eye(4).ravel().tolist()], "photo_pose": (2 * np.eye(4)).ravel().tolist()},

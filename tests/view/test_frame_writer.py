@@ -41,9 +41,9 @@ def test_a_clip_appears_when_it_is_complete(tmp_path, name):
     with write_frames(target, 25) as write:
         for picture in frames(3):
             write(picture)
-            assert not any(file.exists() for file in target_files(target, 3))
-    assert sorted(target.parent.iterdir()) == target_files(target, 3)
-    shown = [picture for file in target_files(target, 3) for picture in imageio.mimread(file)]
+            assert not any(file.exists() for file in target_files(target, range(3)))
+    assert sorted(target.parent.iterdir()) == target_files(target, range(3))
+    shown = [picture for file in target_files(target, range(3)) for picture in imageio.mimread(file)]
     assert [picture.shape[:2] for picture in shown] == [(64, 96)] * 3
 
 
