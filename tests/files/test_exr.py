@@ -259,7 +259,7 @@ def test_a_display_window_that_is_nearly_all_empty(tmp_path):
     """It is damaged; filled, it would take gigabytes."""
     pixels = np.full((20, 32), 0.5, np.float32)
     for name, channels in (("a", "RGB"), ("b", "Z")):
-        data = exr.encode_channels({channel: pixels for channel in channels})
+        data = exr.encode_channels(dict.fromkeys(channels, pixels))
         place = data.index(b"displayWindow\0") + len(b"displayWindow\0box2i\0") + 4
         (tmp_path / f"{name}.exr").write_bytes(data[:place] + struct.pack("<4i", 0, 0, 9999, 9999) + data[place + 16 :])
     with pytest.raises(CinemaError, match="damaged"):
