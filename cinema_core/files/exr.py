@@ -17,6 +17,8 @@ from ..shared.errors import first_line
 MAGIC = b"\x76\x2f\x31\x01"
 MOST_PIXELS = 2**28  # of a part; a header that states more is damaged
 MOST_SAMPLES = 2**31  # of all channels together, up to 8 GB: the library decodes whole files
+# A display window larger than both is damaged: px, and px for each one that is stored.
+_MOST_EMPTY, _LARGEST_SHARE = 2**24, 100
 _DEEP = (OpenEXR.deepscanline, OpenEXR.deeptile)
 
 
@@ -116,11 +118,13 @@ def place_in_display(values: np.ndarray, channel: Channel, outside: float) -> np
         (H, W) float32 of the channel's `display`.
 
     Raises:
-        ValueError: No pixel of the picture is stored.
+        ValueError: No pixel of the picture is stored, or so few that its windows are damaged.
     """
     if channel.is_whole:
         return values
     (width, height), (left, top) = channel.display, channel.corner
+    if width * height > max(_MOST_EMPTY, values.size * _LARGEST_SHARE):
+        raise ValueError("nearly all of its picture is missing")
     inside = values[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
     if not inside.size:
         raise ValueError("its pixels lie outside its picture")

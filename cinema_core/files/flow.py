@@ -54,7 +54,7 @@ def read_flow(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
     readers: dict[str, Callable[[Path], np.ndarray]] = {
         ".flo": _read_flo,
         ".npy": _read_npy,
-        ".exr": lambda found: _read_exr(found, warn),
+        ".exr": lambda found: _read_exr(found, size, warn),
     }
     if path.suffix.lower() not in readers:
         raise CinemaError(f"{path.name} is not a motion field", _HINT)
@@ -69,12 +69,7 @@ def read_flow(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
         raise CinemaError(f"The motion field {path.name} is empty", _HINT)
     if is_rounded((width, height), size) and not same_aspect((width, height), size):
         warn(stretched_note(f"The motion field {path.name}", (width, height), size))
-    elif not same_aspect((width, height), size):
-        raise CinemaError(
-            f"The motion field {path.name} is {width} x {height}, "
-            f"which is not the photo's shape ({size[0]} x {size[1]})",
-            "Give the motion of the whole photo, of any size with its aspect",
-        )
+    _check_shape(path, (width, height), size)
     bad = int((~(np.abs(flow) <= _UNKNOWN_FLOW)).any(-1).sum())
     if bad:
         raise CinemaError(
@@ -82,6 +77,16 @@ def read_flow(path: str | Path, size: tuple[int, int], warn: Callable[[str], Non
             "Write 0 where the motion is unknown",
         )
     return _scale_to_photo(flow.astype(np.float32), size)
+
+
+def _check_shape(path: Path, own: tuple[int, int], size: tuple[int, int]) -> None:
+    """Refuse a field of (W, H) `own` that has not the photo's shape."""
+    if not (same_aspect(own, size) or is_rounded(own, size)):
+        raise CinemaError(
+            f"The motion field {path.name} is {own[0]} x {own[1]}, "
+            f"which is not the photo's shape ({size[0]} x {size[1]})",
+            "Give the motion of the whole photo, of any size with its aspect",
+        )
 
 
 def write_flow(path: str | Path, flow: np.ndarray) -> None:
@@ -145,7 +150,7 @@ def _read_npy(path: Path) -> np.ndarray:
     return np.array(flow, np.float64 if flow.dtype.itemsize > 4 else np.float32)
 
 
-def _read_exr(path: Path, warn: Callable[[str], None]) -> np.ndarray:
+def _read_exr(path: Path, size: tuple[int, int], warn: Callable[[str], None]) -> np.ndarray:
     data = path.read_bytes()
     hint = "Save it with R = x and G = y"
     try:
@@ -153,6 +158,7 @@ def _read_exr(path: Path, warn: Callable[[str], None]) -> np.ndarray:
         vector = next((name[:-1] for name in sorted(channels) if name.lower().endswith("vector.x")), None)
         if vector is not None and vector + "Y" in channels:
             warn(_VECTOR_PASS.format(name=path.name, pass_name=vector[:-1]))
+            _check_shape(path, channels[vector + "X"].display, size)  # before a large display window is filled
             return _from_vector_pass(data, channels, vector)
         if not {"R", "G"} <= channels.keys():
             names = quoted(", ".join(sorted(channels)) or "none")
@@ -160,6 +166,7 @@ def _read_exr(path: Path, warn: Callable[[str], None]) -> np.ndarray:
                 f"{path.name} lacks the channels R and G of a motion field and Blender's vector pass; it has {names}",
                 hint,
             )
+        _check_shape(path, channels["R"].display, size)
         return _read_pair(data, channels["R"], channels["G"])
     except exr.UnsupportedError as error:
         raise CinemaError(f"{path.name} cannot be read: {error}", hint) from error

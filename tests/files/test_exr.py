@@ -253,3 +253,16 @@ def test_deep_pixels_are_refused():
         file = io.BytesIO()
         OpenEXR.File({"type": OpenEXR.deepscanline, "compression": OpenEXR.ZIPS_COMPRESSION}, {"Z": deep}).write(file)
         exr.list_channels(file.getvalue())
+
+
+def test_a_display_window_that_is_nearly_all_empty(tmp_path):
+    """It is damaged; filled, it would take gigabytes."""
+    pixels = np.full((20, 32), 0.5, np.float32)
+    for name, channels in (("a", "RGB"), ("b", "Z")):
+        data = exr.encode_channels(dict.fromkeys(channels, pixels))
+        place = data.index(b"displayWindow\0") + len(b"displayWindow\0box2i\0") + 4
+        (tmp_path / f"{name}.exr").write_bytes(data[:place] + struct.pack("<4i", 0, 0, 9999, 9999) + data[place + 16 :])
+    with pytest.raises(CinemaError, match="damaged"):
+        read_photo(tmp_path / "a.exr")
+    with pytest.raises(CinemaError, match="nearly all of its picture is missing"):
+        read_map(tmp_path / "b.exr")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -205,3 +206,16 @@ def test_names_of_channels_are_quoted_on_one_line(tmp_path):
     with pytest.raises(CinemaError) as caught:
         read_flow(tmp_path / "a.exr", SIZE)
     assert caught.value.text.isprintable() and len(caught.value.text) < 200
+
+
+def test_a_display_window_of_another_shape_is_not_filled(tmp_path, flow):
+    write_flow(tmp_path / "a.exr", flow)
+    data = (tmp_path / "a.exr").read_bytes()
+    place = data.index(b"displayWindow") + len(b"displayWindow\0box2i\0") + 4
+    window = struct.pack("<4i", 0, 0, 10**7, 19)
+    (tmp_path / "a.exr").write_bytes(data[:place] + window + data[place + 16 :])
+    tracemalloc.start()
+    with pytest.raises(CinemaError, match="is 10000001 x 20, which is not the photo's shape"):
+        read_flow(tmp_path / "a.exr", SIZE)
+    assert tracemalloc.get_traced_memory()[1] < 50e6  # filled, it has 1.6 GB
+    tracemalloc.stop()

@@ -137,7 +137,8 @@ def _mutate_value(content: object, others: list[object], rng: random.Random) -> 
     elif action == 4 and isinstance(value, str) and len(value) > 40:
         parent[key] = _mutate_base64(value, rng)
     elif action == 5 and isinstance(value, (int, float)) and not isinstance(value, bool):
-        parent[key] = value * rng.choice((-1, 0, 0.01, 100, 1e4, 1e6, 1e9))
+        factor = rng.choice((-1, 0, 0.01, 100, 1e4, 1e6, 1e9))
+        parent[key] = value * factor if abs(value) < 1e300 else -value
     elif action == 6 and isinstance(value, str):
         parent[key] = mutate_file(value.encode(errors="replace"), [b"hint", b"depth_same", b"\xff"], rng).decode(
             errors="replace"
