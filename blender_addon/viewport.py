@@ -8,7 +8,7 @@ from . import hint_brush
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 _FILLED = 0.96  # share of the free part of a view that the photo takes
-_SETTLING = (0.1, 0.2, 0.4, 0.8)  # seconds between the looks at regions that slide in
+_LOOK, _LOOKS = 0.1, 40  # seconds between the looks at regions that slide in, and the number of looks
 
 
 def has_window(context: bpy.types.Context) -> bool:
@@ -66,20 +66,23 @@ def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
     """
     window, aspect = context.window, photo_aspect(context.scene)
     areas = sorted(_views(context), key=lambda area: area.width * area.height)
-    if areas:
-        areas[-1].spaces.active.show_region_ui = True
-    delays = list(_SETTLING)
+    if not areas:
+        return
+    area, seen = areas[-1], []
+    area.spaces.active.show_region_ui = True
 
     def settle() -> float | None:
         with suppress(ReferenceError):  # the window was closed
-            for area in areas[-1:]:
-                sidebar = next((region for region in area.regions if region.type == "UI"), None)
-                with suppress(AttributeError, TypeError):  # it has no tabs yet
-                    sidebar.active_panel_category = category
-            fit_photo(window, aspect)
-        return delays.pop(0) if delays else None
+            sidebar = next((region for region in area.regions if region.type == "UI"), None)
+            with suppress(AttributeError, TypeError):  # it has no tabs yet
+                sidebar.active_panel_category = category
+            seen.append(_free_part(area))
+            if len(seen) < 2 or seen[-1] != seen[-2]:
+                fit_photo(window, aspect)
+            return _LOOK if len(seen) < _LOOKS else None
+        return None
 
-    bpy.app.timers.register(settle, first_interval=delays.pop(0))
+    bpy.app.timers.register(settle, first_interval=_LOOK)
 
 
 def photo_aspect(scene: bpy.types.Scene) -> float:

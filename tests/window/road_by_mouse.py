@@ -28,7 +28,7 @@ import mouse
 MODULE = "bl_ext.user_default.cinemagraph_3d"
 PATIENCE = 600.0  # seconds for a step; software OpenGL on a busy machine
 TICK = 0.02  # seconds between two ticks of the clock that finds gaps
-MAX_SIDE = 480  # px, so that software OpenGL can play the loop
+MAX_SIDE = 720  # px, so that software OpenGL can play the loop
 STROKE = ((0.3, 0.55), (0.4, 0.56), (0.5, 0.58))  # shares of the photo, from its upper left corner
 
 
@@ -60,7 +60,6 @@ class Road:
         yield from self.draw_stroke()
         yield from self.animate()
         yield from self.watch()
-        yield from self.choose_path()
 
     def prepare(self) -> Iterator[float]:
         window, area, region = mouse.find_region("VIEW_3D", "WINDOW")
@@ -94,7 +93,8 @@ class Road:
         mouse.press("click", "--repeat", 2, "--delay", 80, 1)
         self.result["clicks"] += 1
         yield from self.until(lambda: self.settings().photo is not None)
-        yield 3.0  # sidebar and brushes slide in
+        yield from self.until(self.fits)
+        yield 2.0
         self.picture("3_opened")
         self.result["photo"] = self.corners()
         scene = bpy.context.window_manager.windows[0].scene
@@ -127,11 +127,10 @@ class Road:
         self.result["clicks"] += 1
         state = bpy.context.window_manager.cinemagraph
         yield from self.until(lambda: state.running)
-        yield 0.5
         self.clock = time.perf_counter()
         while state.running:
             self.result["shares"].append(round(state.fraction, 3))
-            if len(self.result["shares"]) == 10:
+            if len(self.result["shares"]) == 25:
                 self.picture("5_building")
                 self.clock = time.perf_counter()  # the picture itself blocks
             yield TICK
@@ -158,13 +157,6 @@ class Road:
         self.picture("7_still")
         self.result["still"] = self.corners()
 
-    def choose_path(self) -> Iterator[float]:
-        yield from mouse.click("path='circle'")
-        yield 2.0
-        self.picture("8_path")
-        scene = bpy.context.window_manager.windows[0].scene
-        self.result["animated"] = scene.camera.animation_data is not None
-
     # What the steps need
 
     def settings(self) -> bpy.types.PropertyGroup:
@@ -175,6 +167,11 @@ class Road:
         while not condition():
             assert time.monotonic() < deadline, "a step did not end"
             yield 0.1
+
+    def fits(self) -> bool:
+        """Whether the sidebar has slid in and the view has been drawn with the photo beside it."""
+        sidebar = mouse.find_region("VIEW_3D", "UI")[2]
+        return sidebar.width > 1 and self.corners()[2] <= sidebar.x
 
     def corners(self) -> list[float]:
         """(left, top, right, bottom) of the photo on the screen, px from the upper left corner."""

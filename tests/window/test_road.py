@@ -87,8 +87,8 @@ def test_the_photo_is_seen_whole_and_at_once(road):
 def test_a_stroke_is_where_it_was_drawn(road):
     facts, _ = road
     ((kind, ends),) = facts["strokes"]
-    wanted = np.array([(0.3, 0.55), (0.5, 0.58)]) * (480, 240)
-    assert kind == "motion" and np.abs(np.array(ends) - wanted).max() < 6
+    wanted = np.array([(0.3, 0.55), (0.5, 0.58)]) * (720, 360)
+    assert kind == "motion" and np.abs(np.array(ends) - wanted).max() < 8
 
 
 def test_the_loop_plays_in_the_photos_colors_after_two_clicks(road):
