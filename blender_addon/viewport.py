@@ -74,8 +74,10 @@ def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
     def settle() -> float | None:
         with suppress(ReferenceError):  # the window was closed
             sidebar = next((region for region in area.regions if region.type == "UI"), None)
-            with suppress(AttributeError, TypeError):  # it has no tabs yet
+            try:
                 sidebar.active_panel_category = category
+            except (AttributeError, TypeError):  # it has no tabs yet
+                area.tag_redraw()
             seen.append(_free_part(area))
             if len(seen) < 2 or seen[-1] != seen[-2]:
                 fit_photo(window, aspect)

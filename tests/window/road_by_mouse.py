@@ -171,7 +171,10 @@ class Road:
     def fits(self) -> bool:
         """Whether the sidebar has slid in and the view has been drawn with the photo beside it."""
         sidebar = mouse.find_region("VIEW_3D", "UI")[2]
-        return sidebar.width > 1 and self.corners()[2] <= sidebar.x
+        if sidebar.width <= 1 or sidebar.active_panel_category != "Cinemagraph":
+            return False
+        left, _, right, _ = self.corners()
+        return 0 < left and right <= sidebar.x
 
     def corners(self) -> list[float]:
         """(left, top, right, bottom) of the photo on the screen, px from the upper left corner."""
