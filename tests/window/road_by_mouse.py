@@ -69,7 +69,7 @@ class Road:
             )
         bpy.context.preferences.view.filebrowser_display_type = "SCREEN"
         bpy.context.scene.cinemagraph.max_side = MAX_SIDE
-        yield 1.0
+        yield 4.0
         self.picture("0_factory")
 
     def open_photo(self) -> Iterator[float]:
@@ -77,7 +77,9 @@ class Road:
         window, _, region = mouse.find_region("VIEW_3D", "WINDOW")
         mouse.move(window, region.x + region.width / 2, region.y + region.height / 2)
         yield 0.5
-        typing = mouse.press("key", "F3", "sleep", 1, "type", "--delay", 60, "photo as 3d")
+        mouse.press("key", "F3")
+        yield 4.0  # what is typed before the search is there goes to the view
+        typing = mouse.press("type", "--delay", 100, "photo as 3d")
         yield from self.until(lambda: typing.poll() is not None)
         yield 1.0
         self.picture("1_search")
