@@ -73,19 +73,16 @@ class Road:
         self.picture("0_factory")
 
     def open_photo(self) -> Iterator[float]:
-        """Search the menus for the command, and double-click on the photo."""
-        window, _, region = mouse.find_region("VIEW_3D", "WINDOW")
-        mouse.move(window, region.x + region.width / 2, region.y + region.height / 2)
-        yield 0.5
-        mouse.press("key", "F3")
-        yield 4.0  # what is typed before the search is there goes to the view
-        typing = mouse.press("type", "--delay", 100, "photo as 3d")
-        yield from self.until(lambda: typing.poll() is not None)
+        """Press the button in the sidebar, and double-click on the photo."""
+        window, area, _ = mouse.find_region("VIEW_3D", "WINDOW")
+        area.spaces.active.show_region_ui = True
+        yield 2.0  # the tabs exist once they have been drawn
+        mouse.find_region("VIEW_3D", "UI")[2].active_panel_category = "Cinemagraph"
         yield 1.0
-        self.picture("1_search")
-        mouse.press("key", "Return")
-        yield from self.until(lambda: bpy.context.window_manager.windows[0].screen.areas[0].type == "FILE_BROWSER" or
-                              any(area.type == "FILE_BROWSER" for area in window.screen.areas))  # fmt: skip
+        self.picture("1_sidebar")
+        yield from mouse.click("cinemagraph.open_photo")
+        self.result["clicks"] += 1
+        yield from self.until(lambda: any(area.type == "FILE_BROWSER" for area in window.screen.areas))
         yield 1.5
         yield from mouse.enter_text("params.directory", f"{self.given['folder']}/", "FILE_BROWSER", "UI")
         self.picture("2_dialog")
@@ -95,6 +92,7 @@ class Road:
         mouse.press("click", "--repeat", 2, "--delay", 80, 1)
         self.result["clicks"] += 1
         yield from self.until(lambda: self.settings().photo is not None)
+        yield 6.0  # the view's matrices are those of the last drawing, which takes seconds by software
         yield from self.until(self.fits)
         yield 2.0
         self.picture("3_opened")
