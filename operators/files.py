@@ -47,12 +47,15 @@ class CINEMAGRAPH_OT_import_annotations(bpy.types.Operator):
         settings = context.scene.cinemagraph
         try:
             path, size = Path(bpy.path.abspath(self.filepath)), (settings.width, settings.height)
-            found = read_strokes(path, size, tuple(settings.file_size))
+            left_out: list[str] = []
+            found = read_strokes(path, size, tuple(settings.file_size), warn=left_out.append)
         except CinemaError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         ensure.ensure_objects(context.scene)
         strokes.add_hints(context.scene, found, self.replace)
+        for sentence in left_out:
+            self.report({"WARNING"}, sentence)
         self.report({"INFO"}, f"Imported {len(found)} strokes")
         return {"FINISHED"}
 

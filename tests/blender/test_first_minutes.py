@@ -152,3 +152,14 @@ def test_the_hint_brush_draws_thin_lines(addon, scene):
     assert size == pytest.approx(0.004) and brush.use_locked_size == "SCENE" and brush.asset_data is not None
     assert brush.gpencil_settings.hardness == 1 and not brush.gpencil_settings.use_strength_pressure
     assert getattr(brush.gpencil_settings, "stroke_type", "STROKE") == "STROKE"
+
+
+def test_an_import_leaves_out_shapes_without_meaning(addon, scene, photo_file, tmp_path):
+    line = {"label": "hint", "shape_type": "linestrip", "points": [[60, 140], [180, 142]]}
+    circle = {"label": "cloud", "shape_type": "points", "points": [[60, 40], [80, 42]]}
+    file = tmp_path / "labels.json"
+    labels = {"version": "5.0.1", "imageWidth": WIDTH, "imageHeight": HEIGHT, "shapes": [line, circle]}
+    file.write_text(json.dumps(labels))
+    bpy.ops.cinemagraph.open_photo(filepath=str(photo_file))
+    assert bpy.ops.cinemagraph.import_annotations(filepath=str(file)) == {"FINISHED"}
+    assert drawn(addon, scene) == ["motion"]
