@@ -73,10 +73,3 @@ def test_whole_loops_fit_the_path(addon, placed, job, frames, length):
 def test_no_camera_no_path(addon, scene):
     with pytest.raises(RuntimeError, match="Open a photo first"):
         bpy.ops.cinemagraph.add_camera_path(path="side")
-
-
-def test_objects_around_the_camera_are_named(addon, placed):
-    bpy.ops.mesh.primitive_cube_add(size=2)
-    round_it = bpy.context.object.name
-    bpy.ops.mesh.primitive_cube_add(size=2, location=(0, 5, 0))
-    assert addon.scene.in_the_way(placed) == [round_it]

@@ -141,10 +141,10 @@ def test_marks_leave_the_strokes_alone(addon, placed, stroke):
     assert not len(settings.hints.modifiers)
     assert settings.hints.hide_render and settings.marks.hide_render and settings.marks.hide_select
     before = set(placed.objects)
-    addon.scene._ensure_hints(placed)
+    addon.scene.ensure_hints(placed)
     assert set(placed.objects) == before
     bpy.data.objects.remove(settings.marks)
-    addon.scene._ensure_hints(placed)
+    addon.scene.ensure_hints(placed)
     assert len(arrowheads(placed)) > 1
 
 
