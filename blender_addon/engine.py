@@ -41,7 +41,7 @@ class _Launch:
     packages: Path | None
 
     def variables(self) -> dict[str, str]:
-        return engine_python.environment(*([self.packages] if self.packages else []))
+        return engine_python.environment(self.packages)
 
 
 class EngineRequest:

@@ -58,17 +58,17 @@ def runners() -> list[Runner]:
     return found
 
 
-def environment(*paths: Path) -> dict[str, str]:
+def environment(packages: Path | None) -> dict[str, str]:
     """Make the environment of the engine's process: Blender's, without the settings of its Python.
 
     No bytecode is written into the extension's folder.
 
     Args:
-        paths: Folders of modules beside the extension's own.
+        packages: Folder or wheel of modules beside the extension's own; None where the program has its own.
     """
     dropped = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    joined = os.pathsep.join(map(str, (*paths, FOLDER)))
+    joined = os.pathsep.join(str(path) for path in (packages, FOLDER) if path is not None)
     return {**kept, "PYTHONPATH": joined, _PATHS: joined, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 

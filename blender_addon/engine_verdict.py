@@ -101,7 +101,7 @@ def start_pip(runners: Sequence[Runner]) -> Callable[..., subprocess.Popen]:
 
 
 def _run_check(packages: Path | None, runner: Runner, cancelled: Cancel, log: Path) -> dict:
-    variables = engine_python.environment(*([packages] if packages else []))
+    variables = engine_python.environment(packages)
     command = runner.command("cinema_core.engine.requirements")
     try:
         with log.open("ab") as stderr:

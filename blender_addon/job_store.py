@@ -6,7 +6,6 @@ from pathlib import Path
 
 import bpy
 
-from .. import __package__ as base_package
 from . import jobs
 
 KEPT = 3.0  # seconds for which a measured size is shown again; panels are drawn many times a second
@@ -14,16 +13,11 @@ KEPT = 3.0  # seconds for which a measured size is shown again; panels are drawn
 _measured: tuple[float, int] = (-KEPT, 0)  # time, and bytes
 
 
-def folder() -> Path:
-    """Give the folder; it exists."""
-    return Path(bpy.utils.extension_path_user(base_package, path="jobs", create=True))
-
-
 def size() -> int:
     """Give the size of the folder on disk, bytes."""
     global _measured
     if time.monotonic() - _measured[0] >= KEPT:
-        _measured = time.monotonic(), _size(folder())
+        _measured = time.monotonic(), _size(jobs.jobs_folder())
     return _measured[1]
 
 
@@ -31,11 +25,11 @@ def clear() -> int:
     """Remove the results of all photos but those of the open file, and give the freed bytes."""
     global _measured
     kept = {jobs.job_path(scene).resolve() for scene in bpy.data.scenes if scene.cinemagraph.job_folder}
-    before = _size(folder())
-    for job in folder().iterdir():
+    before = _size(jobs.jobs_folder())
+    for job in jobs.jobs_folder().iterdir():
         if job.is_dir() and job.resolve() not in kept:
             shutil.rmtree(job, ignore_errors=True)  # another Blender may use it
-    _measured = time.monotonic(), _size(folder())
+    _measured = time.monotonic(), _size(jobs.jobs_folder())
     return before - _measured[1]
 
 

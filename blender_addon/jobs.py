@@ -301,8 +301,12 @@ def _writable(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK)
 
 
+def jobs_folder() -> Path:
+    """Give the folder of all jobs of the user; it exists."""
+    return Path(bpy.utils.extension_path_user(base_package, path="jobs", create=True))
+
+
 def _job_folder(source: Path) -> Path:
     """The user's job folder for this photo in this .blend file; two files never share one."""
     mark = hashlib.sha1(os.fsencode(f"{source}\n{bpy.data.filepath}")).hexdigest()[:8]
-    jobs = bpy.utils.extension_path_user(base_package, path="jobs", create=True)
-    return Path(jobs) / f"{source.stem}-{mark}"
+    return jobs_folder() / f"{source.stem}-{mark}"

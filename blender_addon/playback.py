@@ -18,12 +18,16 @@ def fit_timeline(scene: bpy.types.Scene, before: int) -> bool:
     Returns:
         Whether the range has changed.
     """
-    now = camera_path.loop_length(scene)
     length = scene.frame_end - scene.frame_start + 1
     if (scene.frame_start, scene.frame_end) != _DEFAULT_RANGE and length != before:
         return False
-    scene.frame_end = scene.frame_start + now - 1
-    return length != now
+    end_with_loop(scene)
+    return length != camera_path.loop_length(scene)
+
+
+def end_with_loop(scene: bpy.types.Scene) -> None:
+    """End the frame range with the playing loop."""
+    scene.frame_end = scene.frame_start + camera_path.loop_length(scene) - 1
 
 
 def has_photo_colors(scene: bpy.types.Scene) -> bool:

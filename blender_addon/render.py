@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import camera_path, ensure, exchange
+from . import camera_path, ensure, exchange, playback
 from .versions import write_video
 
 SUFFIX = "_loop.mp4"  # added to the photo's name
@@ -34,13 +34,14 @@ def set_up(scene: bpy.types.Scene, choice: RenderChoice) -> None:
     """Set Cycles, colour management and an MP4 output, and remember that this was done."""
     scene.cinemagraph.render_set_up = True
     _set_engine(scene, choice)
-    _set_color(scene)
+    playback.use_photo_colors(scene)
+    scene.render.dither_intensity = 0.0
     _set_output(scene.render, choice)
 
 
 def is_set_up(scene: bpy.types.Scene) -> bool:
     """Tell whether the scene was set up before, so that all that differs from it now is the user's own choice."""
-    as_before = scene.render.engine == "CYCLES" and scene.view_settings.view_transform == "Standard"
+    as_before = scene.render.engine == "CYCLES" and scene.view_settings.view_transform == playback.PHOTO_COLORS
     return scene.cinemagraph.render_set_up or (as_before and scene.render.is_movie_format)
 
 
@@ -77,7 +78,7 @@ def output_file(scene: bpy.types.Scene) -> Path:
 def match_range(scene: bpy.types.Scene) -> None:
     """End the frame range with the loop. A camera that moves has its own range, which stays."""
     if not _moves(scene, scene.camera):
-        scene.frame_end = scene.frame_start + camera_path.loop_length(scene) - 1
+        playback.end_with_loop(scene)
 
 
 def is_whole(scene: bpy.types.Scene) -> bool:
@@ -164,12 +165,6 @@ def _set_engine(scene: bpy.types.Scene, choice: RenderChoice) -> None:
     cycles.use_animated_seed = False  # noise that changes with each frame would make still parts flicker
     scene.render.use_persistent_data = True  # still points are not rebuilt for every frame
     scene.render.use_motion_blur = False
-
-
-def _set_color(scene: bpy.types.Scene) -> None:
-    view = scene.view_settings
-    view.view_transform, view.look, view.exposure, view.gamma = "Standard", "None", 0.0, 1.0
-    scene.render.dither_intensity = 0.0
 
 
 def _set_output(render: bpy.types.RenderSettings, choice: RenderChoice) -> None:

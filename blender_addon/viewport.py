@@ -7,6 +7,7 @@ import bpy
 from . import hint_brush
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
+TAB = "Cinemagraph"  # of the sidebar
 _FILLED = 0.96  # share of the free part of a view that the photo takes
 _LOOK, _LOOKS = 0.1, 40  # seconds between the looks at regions that slide in, and the number of looks
 
@@ -59,8 +60,8 @@ def show_result(context: bpy.types.Context) -> None:
             area.spaces.active.shading.type = "MATERIAL"
 
 
-def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
-    """Open the sidebar of the largest 3D view on a tab, and fit the photo into the free part of every 3D view.
+def show_beside_sidebar(context: bpy.types.Context) -> None:
+    """Open the sidebar of the largest 3D view on our tab, and fit the photo into the free part of every 3D view.
 
     Regions that have just been opened have their tabs and their sizes once they have been drawn, so a timer does it.
     """
@@ -75,7 +76,7 @@ def show_beside_sidebar(context: bpy.types.Context, category: str) -> None:
         with suppress(ReferenceError):  # the window was closed
             sidebar = next((region for region in area.regions if region.type == "UI"), None)
             try:
-                sidebar.active_panel_category = category
+                sidebar.active_panel_category = TAB
             except (AttributeError, TypeError):  # it has no tabs yet
                 area.tag_redraw()
             seen.append(_free_part(area))

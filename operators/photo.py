@@ -11,7 +11,6 @@ from ..cinema_core.shared.data import PHOTO_SUFFIXES
 from .engine_job import EngineOperator
 
 PHOTO_FILES = ";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES)
-TAB = "Cinemagraph"  # of the sidebar
 # How the file dialog shows files, with the numbers of Blender's sources (eFileSelectDisplay).
 DISPLAYS = [
     ("DEFAULT", "", "", 0),
@@ -67,7 +66,7 @@ class CINEMAGRAPH_OT_open_photo(EngineOperator, bpy.types.Operator):
             self.report({"INFO"}, f'"{name}" was hidden: it enclosed the photo\'s camera')
         if viewport.has_window(context):
             viewport.start_drawing(context, MOTION_LAYER)
-            viewport.show_beside_sidebar(context, TAB)
+            viewport.show_beside_sidebar(context)
 
     def _new_scene(self, context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.Scene:
         made = bpy.data.scenes.new(self._photo.source.stem)

@@ -5,7 +5,7 @@ import textwrap
 import bpy
 
 from .. import __package__ as base_package
-from ..blender_addon import result
+from ..blender_addon import playback, result, viewport
 from ..blender_addon.hint_layers import button_rows
 
 CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
@@ -34,7 +34,7 @@ class SidebarPanel:
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Cinemagraph"
+    bl_category = viewport.TAB
 
 
 def show_wrapped(
@@ -126,7 +126,7 @@ def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout) -> None
 def show_colors(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Offer the photo's colors where the scene's view transform changes them."""
     view = context.scene.view_settings.view_transform
-    if view != "Standard":
+    if view != playback.PHOTO_COLORS:
         column = layout.column(align=True)
         column.label(text=f"{view} changes the photo's colors", icon="ERROR")
         column.operator("cinemagraph.use_photo_colors", icon="COLOR")

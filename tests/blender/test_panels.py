@@ -11,24 +11,6 @@ from extension import MODULE, ROOT
 ICONS = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
 
 
-STUBS = {"animate": "Animate", "show_hidden": "Show Hidden Objects", "use_photo_colors": "Use Photo's Colors"}
-
-
-@pytest.fixture(autouse=True)
-def every_operator(installed):
-    """The panels place a few operators where they exist; here each does."""
-    made = [
-        type(f"CINEMAGRAPH_OT_{name}", (bpy.types.Operator,), {"bl_idname": f"cinemagraph.{name}", "bl_label": label})
-        for name, label in STUBS.items()
-        if getattr(bpy.types, f"CINEMAGRAPH_OT_{name}", None) is None
-    ]
-    for cls in made:
-        bpy.utils.register_class(cls)
-    yield
-    for cls in made:
-        bpy.utils.unregister_class(cls)
-
-
 class Layout:
     """A layout that checks its arguments and collects the shown texts."""
 

@@ -114,7 +114,7 @@ def test_a_render_without_a_result_is_said(addon, built, capfd):
 
 def test_the_folder_of_results_is_measured_and_cleared(addon, placed, tmp_path):
     store = addon.job_store
-    other, own = store.folder() / "other-photo-12345678", store.folder() / "own-photo-12345678"
+    other, own = (addon.jobs.jobs_folder() / f"{name}-photo-12345678" for name in ("other", "own"))
     for place in (other, own):
         place.mkdir()
         (place / "points.npz").write_bytes(bytes(2_000_000))
