@@ -8,6 +8,8 @@
 #                       KINDS="photos masks" alone, SEED=1 others
 # make bench            prints figures of docs/benchmarks.md, for the sample photo or CASES="photo.png:strokes.json ..."
 # make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
+# make bench-loop       prints figures of the loop, of CASES, of moving scenes with known truth, and of
+#                       CLIPS="folder video.mp4 ..." beside the clips; OUT_LOOP=folder for pictures
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
 #                       how the layering's cost grows with the photo's size
 # make identity         prints hashes of builds and previews, to compare two versions of the code
@@ -36,7 +38,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test test-window fuzz lint identity bench bench-motion bench-geometry depth-data depth-train depth-eval environment extension lock \
+.PHONY: demo test test-window fuzz lint identity bench bench-motion bench-loop bench-geometry depth-data depth-train depth-eval environment extension lock \
     package package-all repository clean
 
 demo: extension
@@ -74,6 +76,9 @@ bench-motion: extension
 	$(PYTHON) tests/benchmark/motion_figures.py
 	$(PYTHON) tests/benchmark/loops.py $(CASES)
 	$(PYTHON) tests/benchmark/editing.py --zip $(EXTENSION) $(CASES)
+
+bench-loop: environment
+	$(PYTHON) tests/benchmark/loop_figures.py $(CASES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(OUT_LOOP),--pictures "$(OUT_LOOP)")
 
 bench-geometry: environment
 	$(PYTHON) tests/benchmark/geometry.py
