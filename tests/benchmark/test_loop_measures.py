@@ -29,7 +29,18 @@ def test_repeated_frames_count_once():
     cycle = np.random.default_rng(0).random((10, 50, 3), np.float32)
     assert different_frames(np.concatenate([cycle] * 6)) == 10
     assert different_frames(np.random.default_rng(0).random((60, 50, 3), np.float32)) == 60
-    assert different_frames(np.stack([cycle[0], cycle[0] + 0.9 / 255, cycle[0] + 1.1 / 255])) == 2
+    assert different_frames(np.repeat(cycle[:1], 60, 0)) == 1
+
+
+def test_slow_change_differs_and_repeats_between_frames_do_not():
+    pixels = np.arange(400.0)
+
+    def frames(period: float) -> np.ndarray:
+        way = 40 * (np.arange(60) % period) / period  # px
+        return np.repeat(np.sin((pixels[None] - way[:, None]) / 20)[..., None] * 0.01, 3, 2)
+
+    assert different_frames(frames(60)) == 60
+    assert different_frames(frames(12.05)) == pytest.approx(13, abs=1)
 
 
 def test_a_beat_is_found_at_its_period():
