@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# Of the usual change from a frame to the next; frames that differ by less are the same. It leaves out repeats that are
-# not a whole number of frames apart, and does not depend on how fast or textured the water is.
-SAME = 0.25
+# Of a frame's change to the next; frames that differ by less are the same. So neither the texture of the water matters,
+# nor its speed, nor whether repeats are a whole number of frames apart.
+SAME = 0.5
 DETAIL = 1 / 160  # of the longer side; standard deviation of the blur that fine detail is taken against
 OCTAVES = ((1 / 4, 1 / 2), (1 / 8, 1 / 4), (1 / 16, 1 / 8), (1 / 32, 1 / 16))  # cycles/px, the finest first
 LEAST_SKEWNESS = 0.5  # a difference is taken relative to no less, since a skewness may be near 0
@@ -22,17 +22,19 @@ def luma(picture: np.ndarray) -> np.ndarray:
 def different_frames(frames: np.ndarray) -> int:
     """Number of frames that no earlier frame is the same as.
 
-    Two frames are the same if the root mean square of their difference is below `SAME` of its median over successive
-    frames: if they are less than a quarter of a frame apart.
+    A frame is the same as an earlier one if the root mean square of their difference is below `SAME` of the larger one
+    of its own differences from the frames beside it: if they are less than half a frame apart. In fast water, which
+    changes as much in half a frame, repeats that are not a whole number of frames apart count; `beat` finds them.
 
     Args:
         frames: (N, M, 3) sRGB of M moving pixels.
     """
     flat = frames.reshape(len(frames), -1).astype(np.float64)
-    usual = np.median([rms(after - before) for before, after in zip(flat, flat[1:])])
+    change = [rms(after - before) for before, after in zip(flat, flat[1:])]
+    usual = np.maximum([change[0], *change], [*change, change[-1]])
     found: list[np.ndarray] = []
-    for frame in flat:
-        if all(rms(frame - other) >= max(SAME * usual, 1e-6) for other in found):
+    for frame, own in zip(flat, usual):
+        if all(rms(frame - other) >= max(SAME * own, 1e-6) for other in found):
             found.append(frame)
     return len(found)
 

@@ -28,7 +28,9 @@ HALF = 0.735  # sRGB of half the light: the render of a flag is above it where m
 # The representation of colours
 
 
-def double_points(points: dict[str, np.ndarray], phase: float, differ: float, between: tuple[float, float]):
+def double_points(
+    points: dict[str, np.ndarray], phase: float, differ: float, between: tuple[float, float]
+) -> np.ndarray:
     """Moving points that mix two different colours at a phase.
 
     Args:
@@ -50,6 +52,11 @@ def flagged_points(points: dict[str, np.ndarray], flag: np.ndarray) -> dict[str,
     color = np.repeat(flag[:, None], 3, 1).astype(np.float32)
     colors = {f"moving_{name}": color for name in ("color0", "color1", "mean0", "mean1")}
     return points | colors | {"still_color": np.zeros_like(points["still_color"])}
+
+
+def repeats(points: dict[str, np.ndarray]) -> list[int]:
+    """Numbers of repeats within the loop that points have, ascending; for the reader alone."""
+    return np.unique(points["moving_cycles"]).tolist()
 
 
 # The representation of places
@@ -94,7 +101,7 @@ class Loop:
         region: (H, W) bool, the region that flows or sways.
         moving: (H, W) bool, its pixels that move by more than `MOVES`.
         speed: px/frame, median of these pixels.
-        cycles: Numbers of repeats within the loop, ascending; as the points tell, for the reader alone.
+        cycles: Numbers of repeats within the loop; see `repeats`.
         camera: The photo's camera.
         points: Arrays by name.
     """
@@ -115,7 +122,7 @@ class Loop:
         self.frames = request.options.frames
         self.points = {f"still_{name}": array for name, array in vars(still).items()}
         self.points |= {f"moving_{name}": array for name, array in vars(moving).items()}
-        self.cycles = np.unique(self.points["moving_cycles"]).tolist()
+        self.cycles = repeats(self.points)
         self._whole = Splatter(self.points, self.camera, POINT_SIZE)
         self._near = self._whole.around(self.region)
 
