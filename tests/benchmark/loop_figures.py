@@ -38,7 +38,7 @@ COLUMNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=640, help="px, longest side of photos")
+    parser.add_argument("--side", type=int, default=480, help="px, longest side of photos")
     parser.add_argument("--clip-side", type=int, default=960, help="px, longest side of clips")
     parser.add_argument("--clips", nargs="*", type=Path, default=[], help="videos, or folders of frames")
     parser.add_argument("--only", choices=PARTS, help="one part alone")

@@ -8,6 +8,7 @@ import numpy as np
 # Of a frame's change to the next; frames that differ by less are the same. So neither the texture of the water matters,
 # nor its speed, nor whether repeats are a whole number of frames apart.
 SAME = 0.5
+APART = 4  # frames; nearer ones are the same only if nothing changes: slow water changes unevenly, and repeats later
 DETAIL = 1 / 160  # of the longer side; standard deviation of the blur that fine detail is taken against
 OCTAVES = ((1 / 4, 1 / 2), (1 / 8, 1 / 4), (1 / 16, 1 / 8), (1 / 32, 1 / 16))  # cycles/px, the finest first
 LEAST_SKEWNESS = 0.5  # a difference is taken relative to no less, since a skewness may be near 0
@@ -22,20 +23,22 @@ def luma(picture: np.ndarray) -> np.ndarray:
 def different_frames(frames: np.ndarray) -> int:
     """Number of frames that no earlier frame is the same as.
 
-    A frame is the same as an earlier one if the root mean square of their difference is below `SAME` of the larger one
-    of its own differences from the frames beside it: if they are less than half a frame apart. In fast water, which
-    changes as much in half a frame, repeats that are not a whole number of frames apart count; `beat` finds them.
+    A frame is the same as an earlier one if the root mean square of their difference is below `SAME` of the usual
+    change from frame to frame, at this frame or, if that is less, in the whole loop: if they are less than half a
+    frame apart. Fast water changes as much in half a frame, so its repeats count where they are not a whole number of
+    frames apart; `beat` finds them.
 
     Args:
         frames: (N, M, 3) sRGB of M moving pixels.
     """
     flat = frames.reshape(len(frames), -1).astype(np.float64)
     change = [rms(after - before) for before, after in zip(flat, flat[1:])]
-    usual = np.maximum([change[0], *change], [*change, change[-1]])
-    found: list[np.ndarray] = []
-    for frame, own in zip(flat, usual):
-        if all(rms(frame - other) >= max(SAME * own, 1e-6) for other in found):
-            found.append(frame)
+    usual = np.maximum([change[0], *change], [*change, change[-1]]).clip(max=np.median(change))
+    found: list[int] = []
+    for n, frame in enumerate(flat):
+        least = [max(1e-6, SAME * usual[n] * (n - other >= APART)) for other in found]
+        if all(rms(frame - flat[other]) >= limit for other, limit in zip(found, least)):
+            found.append(n)
     return len(found)
 
 

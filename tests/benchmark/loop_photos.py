@@ -15,7 +15,7 @@ from loop_points import Builder, Loop
 PHASES = tuple(n / 11 for n in range(11))
 SPEEDS = (0.2, 0.7, 2.0, 6.0)  # px/frame, median of the moving pixels
 DIFFER, BETWEEN = 0.1, (0.2, 0.8)  # sRGB and weights; a mix of two colours beyond them is a double exposure
-WINDOW = 64  # px, sides of the window in which all frames are compared with each other
+WINDOW = 48  # px, sides of the window in which all frames are compared with each other
 Row = tuple[str, str, dict[str, float]]
 
 
