@@ -7,13 +7,12 @@ an existing one first copies everything in it (measured: twice the time).
 import bpy
 import numpy as np
 
-from ..cinema_core.shared.srgb import to_linear
-from .nodes import BIRTH, CHANGE, COLOR, DEATH, MEAN, RADIUS_FACTOR, STEP, TEXTURES
+from .nodes import BIRTH, COLOR, CYCLE_COLORS, DEATH, RADIUS_FACTOR, STEP
 
-# Attribute type -> name of its values in `foreach_set`. Still colours are stored as bytes, because they come from an
-# 8-bit photo, take a quarter of the memory, and "color_srgb" needs no conversion.
+# Attribute type -> name of its values in `foreach_set`. Colours are stored as bytes, because they come from an 8-bit
+# photo, take a quarter of the memory, and "color_srgb" needs no conversion.
 _FIELD = {"FLOAT": "value", "FLOAT_VECTOR": "vector", "BYTE_COLOR": "color_srgb"}
-_STEPS = 4096  # steps of the sRGB table below; with linear interpolation it is exact to 1e-7
+_BYTES = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
 def still_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.types.Mesh:
@@ -43,15 +42,19 @@ def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.
     step = np.empty_like(steps[0])
     for key in range(1, len(steps)):
         _store(mesh, f"{STEP}{key}", "FLOAT_VECTOR", np.subtract(steps[key], steps[0], out=step))
-    mean, mean1 = (_linear(points[f"moving_mean{end}"][chosen]) for end in (0, 1))
-    _store(mesh, MEAN, "FLOAT_VECTOR", mean)
-    _store(mesh, CHANGE, "FLOAT_VECTOR", mean1 - mean)
-    for end, (texture, own) in enumerate(zip(TEXTURES, (mean, mean1))):
-        _store(mesh, texture, "FLOAT_VECTOR", _linear(points[f"moving_color{end}"][chosen]) - own)
+    colors = points["moving_colors"][:, :, chosen]
+    for cycle in range(pictures(points, chosen)):
+        for side, prefix in enumerate(CYCLE_COLORS):
+            _store(mesh, f"{prefix}{cycle}", "BYTE_COLOR", _BYTES[colors[cycle, side]])
     _store(mesh, RADIUS_FACTOR, "FLOAT", points["moving_radius_factor"][chosen])
     _store(mesh, BIRTH, "FLOAT", points["moving_birth"][chosen])
     _store(mesh, DEATH, "FLOAT", points["moving_death"][chosen])
     return mesh
+
+
+def pictures(points: dict[str, np.ndarray], chosen: slice) -> int:
+    """Number of cycles that have colours of their own, of moving points with one number of cycles."""
+    return min(int(points["moving_cycles"][chosen.start]), len(points["moving_colors"]))
 
 
 def _mesh(name: str, position: np.ndarray) -> bpy.types.Mesh:
@@ -73,23 +76,3 @@ def _opaque(color: np.ndarray) -> np.ndarray:
     np.rint(np.clip(color, 0.0, 1.0) * np.float32(255), out=whole[:, :3])
     whole[:, :3] /= np.float32(255)
     return whole
-
-
-def _make_table() -> tuple[np.ndarray, np.ndarray]:
-    """Table from sRGB to scene-linear: (_STEPS + 1,) float32 values from 0 to 1, and their differences to the next."""
-    color = np.linspace(0.0, 1.0, _STEPS + 1)
-    linear = to_linear(color)
-    return linear.astype(np.float32), np.diff(linear, append=1.0).astype(np.float32)
-
-
-_LINEAR, _CHANGE = _make_table()
-
-
-def _linear(color: np.ndarray) -> np.ndarray:
-    """Convert sRGB 0..1 to scene-linear, any shape; by a table, because powers take three times as long."""
-    place = np.clip(color, 0.0, 1.0) * np.float32(_STEPS)
-    index = place.astype(np.int16)
-    place -= index
-    place *= _CHANGE.take(index)
-    place += _LINEAR.take(index)
-    return place

@@ -14,10 +14,9 @@ from . import versions
 COLOR = "Col"  # attribute that the material reads; Cycles shows points black if it is called "color"
 RADIUS_FACTOR = "spread"  # radius in pixels of the photo; named so in the node groups of earlier files
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
-# Colour of a moving point, scene-linear (decoding byte colours on every frame made playback twice as slow): the local
-# mean at the start of the trajectory, the difference of the mean at its end, and at both ends the texture, which is the
-# difference of the colour from the local mean.
-MEAN, CHANGE, TEXTURES = "end_mean", "end_change", ("end_texture0", "end_texture1")
+# "start0", "end0", "start1", ...: colours of a moving point at the start and the end of each cycle, sRGB bytes. Their
+# alpha is the phase of the cycle at which the change from the one to the other begins and ends.
+CYCLE_COLORS = ("start", "end")
 STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase 0
 
 Socket = bpy.types.NodeSocket
@@ -57,7 +56,7 @@ class Graph:
         return next(socket for socket in node.outputs if socket.enabled)
 
     def named(self, kind: str, name: Any) -> Socket:
-        """Read a named attribute, FLOAT or FLOAT_VECTOR."""
+        """Read a named attribute, FLOAT, FLOAT_VECTOR or FLOAT_COLOR."""
         node = self.add("GeometryNodeInputNamedAttribute", name, data_type=kind)
         return next(socket for socket in node.outputs if socket.enabled)
 
@@ -121,8 +120,11 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
     graph.input("NodeSocketGeometry", "Geometry", "Vertices with a trajectory each")
     _declare_time(graph)
     _declare_look(graph)
+    _declare_play(graph)  # last, so that the inputs above keep the identifiers that they have in earlier files
     inputs = graph.interface()
-    phase = _phase(graph, inputs)
+    turns = _turns(graph, inputs)
+    phase = graph.math("FRACT", turns)
+    cycle = graph.math("FLOORED_MODULO", graph.math("FLOOR", turns), inputs["Pictures"])
     here = graph.add("GeometryNodeInputPosition").outputs[0]
     place = graph.matched(inputs, graph.vector("ADD", here, _displacement(graph, phase, inputs["Keys"])))
     moved = graph.add("GeometryNodeSetPosition", inputs["Geometry"], None, place).outputs[0]
@@ -131,12 +133,14 @@ def create_moving_group() -> bpy.types.GeometryNodeTree:
         moved,
         None,
         COLOR,
-        _color(graph, phase),
+        _color(graph, phase, cycle),
         data_type="FLOAT_COLOR",
         domain="POINT",
     ).outputs[0]
     # Used attributes are removed first: copying them to the points would take longer than everything else.
-    light = graph.without(graph.without(colored, STEP + "*"), "end_*")
+    light = colored
+    for name in (STEP, *CYCLE_COLORS):
+        light = graph.without(light, name + "*")
     radius = graph.radius(inputs, graph.depth())
     points = graph.add("GeometryNodeMeshToPoints", light, _alive(graph, phase), None, radius).outputs[0]
     return graph.finish(points, inputs["Material"])
@@ -201,13 +205,47 @@ def _declare_look(graph: Graph) -> None:
     graph.input("NodeSocketMaterial", "Material", "Material of the points")
 
 
-def _phase(graph: Graph, inputs: dict[str, Socket]) -> Socket:
-    """fract((frame - start) * speed * cycles / loop length)."""
+def _declare_play(graph: Graph) -> None:
+    graph.input(
+        "NodeSocketFloat",
+        "Offset",
+        "Number of loops that the motion is ahead; with keyframes on it and Speed 0 the motion eases, waits or turns",
+        default_value=0.0,
+        min_value=-1000.0,
+        max_value=1000.0,
+    )
+    graph.input(
+        "NodeSocketInt",
+        "Repeats",
+        "Number of loops that are played from Start Frame on, before and after which the photo stands still; "
+        "0 plays forever",
+        default_value=0,
+        min_value=0,
+        max_value=100000,
+    )
+    graph.input(
+        "NodeSocketInt",
+        "Pictures",
+        "Number of cycles that have colours of their own",
+        default_value=1,
+        min_value=1,
+        hide_in_modifier=True,
+    )
+
+
+def _turns(graph: Graph, inputs: dict[str, Socket]) -> Socket:
+    """Cycles played until now: ((frame - start) * speed / loop length + offset) * cycles, and no more than Repeats."""
     frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
-    played = graph.math("MULTIPLY", graph.math("SUBTRACT", frame, inputs["Start Frame"]), inputs["Speed"])
+    forever = graph.math("MULTIPLY", graph.math("LESS_THAN", inputs["Repeats"], 0.5), 1e6)
+    elapsed = graph.math("SUBTRACT", frame, inputs["Start Frame"])
+    played = graph.math(
+        "MULTIPLY", graph.math("MAXIMUM", elapsed, graph.math("MULTIPLY", forever, -1.0)), inputs["Speed"]
+    )
     # Dividing last keeps whole numbers of loops exact, so that their phase is exactly 0.
     turns = graph.math("DIVIDE", graph.math("MULTIPLY", played, inputs["Cycles"]), inputs["Loop Length"])
-    return graph.math("FRACT", turns)
+    most = graph.math("ADD", graph.math("MULTIPLY", inputs["Repeats"], inputs["Cycles"]), forever)
+    turns = graph.math("MAXIMUM", graph.math("MINIMUM", turns, most), graph.math("MULTIPLY", most, -1.0))
+    return graph.math("ADD", turns, graph.math("MULTIPLY", inputs["Offset"], inputs["Cycles"]))
 
 
 def _displacement(graph: Graph, phase: Socket, keys: Socket) -> Socket:
@@ -222,33 +260,27 @@ def _displacement(graph: Graph, phase: Socket, keys: Socket) -> Socket:
     return next(socket for socket in mix.outputs if socket.enabled)
 
 
-def _keyed(graph: Graph, number: Socket) -> Socket:
-    """Read the vector attribute named "step" and this whole number."""
+def _keyed(graph: Graph, number: Socket, kind: str = "FLOAT_VECTOR", prefix: str = STEP) -> Socket:
+    """Read the attribute that is named by a prefix and this whole number."""
     integer = graph.add("FunctionNodeFloatToInt", number, rounding_mode="ROUND").outputs[0]
     digits = graph.add("FunctionNodeValueToString", integer, data_type="INT").outputs[0]
     join = graph.add("GeometryNodeStringJoin")
     strings = next(socket for socket in join.inputs if socket.is_multi_input)
     # A multi-input lists its last link first, so the digits are linked before the word.
     graph.tree.links.new(digits, strings)
-    word = graph.add("FunctionNodeInputString", string=STEP).outputs[0]
+    word = graph.add("FunctionNodeInputString", string=prefix).outputs[0]
     graph.tree.links.new(word, strings)
-    return graph.named("FLOAT_VECTOR", join.outputs[0])
+    return graph.named(kind, join.outputs[0])
 
 
-def _color(graph: Graph, phase: Socket) -> Socket:
-    """Cross-fade a point's two end colours so that the texture keeps its contrast.
-
-    With the phase s and w = sqrt((1-s)^2 + s^2), the means m are mixed linearly and the differences from them are
-    divided by w: (1-s) m0 + s m1 + ((1-s)(c0-m0) + s (c1-m1)) / w. The result may be slightly negative; the material
-    clamps it, which costs nothing there.
-    """
-    rest = graph.math("SUBTRACT", 1.0, phase)
-    norm = graph.math("SQRT", graph.math("MULTIPLY_ADD", rest, rest, graph.math("MULTIPLY", phase, phase)))
-    color = graph.vector("MULTIPLY_ADD", graph.named("FLOAT_VECTOR", CHANGE), phase, graph.named("FLOAT_VECTOR", MEAN))
-    for name, share in zip(TEXTURES, (rest, phase)):
-        weight = graph.math("DIVIDE", share, norm)
-        color = graph.vector("MULTIPLY_ADD", graph.named("FLOAT_VECTOR", name), weight, color)
-    return color
+def _color(graph: Graph, phase: Socket, cycle: Socket) -> Socket:
+    """Change a point's colour from the cycle's first to its second in the point's own window, in linear light."""
+    start, end = (_keyed(graph, cycle, "FLOAT_COLOR", name) for name in CYCLE_COLORS)
+    first, last = (graph.add("FunctionNodeSeparateColor", color, mode="RGB").outputs["Alpha"] for color in (start, end))
+    width = graph.math("MAXIMUM", graph.math("SUBTRACT", last, first), 1 / 255)
+    share = graph.math("DIVIDE", graph.math("SUBTRACT", phase, first), width)
+    mix = graph.add("ShaderNodeMix", share, start, end, data_type="RGBA", clamp_factor=True)
+    return next(socket for socket in mix.outputs if socket.enabled)
 
 
 def _alive(graph: Graph, phase: Socket) -> Socket:
@@ -260,6 +292,11 @@ def _alive(graph: Graph, phase: Socket) -> Socket:
         "FunctionNodeCompare", phase, graph.named("FLOAT", DEATH), data_type="FLOAT", operation="LESS_THAN"
     ).outputs[0]
     return graph.add("FunctionNodeBooleanMath", born, lives, operation="AND").outputs[0]
+
+
+def plays_pictures(group: bpy.types.GeometryNodeTree) -> bool:
+    """Tell whether a group for moving points reads the colours of cycles, as those of earlier versions did not."""
+    return any(item.name == "Pictures" for item in group.interface.items_tree)
 
 
 def input_property(modifier: bpy.types.NodesModifier, name: str) -> tuple[Any, str]:

@@ -13,6 +13,8 @@ from . import material, meshes, nodes
 from . import scene as scene_objects
 
 PART, KEY = "cinemagraph_part", "cinemagraph_key"  # custom properties of meshes: name of the part, id of its points
+# Inputs of the modifiers that the artist sets, and a part of a later build takes over.
+LIVE_INPUTS = ("Point Size", "Loop Length", "Start Frame", "Speed", "Offset", "Repeats")
 Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # an object of points, and the modifier that plays it
 
 
@@ -33,18 +35,18 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     report, points = job_folder.read_report(job), job_folder.read_points(job)
     settings = scene.cinemagraph
     still = _still_meshes(scene, report, points)
-    cycles, moving = _moving_meshes(scene, report, points)
+    playing, moving = _moving_meshes(scene, report, points)
     scene_objects.ensure_root(scene)
     _ensure_nodes(settings)
     before, now = (_defaults(one, settings) for one in (settings.report, report))
     _restore_modifiers(scene, before or now)
-    for name in ("Point Size", "Loop Length", "Start Frame", "Speed") if before else ():
+    for name in LIVE_INPUTS if before else ():
         chosen = get_input(scene, name, before[name])
         if _differs(chosen, before[name]):
             now[name] = chosen  # the user's own value, for new parts as well
     _assign_meshes(scene, still, settings.still_nodes, (before, now))
-    for (_, modifier), count in zip(_assign_meshes(scene, moving, settings.moving_nodes, (before, now)), cycles):
-        nodes.set_inputs(modifier, {"Cycles": count})
+    for (_, modifier), inputs in zip(_assign_meshes(scene, moving, settings.moving_nodes, (before, now)), playing):
+        nodes.set_inputs(modifier, inputs)
     settings.report_json = json.dumps((timing or {}) | report)
     scene_objects.extend_clipping(scene, max([1.0, *(layer["farthest"] for layer in report["layers"])]))
     return report
@@ -101,12 +103,17 @@ def _still_meshes(scene: bpy.types.Scene, report: dict, points: dict[str, np.nda
 
 def _moving_meshes(
     scene: bpy.types.Scene, report: dict, points: dict[str, np.ndarray]
-) -> tuple[list[int], list[bpy.types.Mesh]]:
-    """One mesh for each number of cycles: the stored positions are selected for a whole mesh, not for each point."""
+) -> tuple[list[dict], list[bpy.types.Mesh]]:
+    """One mesh for each number of cycles, and the inputs that play it.
+
+    The stored positions and colours are selected for a whole mesh, not for each point.
+    """
     cycles = points["moving_cycles"]
     named = _moving_parts(report, cycles)
     made = _meshes(scene, named, _points_id(report, "moving"), partial(meshes.moving_mesh, points))
-    return [int(cycles[chosen.start]) for _, chosen in named], made
+    return [
+        {"Cycles": int(cycles[chosen.start]), "Pictures": meshes.pictures(points, chosen)} for _, chosen in named
+    ], made
 
 
 def _points_id(report: dict, kind: str) -> str:
@@ -154,8 +161,25 @@ def _equal_slices(values: np.ndarray) -> list[slice]:
 
 def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
     settings.still_nodes = settings.still_nodes or nodes.create_still_group()
-    settings.moving_nodes = settings.moving_nodes or nodes.create_moving_group()
+    if settings.moving_nodes is None or not nodes.plays_pictures(settings.moving_nodes):
+        _replace_group(settings)
     settings.material = settings.material or material.create_material(nodes.COLOR)
+
+
+def _replace_group(settings: bpy.types.PropertyGroup) -> None:
+    """A new group for moving points, also in place of an earlier version's; the inputs of its modifiers stay.
+
+    Sockets have the same identifiers in both, so that keyframes and drivers on inputs stay too.
+    """
+    old, settings.moving_nodes = settings.moving_nodes, nodes.create_moving_group()
+    for part in settings.parts if old is not None else ():
+        for modifier in part.object.modifiers if part.object is not None else ():
+            if modifier.type == "NODES" and modifier.node_group == old:
+                inputs = nodes.get_inputs(modifier)
+                modifier.node_group = settings.moving_nodes
+                nodes.set_inputs(modifier, inputs)
+    if old is not None and old.users == 0:
+        bpy.data.node_groups.remove(old)
 
 
 def _restore_modifiers(scene: bpy.types.Scene, inputs: dict) -> None:
@@ -180,6 +204,8 @@ def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
         "Loop Length": report["frames"],
         "Start Frame": 1.0,
         "Speed": 1.0,
+        "Offset": 0.0,
+        "Repeats": 0,
         "Point Size": report["point_size"],
         "Keys": report["keys"],
         "Focal": settings.focal,
@@ -234,7 +260,7 @@ def _update_inputs(modifier: bpy.types.NodesModifier, before: dict, now: dict) -
     """Set the inputs to those of the new build, except inputs that the user has changed since the last one."""
     chosen = nodes.get_inputs(modifier)
     own = {name for name, value in chosen.items() if name in before and _differs(value, before[name])}
-    own -= {"Keys", "Focal", "Built Focal", "Cycles"}  # these describe the mesh and its photo
+    own -= {"Keys", "Focal", "Built Focal", "Cycles", "Pictures"}  # these describe the mesh and its photo
     nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
 
 

@@ -64,7 +64,7 @@ def advect(
     Source: Eulerian motion as in Holynski et al., "Animating Pictures with Eulerian Motion Fields", 2021; integrated
     with the midpoint rule and bilinear look-up, incrementally.
     """
-    places = np.stack(list(_integrate(motion, start, frames, keys, backward, "cpu")))
+    places = np.stack(list(integrate(motion, start, frames, keys, backward, "cpu")))
     return _with_lifetimes(places, region, keys, backward, np.zeros(len(start), np.float32))
 
 
@@ -115,14 +115,14 @@ def trace_paths(
     row, column = np.nonzero(near)
     nodes = ((np.stack([column, row], 1) + 0.5) * NODE_SPACING).astype(np.float32)
     displacement = np.zeros((keys + 1, *near.shape, 2), np.float32)
-    for key, places in enumerate(_integrate(motion, nodes, frames, keys, backward, device)):
+    for key, places in enumerate(integrate(motion, nodes, frames, keys, backward, device)):
         displacement[key, row, column] = places - nodes
     down, right = np.gradient(displacement[-1], NODE_SPACING, axis=(0, 1))
     strain = np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1))
     return Paths(region, displacement, strain, backward)
 
 
-def _integrate(
+def integrate(
     motion: np.ndarray, start: np.ndarray, frames: float, keys: int, backward: bool, device: str
 ) -> Iterator[np.ndarray]:
     """(M, 2) float32, px, K + 1 times: the positions of points, in order of travel."""

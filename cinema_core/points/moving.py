@@ -2,9 +2,10 @@
 
 Input: layers, surface, motion field. Output: `MovingPoints`.
 
-Two families, cross-faded along trajectories, make the loop. A forward point starts at its pixel at phase 0, a backward
-point ends at its pixel at phase 1. Both carry the photo's colours at the two ends of their trajectory. So they agree
-where both are, and phase 0 and phase 1 are the photo.
+Two families of points along trajectories make the loop. A forward point starts at its pixel at phase 0, a backward
+point ends at its pixel at phase 1. Both carry the colours of the key pictures at the two ends of their trajectory, and
+change from one to the other in the same short window. So they agree where both are, and phase 0 and phase 1 of the loop
+are the photo.
 """
 
 from __future__ import annotations
@@ -13,24 +14,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 
-from ..image.grid import masked_blur, sample
+from ..image.grid import sample
 from ..layers.split import Layers
+from ..motion.flow_maps import trace_flow_maps
 from ..motion.trajectories import Paths, Trajectories, trace_paths
-from ..shared.data import MovingPoints
+from ..shared.data import POINT_AXES, MovingPoints
+from .hand_over import make_schedule
+from .key_pictures import NEVER, STEPS, STRUCTURE_SIGMA, KeyPictures, lives_needed, make_key_pictures, split_bands
 from .moving_surface import MovingSurface, local_mean
 from .unproject import slope_offset
 
 STRAIN_GROWTH = 0.5  # radius factor added per px/px of strain, where the flow pulls the lattice of points apart
 MAX_RADIUS_GROWTH = 0.3  # radius factor added for strain at most
-# Of the longer side; a flow that runs farther within a loop is split into several shorter cycles. On long trajectories
-# the flow draws the texture into streaks, and the two ends no longer look alike.
-LONGEST_PATH = 1 / 30
-SHORTEST_CYCLE = 8  # frames; in shorter cycles the eye sees the repetition
-MIN_CORRELATION = -0.4  # of the texture at both ends of a trajectory; boosting contrast for less would show noise
-CORRELATION_SIGMA = 1 / 160  # of the longer side; standard deviation of the window of that correlation
+LONGEST_PATH = 1 / 20  # of the longer side; points that run farther in a loop repeat a shorter path, unseen
+SHORTEST_CYCLE = 3  # frames
+FEWEST_CYCLES, MOST_CYCLES = 8, 32  # with few, coarse structure would change in visible steps
 TRACED_POINTS = 1 << 20  # points traced and made at a time; the intermediates take more memory than the points
 KEPT_TRAJECTORIES = 1 << 22  # at most; more are computed twice, as they take half the memory of their points
 
@@ -42,13 +42,11 @@ class _Source:
     Attributes:
         layers: The layers; their camera and pad.
         surface: The flowing surface.
-        mean: (Hc, Wc, 3) float32, sRGB, the surface's local mean.
         offset: (Hc, Wc, 2) float32, px, by which points stand off their pixels on slopes.
     """
 
     layers: Layers
     surface: MovingSurface
-    mean: np.ndarray
     offset: np.ndarray
 
 
@@ -74,33 +72,31 @@ def moving_points(
         The points.
     """
     if not surface.region.any():
-        return _allocate(0, keys)
-    source = _Source(layers, surface, local_mean(surface), slope_offset(surface.disparity, layers.camera))
+        return _allocate(0, keys, 1)
+    source = _Source(layers, surface, slope_offset(surface.disparity, layers.camera))
 
-    def trace(cycles: int, region: np.ndarray, backward: bool = False) -> Paths:
-        return trace_paths(motion, region, frames / cycles, keys, backward, device)
+    def trace(backward: bool = False) -> Paths:
+        return trace_paths(motion, surface.region, frames / cycles, keys, backward, device)
 
-    parts = []
-    for cycles, region in _split_by_cycles(surface.region, motion, frames):
-        start = np.flatnonzero(region)
-        forward = _ChunkedTrajectories(trace(cycles, region), start)
-        ends = np.concatenate([_end_pixels(paths, paths.places[-1], region) for _, paths in forward])
-        parts.append((cycles, region, forward, ends, _without_end(start, ends, region.size) if thin else start))
+    cycles = _cycles(surface.region, motion, frames)
+    maps = trace_flow_maps(motion, surface.region, frames / (STEPS * cycles), STEPS * cycles, device)
+    lives = lives_needed(maps, max(1, cycles // 2), local_mean(surface, STRUCTURE_SIGMA), surface.disparity)
+    bands = split_bands(surface)
+    start = np.flatnonzero(surface.region)
+    forward = _ChunkedTrajectories(trace(), start)
+    ends = np.concatenate([_end_pixels(paths, paths.places[-1], surface.region) for _, paths in forward])
+    rest = _without_end(start, ends, surface.region.size) if thin else start
+    schedule = make_schedule(surface.region, maps)
+    pictures = make_key_pictures(surface.color, bands, surface.region, schedule, lives)
+    del maps, schedule, bands
+    points = _allocate(len(start) + len(rest), keys, cycles)  # joining pieces would take as much memory again
+    make = partial(_family_points, source, pictures)
+    for rows, paths in forward:
+        _store(points, rows.start, make(paths, (start[rows], ends[rows])))
     del forward
-    count = sum(len(forward.start) + len(rest) for _, _, forward, _, rest in parts)
-    points, begin = _allocate(count, keys), 0  # in one piece: joining pieces would take as much memory again
-    while parts:
-        cycles, region, forward, ends, rest = parts.pop(0)
-        make = partial(_family_points, source, _plain_share(source, region, forward.start, ends), cycles)
-        for rows, paths in forward:
-            _store(points, begin + rows.start, make(paths, (forward.start[rows], ends[rows])))
-        begin += len(ends)
-        del forward, paths
-        if len(rest):
-            for rows, paths in _ChunkedTrajectories(trace(cycles, region, backward=True), rest):
-                starts = _end_pixels(paths, paths.places[0], region)
-                _store(points, begin + rows.start, make(paths, (starts, rest[rows])))
-            begin += len(rest)
+    for rows, paths in _ChunkedTrajectories(trace(backward=True), rest) if len(rest) else ():
+        starts = _end_pixels(paths, paths.places[0], surface.region)
+        _store(points, len(start) + rows.start, make(paths, (starts, rest[rows])))
     return points
 
 
@@ -135,47 +131,45 @@ def join_points(groups: list[MovingPoints]) -> MovingPoints:
     """
     if len(groups) == 1:
         return groups.pop()
+    most = max(len(group.colors) for group in groups)
     parts = [dict(vars(group)) for group in groups]
     groups.clear()
+    for part in parts:
+        part["colors"] = np.pad(part["colors"], ((0, most - len(part["colors"])), (0, 0), (0, 0), (0, 0)), "wrap")
     return MovingPoints(
         **{
-            name: np.concatenate([part.pop(name) for part in parts], int(name == "displacement"))
+            name: np.concatenate([part.pop(name) for part in parts], POINT_AXES.get(name, 0))
             for name in MovingPoints.__dataclass_fields__
         }
     )
 
 
-def _allocate(count: int, keys: int) -> MovingPoints:
-    """Uninitialised arrays for `count` points."""
+def _allocate(count: int, keys: int, cycles: int) -> MovingPoints:
+    """Arrays for `count` points; all but the colours are uninitialised."""
     birth, death, radius_factor = np.empty((3, count), np.float32)
-    position, color0, color1, mean0, mean1 = (np.empty((count, 3), np.float32) for _ in range(5))
+    position = np.empty((count, 3), np.float32)
     displacement = np.empty((keys + 1, count, 3), np.float32)
-    cycles = np.empty(count, np.int16)
-    return MovingPoints(position, displacement, birth, death, color0, color1, mean0, mean1, radius_factor, cycles)
+    colors = np.zeros((cycles, 2, count, 4), np.uint8)
+    return MovingPoints(position, displacement, birth, death, colors, radius_factor, np.empty(count, np.int16))
 
 
 def _store(points: MovingPoints, begin: int, made: MovingPoints) -> None:
     """Copy some points into their rows of all, from `begin` on."""
     rows = slice(begin, begin + len(made.position))
-    for name in MovingPoints.__dataclass_fields__:
-        getattr(points, name)[(slice(None), rows) if name == "displacement" else rows] = getattr(made, name)
+    points.colors[: len(made.colors), :, rows] = made.colors
+    points.displacement[:, rows] = made.displacement
+    for name in ("position", "birth", "death", "radius_factor", "cycles"):
+        getattr(points, name)[rows] = getattr(made, name)
 
 
-def _split_by_cycles(region: np.ndarray, motion: np.ndarray, frames: int) -> list[tuple[int, np.ndarray]]:
-    """Numbers of cycles in a loop, ascending, each with the part of the region that has this number, (Hc, Wc) bool.
-
-    Each connected component has one number. It follows from the 90 % quantile of the distances that its pixels travel.
-    """
-    count, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
-    seen = parts[::2, ::2] if count == 2 else parts  # of a single part, every other row and column suffices
-    travelled = np.linalg.norm(motion[::2, ::2] if count == 2 else motion, axis=-1) * frames
-    cycles = np.zeros(count, int)
-    for part in range(1, count):
-        far = travelled[seen == part]
-        paths = float(np.percentile(far, 90)) / (LONGEST_PATH * max(region.shape)) if len(far) else 1
-        cycles[part] = max(1, min(round(paths), frames // SHORTEST_CYCLE))
-    numbers = np.unique(cycles[1:])
-    return [(int(number), region if len(numbers) == 1 else region & (cycles[parts] == number)) for number in numbers]
+def _cycles(region: np.ndarray, motion: np.ndarray, frames: int) -> int:
+    """Number of cycles in a loop, a power of two, from the 95 % quantile of the distances that pixels travel."""
+    travelled = np.linalg.norm(motion[region], axis=-1) * frames
+    paths = float(np.quantile(travelled, 0.95)) / (LONGEST_PATH * max(region.shape))
+    cycles = 1
+    while (cycles < FEWEST_CYCLES or cycles < paths) and 2 * cycles <= min(MOST_CYCLES, frames / SHORTEST_CYCLE):
+        cycles *= 2
+    return cycles
 
 
 def _end_pixels(paths: Trajectories, places: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -191,84 +185,59 @@ def _without_end(start: np.ndarray, ends: np.ndarray, size: int) -> np.ndarray:
     return start[~hit[start]]
 
 
-def _plain_share(source: _Source, region: np.ndarray, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Share of the texture that is mixed plainly on the trajectories that start at each pixel; the rest is boosted.
-
-    It depends on the correlation r of the texture at the two ends of a trajectory. At r = 1 (slow water) a plain mix
-    keeps the contrast, and boosting it would make it pulsate. At r = 0 the boost by sqrt(2) at mid-loop is right. In
-    between, and below 0, a share g of plain mixing and 1 - g of boosted mixing gives (g + (1 - g) sqrt(2)) sqrt((1 + r)
-    / 2) of the contrast, which is solved for 1. Every other row and column suffices as a
-    sample.
-
-    Args:
-        source: The flowing surface.
-        region: (Hc, Wc) bool.
-        start: (M,) int64, flat indices of the pixels where trajectories start.
-        ends: (M,) int64, flat indices of the pixels where they end; -1 for those that leave.
-
-    Returns:
-        (Hc * Wc,) float32.
-    """
-    height, width = region.shape
-    row, column = start // width, start % width
-    chosen = np.flatnonzero((ends >= 0) & (row % 2 == 0) & (column % 2 == 0))
-    color, mean = source.surface.color.reshape(-1, 3), source.mean.reshape(-1, 3)
-    first, last = (color[pixel] - mean[pixel] for pixel in (start[chosen], ends[chosen]))
-    products = np.zeros(((height + 1) // 2, (width + 1) // 2, 3), np.float32)
-    place = row[chosen] // 2, column[chosen] // 2
-    products[place] = np.stack([(a * b).sum(-1) for a, b in ((first, last), (first, first), (last, last))], -1)
-    known = np.zeros(products.shape[:2], bool)
-    known[place] = True
-    sigma = max(1.0, CORRELATION_SIGMA * max(region.shape) / 2)
-    both, one, other = np.moveaxis(masked_blur(products, known, sigma), -1, 0)
-    correlation = np.clip(both / np.sqrt(np.maximum(one * other, 1e-12)), MIN_CORRELATION, 1)
-    plain = ((2**0.5 - np.sqrt(2 / (1 + correlation))) / (2**0.5 - 1)).astype(np.float32)
-    return cv2.resize(plain, (2 * plain.shape[1], 2 * plain.shape[0]))[:height, :width].ravel()
-
-
 def _family_points(
-    source: _Source, plain_share: np.ndarray, cycles: int, paths: Trajectories, pixels: tuple[np.ndarray, np.ndarray]
+    source: _Source, pictures: KeyPictures, paths: Trajectories, pixels: tuple[np.ndarray, np.ndarray]
 ) -> MovingPoints:
     """Points along trajectories.
 
     Args:
         source: The flowing surface.
-        plain_share: (Hc * Wc,) float32, of `_plain_share`.
-        cycles: Cycles that the points run through in a loop.
+        pictures: The key pictures of the surface.
         paths: M trajectories.
         pixels: (M,) int64 twice, flat indices of the pixels where they start and end; -1 where they enter or leave.
 
     Returns:
         M points.
     """
-    color, mean = source.surface.color.reshape(-1, 3), source.mean.reshape(-1, 3)
     width = source.surface.region.shape[1]
-    edge = np.floor(paths.edge).astype(np.int64) @ (1, width)
-    colors, means, bends = [], [], []
+    edge = np.floor(paths.edge).astype(np.int64) @ np.array((1, width))
+    bends = []
     for pixel, places in zip(pixels, (paths.places[0], paths.places[-1])):
         inside = pixel >= 0
         seen = np.where(inside, pixel, edge)
-        means.append(np.take(mean, seen, 0))
-        # a point that enters or leaves over the boundary has the mean colour there: continuous with its neighbours
-        colors.append(np.where(inside[:, None], np.take(color, seen, 0), means[-1]))
         centre = np.stack([seen % width, seen // width], 1).astype(np.float32) + 0.5
         bends.append(np.where(inside[:, None], centre - places, 0))
-    whole = (pixels[0] >= 0) & (pixels[1] >= 0)
-    plain = np.where(whole, np.take(plain_share, np.maximum(pixels[0], 0)), 0)[:, None]
     position, displacement = _on_surface(source, paths.places, bends)
-    mean0, mean1 = (m + plain * (c - m) for m, c in zip(means, colors))
+    colors = _cycle_colors(pictures, *pixels)
     return MovingPoints(
         position=position,
         displacement=displacement,
         birth=paths.birth,
         death=paths.death,
-        color0=colors[0],
-        color1=colors[1],
-        mean0=mean0,
-        mean1=mean1,
+        colors=colors,
         radius_factor=1 + np.minimum(STRAIN_GROWTH * paths.strain, MAX_RADIUS_GROWTH),
-        cycles=np.full(len(position), cycles, np.int16),
+        cycles=np.full(len(position), len(colors), np.int16),
     )
+
+
+def _cycle_colors(pictures: KeyPictures, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(J, 2, M, 4) uint8, as `MovingPoints.colors`, of trajectories from pixels (M,) to (M,).
+
+    A point that enters or leaves over the boundary, -1, keeps the colour that it has at its other end.
+    """
+    rows = [pictures.row[np.where(one >= 0, one, other)] for one, other in ((start, end), (end, start))]
+    whole = (start >= 0) & (end >= 0)
+    cycles = len(pictures.fade)
+    colors = np.empty((cycles, 2, len(start), 4), np.uint8)
+    for cycle in range(cycles):
+        fade = np.where(whole[:, None], pictures.fade[cycle, rows[0]], np.array(NEVER, np.uint8))
+        for side in range(2):
+            # whose start is missing has the colour of its end, in the picture of its end
+            number = np.where((start if side == 0 else end) >= 0, side, 1 - side)
+            picture = pictures.color[cycle : cycle + 2].reshape(-1, 3)
+            colors[cycle, side, :, :3] = picture[number * pictures.color.shape[1] + rows[side]]
+            colors[cycle, side, :, 3] = fade[:, side]
+    return colors
 
 
 def _on_surface(source: _Source, places: np.ndarray, bends: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

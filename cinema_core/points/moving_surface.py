@@ -96,16 +96,20 @@ def find_swaying_surface(region: np.ndarray, layers: Layers) -> MovingSurface:
     return MovingSurface(whole, whole & layers.valid, np.zeros_like(whole), layers.color, layers.disparity)
 
 
-def local_mean(surface: MovingSurface) -> np.ndarray:
+def local_mean(surface: MovingSurface, sigma: float = MEAN_SIGMA) -> np.ndarray:
     """The blurred colours of the region.
 
     The blur runs over cells: as smooth as over pixels, and far quicker.
+
+    Args:
+        surface: The surface.
+        sigma: Standard deviation of the blur, of the longer side.
 
     Returns:
         (Hc, Wc, 3) float32, sRGB, valid in the region.
     """
     height, width = surface.region.shape
-    sigma = MEAN_SIGMA * max(height, width)
+    sigma = sigma * max(height, width)
     size = max(1, int(sigma / 3))
     weight = pool(surface.region.astype(np.float32), size)
     total = cv2.GaussianBlur(pool(surface.color * surface.region[..., None], size), (0, 0), sigma / size)

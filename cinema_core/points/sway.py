@@ -11,6 +11,7 @@ import numpy as np
 from ..layers.split import Layers
 from ..motion.sway import phase_lag, stretch
 from ..shared.data import MovingPoints
+from .key_pictures import NEVER
 from .moving_surface import MovingSurface
 from .unproject import unproject
 
@@ -45,10 +46,15 @@ def sway_points(
         displacement=displacement,
         birth=birth,
         death=birth + 2,
-        color0=color,
-        color1=color,
-        mean0=color,
-        mean1=color,
+        colors=_constant(color),
         radius_factor=1 + 0.5 * stretch(amplitude)[mask],  # half the stretch: discs of neighbours overlap anyway
         cycles=np.full(len(position), swings, np.int16),
     )
+
+
+def _constant(color: np.ndarray) -> np.ndarray:
+    """(1, 2, M, 4) uint8, as `MovingPoints.colors`, of points that keep their colour, (M, 3) sRGB."""
+    colors = np.empty((1, 2, len(color), 4), np.uint8)
+    colors[..., :3] = np.rint(np.clip(color, 0, 1) * 255)
+    colors[..., 3] = np.array(NEVER, np.uint8)[:, None]
+    return colors

@@ -14,6 +14,7 @@ import numpy as np
 PHOTO_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".hif", ".avif", ".webp", ".tif", ".tiff", ".bmp", ".exr",
 )  # fmt: skip
+POINT_AXES = {"displacement": 1, "colors": 2}  # axis of the points in the arrays of `MovingPoints` where it is not 0
 FARTHEST = 100.0  # scene units; beyond it there is no visible parallax at any preset's amplitude
 
 
@@ -143,29 +144,25 @@ class MovingPoints:
         displacement: (K + 1, M, 3) float32, scene units, at phases j / K.
         birth: (M,) float32, phase from which the point is shown.
         death: (M,) float32, phase from which it is hidden again; 2 = not within the loop.
-        color0: (M, 3) float32, sRGB 0..1, the photo's colour at the trajectory's start.
-        color1: (M, 3) float32, sRGB 0..1, the photo's colour at its end.
-        mean0: (M, 3) float32, sRGB 0..1, the blurred photo's colour at its start.
-        mean1: (M, 3) float32, sRGB 0..1, the blurred photo's colour at its end.
+        colors: (J, 2, M, 4) uint8. In each of up to J cycles a point changes from the first to the second colour,
+            sRGB. The fourth channels are the phases of the cycle at which this change begins and ends, in 1/255.
         radius_factor: (M,) float32, radius in pixel footprints.
         cycles: (M,) int16, number of times the point runs through its phases in one loop; in fast water more than 1.
+            A point with more cycles than J has the colours of cycle n in n modulo J.
     """
 
     position: np.ndarray
     displacement: np.ndarray
     birth: np.ndarray
     death: np.ndarray
-    color0: np.ndarray
-    color1: np.ndarray
-    mean0: np.ndarray
-    mean1: np.ndarray
+    colors: np.ndarray
     radius_factor: np.ndarray
     cycles: np.ndarray
 
     def __post_init__(self) -> None:
         count = len(self.position)
         _check("displacement", self.displacement, (None, count, 3))
-        for name in ("position", "color0", "color1", "mean0", "mean1"):
-            _check(name, getattr(self, name), (count, 3))
+        _check("position", self.position, (count, 3))
+        _check("colors", self.colors, (None, 2, count, 4))
         for name in ("birth", "death", "radius_factor", "cycles"):
             _check(name, getattr(self, name), (count,))

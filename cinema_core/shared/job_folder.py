@@ -32,7 +32,7 @@ import numpy as np
 
 from .atomic_write import save_array
 from .errors import UNREADABLE_ARRAY, CinemaError
-from .job_files import POINTS, POINTS_FILES, REPORT, SCHEMA
+from .job_files import POINTS, POINTS_DTYPES, POINTS_FILES, REPORT, SCHEMA
 from .transaction import JOURNAL, OWNED, recover
 
 # Limits of a good build; the panel's verdict, `blender_addon/quality_words.py`, has the same.
@@ -157,8 +157,7 @@ def _check_points(points: dict[str, np.ndarray]) -> None:
     sizes: dict[str, int] = {}
     for name, array in points.items():
         dimensions = POINTS[name]
-        kind = np.int16 if name in ("still_layer", "moving_cycles") else np.float32
-        if array.dtype != kind or array.ndim != len(dimensions):
+        if array.dtype != POINTS_DTYPES.get(name, "float32") or array.ndim != len(dimensions):
             raise ValueError(f"{name} is {array.dtype} {array.shape}")
         for size, dimension in zip(array.shape, dimensions):
             if size != (dimension if isinstance(dimension, int) else sizes.setdefault(dimension, size)):

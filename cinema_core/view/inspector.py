@@ -78,7 +78,7 @@ class Inspector(PointCloud):
         backing: Sequence[int] = (),
         device: str = "cpu",
     ) -> None:
-        placed = {name: array for name, array in points.items() if "_color" not in name and "_mean" not in name}
+        placed = {name: array for name, array in points.items() if "_color" not in name}
         super().__init__(placed, camera, point_size, device)
         self._still_invented, self._moving_invented = self._find_invented(list(backing))
 
@@ -97,7 +97,7 @@ class Inspector(PointCloud):
         columns, rows = (int(size / pitch - SAMPLE_OFFSET) + 1 for size in (views.width, views.height))
         alive = self.alive(float(views.phases[index]))
         position, radius = self.place(alive)
-        invented = torch.cat([self._still_invented, *(self._moving_invented[chosen] for _, chosen in alive)])
+        invented = torch.cat([self._still_invented, *(self._moving_invented[shown.rows] for shown in alive)])
         lens = views.lenses[index] / (pitch, pitch, pitch, pitch, 1, 1) - (0, 0, SAMPLE_OFFSET, SAMPLE_OFFSET, 0, 0)
         pose = views.poses[index] if pose is None else pose
         nearest = torch.full((2 * rows * columns,), float("inf"), device=self.device)  # seen, then invented

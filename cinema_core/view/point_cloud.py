@@ -7,6 +7,7 @@ radii. The preview and the coverage check both build on it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,22 @@ from ..shared.camera import Camera
 
 CHUNK_POINTS = 1 << 17  # points processed at a time, so that intermediates stay in the processor's cache
 
-# For each number of cycles: the phase of its points, and the rows of those that are shown.
-Alive = list[tuple[float, torch.Tensor]]
+
+class Shown(NamedTuple):
+    """The points of one number of cycles that are shown.
+
+    Attributes:
+        phase: 0..1 of their cycle.
+        cycle: Number of their cycle within the loop, from 0.
+        rows: (R,) int64, their rows of all moving points.
+    """
+
+    phase: float
+    cycle: int
+    rows: torch.Tensor
+
+
+Alive = list[Shown]
 
 
 class PointCloud:
@@ -39,9 +54,10 @@ class PointCloud:
         """The moving points that are shown at a phase of the loop, 0..1."""
         found = []
         for cycles in self._cycles:
-            own = phase * cycles % 1.0
+            cycle, own = divmod(phase * cycles, 1.0)
             alive = (self.points["moving_birth"] <= own) & (self.points["moving_death"] > own)
-            found.append((own, torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()))
+            rows = torch.nonzero(alive & (self.points["moving_cycles"] == cycles)).flatten()
+            found.append(Shown(own, int(cycle) % cycles, rows))
         return found
 
     def place(self, alive: Alive) -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,7 +71,7 @@ class PointCloud:
         for position, own in zip(still.split(CHUNK_POINTS), radius_factor.split(CHUNK_POINTS)):
             yield position, own * position[:, 2] * self.radius
         keys, steps = len(self.points["moving_displacement"]) - 1, self.points["moving_displacement"]
-        for phase, every in alive:
+        for phase, _, every in alive:
             key = min(int(phase * keys), keys - 1)
             part = phase * keys - key
             for rows in every.split(CHUNK_POINTS):

@@ -42,12 +42,10 @@ class Splatter(PointCloud):
         super().__init__(points, camera, point_size, device)
         self.every, self.first = every, every // 2
         self.height, self.width = (len(range(self.first, side, every)) for side in (camera.height, camera.width))
-        self.colors = [
-            self.points["still_color"],
-            *(self.points[f"moving_{name}"] for name in ("color0", "color1", "mean0", "mean1")),
-        ]
+        self.still_color = self.points["still_color"]
         if every == 1:  # with every > 1 only the visible points are converted, in `_colors`
-            self.colors = [_linear(color) for color in self.colors]
+            self.still_color = _linear(self.still_color)
+        self._bytes = _linear(torch.arange(256, device=device) / 255)
 
     def rendered(self, picture: np.ndarray) -> np.ndarray:
         """The pixels of a picture (H, W, ...) of the photo's size that are rendered."""
@@ -94,18 +92,22 @@ class Splatter(PointCloud):
         keep &= (self.points["still_radius_factor"] <= 2).cpu()  # backing points are larger
         part = copy.copy(self)
         part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
-        part.colors = [self.colors[0][keep.to(self.device)], *self.colors[1:]]
+        part.still_color = self.still_color[keep.to(self.device)]
         return part
 
     def _colors(self, alive: Alive, point: torch.Tensor) -> torch.Tensor:
         """(D, 3) linear colours of points (D,), indices in the order of `place`, ascending."""
-        ends = torch.tensor(np.cumsum([len(self.colors[0]), *(len(rows) for _, rows in alive)]), device=self.device)
+        counts = [len(self.still_color), *(len(shown.rows) for shown in alive)]
+        ends = torch.tensor(np.cumsum(counts), device=self.device)
         border = [0, *torch.searchsorted(point, ends).tolist()]
-        light = (lambda color: color) if self.every == 1 else _linear
-        parts = [light(self.colors[0][point[: border[1]]])]
-        for (phase, rows), begin, first, last in zip(alive, ends.tolist(), border[1:], border[2:]):
-            rows = rows[point[first:last] - begin]
-            parts.append(_mixed(phase, *(light(end[rows]) for end in self.colors[1:])))
+        still = self.still_color[point[: border[1]]]
+        parts = [still if self.every == 1 else _linear(still)]
+        for shown, begin, first, last in zip(alive, ends.tolist(), border[1:], border[2:]):
+            rows = shown.rows[point[first:last] - begin]
+            colors = self.points["moving_colors"][shown.cycle % len(self.points["moving_colors"])]
+            start, end = (colors[side, rows].long() for side in range(2))
+            share = fade_share(shown.phase, start[:, 3], end[:, 3])[:, None]
+            parts.append(torch.lerp(self._bytes[start[:, :3]], self._bytes[end[:, :3]], share))
         return torch.cat(parts)
 
     def _composite_small(
@@ -241,13 +243,15 @@ class _Discs:
         return _Discs(self.point, self.place, self.depth, size)
 
 
-def _mixed(
-    phase: float, color0: torch.Tensor, color1: torch.Tensor, mean0: torch.Tensor, mean1: torch.Tensor
-) -> torch.Tensor:
-    """(R, 3) linear colours of moving points: local means are mixed plainly, detail so that its variance stays."""
-    weight = ((1 - phase) ** 2 + phase**2) ** 0.5
-    detail = ((1 - phase) * (color0 - mean0) + phase * (color1 - mean1)) / weight
-    return ((1 - phase) * mean0 + phase * mean1 + detail).clamp(min=0)
+def fade_share(phase: float, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """(R,) float32, 0..1: how far points have changed to their second colour.
+
+    Args:
+        phase: 0..1 of their cycle.
+        begin: (R,) int64, phase at which the change begins, in 1/255.
+        end: (R,) int64, phase at which it ends.
+    """
+    return ((255 * phase - begin) / (end - begin).clamp(min=1)).clamp(0, 1)
 
 
 def _linear(color: torch.Tensor) -> torch.Tensor:

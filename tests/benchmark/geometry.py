@@ -31,11 +31,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import bpy  # noqa: F401  imported before torch, because both bring their own threads
 import cv2
 import numpy as np
+from empty_points import NONE
 from geometry_baseline import mesh_views, slab_points, smooth_fill
 from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
@@ -220,18 +222,8 @@ def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) 
 
 def still_only(position: np.ndarray, color: np.ndarray) -> dict[str, np.ndarray]:
     """Still points in the format of the splatter, without moving points."""
-    three, one = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-    moving = {"position": three, "displacement": np.zeros((2, 0, 3), np.float32), "birth": one, "death": one}
-    moving |= {
-        "color0": three,
-        "color1": three,
-        "mean0": three,
-        "mean1": three,
-        "radius_factor": one,
-        "cycles": one.astype(np.int16),
-    }
     still = {"position": position, "color": color, "radius_factor": np.ones(len(position), np.float32)}
-    return {f"still_{n}": a for n, a in still.items()} | {f"moving_{n}": a for n, a in moving.items()}
+    return {f"still_{n}": a for n, a in still.items()} | NONE
 
 
 def filled(picture: np.ndarray, covered: np.ndarray) -> np.ndarray:

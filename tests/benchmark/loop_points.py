@@ -16,6 +16,7 @@ from cinema_core.pipeline.request import Request
 from cinema_core.pipeline.stage import Runner
 from cinema_core.pipeline.stages import crop_to_photo
 from cinema_core.shared.camera import Camera
+from cinema_core.shared.data import POINT_AXES
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
@@ -42,16 +43,21 @@ def double_points(
     Returns:
         (M,) bool.
     """
-    weight = phase * points["moving_cycles"] % 1.0
-    difference = np.abs(points["moving_color1"] - points["moving_color0"]).max(-1)
+    weight, difference = np.zeros((2, len(points["moving_cycles"])), np.float32)
+    for number in np.unique(points["moving_cycles"]):
+        rows = points["moving_cycles"] == number
+        cycle, own = divmod(phase * number, 1.0)
+        start, end = points["moving_colors"][int(cycle) % len(points["moving_colors"])][:, rows].astype(np.int64)
+        weight[rows] = ((255 * own - start[:, 3]) / np.maximum(end[:, 3] - start[:, 3], 1)).clip(0, 1)
+        difference[rows] = np.abs(end - start)[:, :3].max(-1) / 255
     return (difference > differ) & (weight > between[0]) & (weight < between[1])
 
 
 def flagged_points(points: dict[str, np.ndarray], flag: np.ndarray) -> dict[str, np.ndarray]:
     """The points, white where (M,) bool `flag` is set for a moving point, and black elsewhere."""
-    color = np.repeat(flag[:, None], 3, 1).astype(np.float32)
-    colors = {f"moving_{name}": color for name in ("color0", "color1", "mean0", "mean1")}
-    return points | colors | {"still_color": np.zeros_like(points["still_color"])}
+    colors = np.zeros_like(points["moving_colors"])
+    colors[..., :3] = np.where(flag, 255, 0)[:, None]
+    return points | {"moving_colors": colors, "still_color": np.zeros_like(points["still_color"])}
 
 
 def repeats(points: dict[str, np.ndarray]) -> list[int]:
@@ -87,7 +93,7 @@ def points_in(points: dict[str, np.ndarray], camera: Camera, window: tuple[slice
     kept = {}
     for name, array in points.items():
         chosen = keep[name.partition("_")[0]]
-        kept[name] = array[:, chosen] if name == "moving_displacement" else array[chosen]
+        kept[name] = np.take(array, np.flatnonzero(chosen), POINT_AXES.get(name.removeprefix("moving_"), 0))
     for name in ("still_position", "moving_position", "moving_displacement"):
         kept[name] = kept[name] @ shear
     return kept

@@ -216,5 +216,5 @@ SLOPE = np.linspace(0.6, 1.0, HEIGHT)  # a plane; a constant depth map is refuse
 SCENES = (
     Scene("river", river_velocity, river_inside, _river_sheet, np.linspace(0.3, 1.0, HEIGHT)),
     Scene("fall", fall_velocity, fall_inside, _fall_sheet, SLOPE),
-    Scene("clouds", cloud_velocity, cloud_inside, _cloud_sheet, SLOPE),
+    Scene("clouds", cloud_velocity, cloud_inside, _cloud_sheet, np.where(np.arange(HEIGHT) < HILLS, 0.01, SLOPE)),
 )

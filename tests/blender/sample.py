@@ -7,9 +7,10 @@ import bpy
 import numpy as np
 
 from cinema_core.shared import job_files, job_folder, transaction
+from cinema_core.shared.data import POINT_AXES
 
 WIDTH, HEIGHT, FOCAL = 320, 180, 300.0
-KEYS, FRAMES, MOVING = 4, 20, 600
+KEYS, FRAMES, MOVING, PICTURES = 4, 20, 600, 2
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -41,7 +42,8 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
     still = np.stack([(x - WIDTH / 2) * depth / FOCAL, (y - HEIGHT / 2) * depth / FOCAL, depth], -1).reshape(-1, 3)
     phase = np.arange(keys + 1)[:, None, None] / keys
     bend = rng.normal(0, 0.05, (1, moving, 3)) * phase + rng.normal(0, 0.05, (1, moving, 3)) * np.sin(3 * phase)
-    ends = {f"moving_{name}": rng.random((moving, 3)) for name in ("color0", "color1", "mean0", "mean1")}
+    colors = rng.integers(0, 256, (PICTURES, 2, moving, 4))
+    colors[..., 3] = np.sort(rng.integers(0, 256, (PICTURES, 2, moving)), 1)  # the change begins before it ends
     points = {
         "still_position": still,
         "still_color": picture(WIDTH, HEIGHT).reshape(-1, 3),
@@ -53,7 +55,7 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
         "moving_birth": np.where(rng.random(moving) < 0.2, 0.3, 0.0),
         "moving_death": np.where(rng.random(moving) < 0.2, 0.7, 2.0),
         "moving_radius_factor": rng.uniform(1, 2, moving),
-        **ends,
+        "moving_colors": colors,
         "moving_cycles": np.where(np.arange(moving) % 3, 1, 2),  # every third point runs twice in a loop
     }
     order = {
@@ -62,8 +64,17 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
     }
     for name, values in points.items():  # a build writes the points of a part one after the other
         chosen = order[name.split("_")[0]]
-        points[name] = values[:, chosen] if name == "moving_displacement" else values[chosen]
-    return {n: a.astype(np.int16 if n in ("still_layer", "moving_cycles") else np.float32) for n, a in points.items()}
+        points[name] = np.take(values, chosen, POINT_AXES.get(name.removeprefix("moving_"), 0))
+    return {n: a.astype(job_files.POINTS_DTYPES.get(n, "float32")) for n, a in points.items()}
+
+
+def only_moving(points: dict[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+    """The same arrays with some of the moving points."""
+    rows = np.arange(len(points["moving_position"]))[rows]
+    return {
+        name: np.take(a, rows, POINT_AXES.get(name.removeprefix("moving_"), 0)) if name.startswith("moving") else a
+        for name, a in points.items()
+    }
 
 
 def write_job(folder: Path, points: dict[str, np.ndarray], **changes) -> dict:

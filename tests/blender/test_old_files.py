@@ -57,13 +57,18 @@ def test_it_builds_again_with_its_own_strokes_and_settings(old_scene):
     before = evaluated_points(moving_parts(old_scene)[0])
     assert bpy.ops.cinemagraph.build() == {"FINISHED"}
     settings = old_scene.cinemagraph
-    assert settings.report["version"] and settings.report["schema"] == 2
-    assert (settings.report["still_points"], settings.report["moving_points"]) == (STILL, MOVING)
+    assert settings.report["version"] and settings.report["schema"] == 3
+    assert settings.report["still_points"] == STILL and abs(settings.report["moving_points"] / MOVING - 1) < 0.1
+    assert {item.name for item in moving_parts(old_scene)[0].data.attributes} >= {"start0", "end0", "step1"}
     assert settings.report["options"]["reach"] == pytest.approx(0.5) and settings.report["frames"] == 12
     (moving,) = moving_parts(old_scene)
     old_scene.frame_set(1)
     after = evaluated_points(moving)
-    for name in ("position", "color", "radius"):
-        np.testing.assert_allclose(after[name], before[name], atol=1e-4)
+    # the new build may have a few points more or less where two show the same pixel
+    away = np.linalg.norm(after["position"][None] - before["position"][:, None], axis=-1)
+    assert away.min(1).max() < 1e-3 and away.min(0).max() < 1e-3
+    nearest = away.argmin(1)
+    for name in ("color", "radius"):
+        np.testing.assert_allclose(after[name][nearest], before[name], atol=3e-3)
     assert after["radius"].min() > 0
     assert {item.name for item in old_scene.objects if item.type == "CAMERA"} == cameras

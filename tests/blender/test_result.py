@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
-from sample import FOCAL, FRAMES, KEYS, evaluated_points, linear, make_points, write_job
+from sample import FOCAL, FRAMES, KEYS, PICTURES, evaluated_points, linear, make_points, only_moving, write_job
 
 BLOCKS = ("meshes", "node_groups", "materials")
 
@@ -15,23 +15,18 @@ def moving(addon, scene):
 
 def expected(points, loop_phase, cycles):
     """Position, colour and radius of the visible points with this number of cycles, by numpy alone."""
-    phase = loop_phase * cycles % 1
-    chosen = points["moving_cycles"] == cycles
-    points = {
-        name: a[:, chosen] if name == "moving_displacement" else a[chosen]
-        for name, a in points.items()
-        if name.startswith("moving")
-    }
+    cycle, phase = divmod(loop_phase * cycles, 1)
+    points = only_moving(points, points["moving_cycles"] == cycles)
     alive = (points["moving_birth"] <= phase) & (phase < points["moving_death"])
     key = min(int(phase * KEYS), KEYS - 1)
     part = phase * KEYS - key
     steps = points["moving_displacement"]
     position = points["moving_position"] + (1 - part) * steps[key] + part * steps[key + 1]
-    c0, c1, m0, m1 = (linear(points[f"moving_{name}"]) for name in ("color0", "color1", "mean0", "mean1"))
-    norm = np.sqrt((1 - phase) ** 2 + phase**2)
-    color = (1 - phase) * m0 + phase * m1 + ((1 - phase) * (c0 - m0) + phase * (c1 - m1)) / norm
+    start, end = points["moving_colors"][int(cycle) % min(cycles, PICTURES)] / 255
+    share = np.clip((phase - start[:, 3]) / np.maximum(end[:, 3] - start[:, 3], 1 / 255), 0, 1)[:, None]
+    color = linear(start[:, :3]) * (1 - share) + linear(end[:, :3]) * share
     radius = 1.4 * points["moving_radius_factor"] * position[:, 2] / (2 * FOCAL)
-    return position[alive], np.maximum(color, 0)[alive], radius[alive]
+    return position[alive], color[alive], radius[alive]
 
 
 @pytest.mark.parametrize("frame", [1, 2, 6, 11, 13, 20])
@@ -42,7 +37,7 @@ def test_moving_points_follow_their_trajectories(addon, placed, job, frame):
         found = evaluated_points(item)
         position, color, radius = expected(make_points(), (frame - 1) / FRAMES, cycles)
         assert np.abs(found["position"] - position).max() < 1e-5
-        assert np.abs(np.maximum(found["color"][:, :3], 0) - color).max() < 1e-5
+        assert np.abs(found["color"][:, :3] - color).max() < 1e-4
         assert np.abs(found["radius"] - radius).max() < 1e-6
 
 
@@ -54,6 +49,31 @@ def test_the_loop_closes_exactly(addon, placed, job):
         placed.frame_set(1 + FRAMES)
         last = evaluated_points(item)
         assert all(np.array_equal(first[name], last[name]) for name in first)
+
+
+def test_the_motion_repeats_as_often_as_told_and_the_photo_stands_before_and_after(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, modifier = moving(addon, placed)[1]
+    addon.nodes.set_inputs(modifier, {"Repeats": 2, "Start Frame": 5.0})
+    for frame, phase in ((1, 0), (5, 0), (10, 0.25), (5 + FRAMES + 2, 0.1), (5 + 2 * FRAMES, 0), (100, 0)):
+        placed.frame_set(frame)
+        assert np.abs(evaluated_points(item)["position"] - expected(make_points(), phase, 2)[0]).max() < 1e-5
+
+
+def test_with_keyframes_on_the_offset_the_motion_turns_back(addon, placed, job):
+    addon.result.import_result(placed, job)
+    item, modifier = moving(addon, placed)[1]
+    addon.nodes.set_inputs(modifier, {"Speed": 0.0})
+    owner, path = addon.nodes.input_property(modifier, "Offset")
+    for frame, loops in ((1, 0.0), (11, 0.4), (21, 0.0)):
+        addon.nodes.set_inputs(modifier, {"Offset": loops})
+        assert owner.keyframe_insert(path, frame=frame)
+    found = []
+    for frame in (1, 11, 21):
+        placed.frame_set(frame)
+        found.append(evaluated_points(item)["position"])
+    assert np.abs(found[1] - expected(make_points(), 0.4, 2)[0]).max() < 1e-5
+    assert np.array_equal(found[0], found[2])
 
 
 def test_inputs_act_at_once(addon, placed, job):
@@ -137,11 +157,7 @@ def test_kinds_of_motion_have_objects_of_their_own(addon, placed, job):
     sizes = {item.name: len(item.data.vertices) for item, _ in moving(addon, placed)}
     assert sizes == {"Cinemagraph Motion": 400, "Cinemagraph Sway": 200}
     sway = placed.objects["Cinemagraph Sway"]
-    last = {
-        name: a[:, 400:] if name == "moving_displacement" else a[400:] if name.startswith("moving") else a
-        for name, a in points.items()
-    }
-    write_job(job, last, moving_parts=parts[1:])
+    write_job(job, only_moving(points, slice(400, None)), moving_parts=parts[1:])
     addon.result.import_result(placed, job)
     assert [item for item, _ in moving(addon, placed)] == [sway]  # not the object that showed the Motion points
 
@@ -150,10 +166,7 @@ def test_fewer_layers_leave_no_objects_behind(addon, placed, job):
     addon.result.import_result(placed, job)
     points = make_points()
     points["still_layer"][:] = 0
-    for name in [name for name in points if name.startswith("moving_") and name != "moving_displacement"]:
-        points[name] = points[name][:0]
-    points["moving_displacement"] = points["moving_displacement"][:, :0]
-    write_job(job, points)
+    write_job(job, only_moving(points, slice(0)))
     addon.result.import_result(placed, job)
     assert len(addon.result.parts(placed)) == len(placed.cinemagraph.parts) == 1
     assert len(bpy.data.meshes) == 1

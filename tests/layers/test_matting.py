@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from empty_points import NONE
 
 from cinema_core.layers import matting
 from cinema_core.layers.discontinuities import find_discontinuities
@@ -56,10 +57,7 @@ def splatter(layers: Layers) -> Splatter:
     """Draws the layers' still points."""
     still, _ = still_points(layers, find_flowing_surface(np.zeros((HEIGHT, WIDTH), bool), layers))
     arrays = {f"still_{name}": getattr(still, name) for name in ("position", "color", "radius_factor")}
-    none = {"color0", "color1", "mean0", "mean1", "position"}
-    arrays |= {f"moving_{name}": np.zeros((0, 3), np.float32) for name in none}
-    arrays |= {f"moving_{name}": np.zeros(0, np.float32) for name in ("birth", "death", "radius_factor", "cycles")}
-    return Splatter(arrays | {"moving_displacement": np.zeros((2, 0, 3), np.float32)}, layers.camera, 1.4)
+    return Splatter(arrays | NONE, layers.camera, 1.4)
 
 
 def test_the_shares_and_both_colours_are_found(mixed_pixels):

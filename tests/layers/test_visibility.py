@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from empty_points import NONE
 
 from cinema_core.layers import split as layering
 from cinema_core.layers import visibility
@@ -160,14 +161,7 @@ def test_the_presets_show_the_same_without_the_dropped_surfaces(leaves):
     for layers in leaves:
         points, _ = still_points(layers, find_flowing_surface(np.zeros((144, 256), bool), layers))
         still = {f"still_{name}": getattr(points, name) for name in ("position", "color", "radius_factor")}
-        three, one = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-        moving = {"position": three, "displacement": np.zeros((2, 0, 3), np.float32), "cycles": np.zeros(0, np.int16)}
-        moving |= dict.fromkeys(("birth", "death", "radius_factor"), one) | dict.fromkeys(
-            ("color0", "color1", "mean0", "mean1"), three
-        )
-        splatters.append(
-            Splatter(still | {f"moving_{name}": values for name, values in moving.items()}, layers.camera, 1.4)
-        )
+        splatters.append(Splatter(still | NONE, layers.camera, 1.4))
     poses = [
         camera_path(name)[frame]
         for name, frame in (("side", 0), ("side", 22), ("up-down", 59), ("zoom-in", 59), ("circle", 10), ("circle", 45))

@@ -143,9 +143,10 @@ def test_the_jobs_arrays_are_as_documented(built):
     points = job_folder.read_points(job)
     assert points["moving_displacement"].shape == (5, len(points["moving_position"]), 3)
     for name in points:
-        wanted = np.int16 if name in ("still_layer", "moving_cycles") else np.float32
-        assert points[name].dtype == wanted and np.isfinite(points[name]).all(), name
-        if "color" in name or "mean" in name:
+        assert points[name].dtype == job_files.POINTS_DTYPES.get(name, "float32") and np.isfinite(points[name]).all(), (
+            name
+        )
+        if name == "still_color":
             assert points[name].min() >= 0 and points[name].max() <= 1, name
     assert points["still_position"][:, 2].min() > 0.5
     picture = cv2.imread(str(job / "layers" / "canvas.png"), cv2.IMREAD_UNCHANGED)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from empty_points import NONE
 
 from cinema_core.layers.split import Layers, split_layers
 from cinema_core.points.backing import BACKING_LAYER
@@ -100,16 +101,10 @@ def test_a_camera_sees_no_difference(even):
     bands = [replace(band, color=np.full_like(band.color, 0.5)) for band in even.bands]
     layers = replace(even, bands=bands)
     points, own = points_of(layers)
-    three, one = np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-    moving = {"position": three, "displacement": np.zeros((2, 0, 3), np.float32), "cycles": np.zeros(0, np.int16)}
-    moving |= dict.fromkeys(("birth", "death", "radius_factor"), one) | dict.fromkeys(
-        ("color0", "color1", "mean0", "mean1"), three
-    )
     still = {
         f"still_{name}": getattr(points, name)[own] for name in ("position", "color", "radius_factor")
     }  # without backing points
-    moving = {f"moving_{name}": values for name, values in moving.items()}
-    splatter = Splatter(still | moving, layers.camera, POINT_DIAMETER)
+    splatter = Splatter(still | NONE, layers.camera, POINT_DIAMETER)
     pose = np.eye(4)
     pose[0, 3] = 0.08
     picture, covered = splatter.render(0.0, pose)

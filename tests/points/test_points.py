@@ -135,16 +135,15 @@ def test_fine_backing_is_only_where_a_crack_would_show_another_surface(scene):
 def test_a_moving_point_stays_on_the_waters_surface(scene):
     """At every phase its depth is that of its present place, not of the place where it started."""
     came = 0
+    moving = moving_points(scene.layers, scene.surface, 2 * scene.motion, FRAMES, KEYS, "cpu")
     for key in range(KEYS + 1):
-        place = scene.moving.position + scene.moving.displacement[key]
+        place = moving.position + moving.displacement[key]
         pixel = scene.camera.project(place) + scene.layers.pad
-        alive = (scene.moving.birth <= key / KEYS) & (scene.moving.death > key / KEYS)
+        alive = (moving.birth <= key / KEYS) & (moving.death > key / KEYS)
         inside = alive & (pixel > 1).all(1) & (pixel < np.array(scene.surface.region.shape[::-1]) - 1).all(1)
         there = sample(scene.surface.disparity, pixel[inside]) * place[inside, 2]
         assert np.quantile(np.abs(there - 1), 0.99) < 0.07 and np.abs(np.median(there) - 1) < 0.02
-        source = sample(
-            scene.surface.disparity, (scene.camera.project(scene.moving.position) + scene.layers.pad)[inside]
-        )
+        source = sample(scene.surface.disparity, (scene.camera.project(moving.position) + scene.layers.pad)[inside])
         came = max(came, np.quantile(np.abs(source * place[inside, 2] - 1), 0.9))
     assert came > 0.12  # so this test would notice a point that keeps its first depth
 
@@ -167,11 +166,11 @@ def test_points_that_stay_start_and_end_on_pixel_centres_with_their_colours(scen
     assert whole.sum() > 2000
     assert np.abs(places[:, whole] % 1 - 0.5).max() < 0.25  # slope offsets are up to 0.2 px
     chosen = whole & on_photo
-    for place, color in zip(places, (moving.color0, moving.color1)):
+    for place, color in zip(places, (moving.colors[0, 0], moving.colors[-1, 1])):
         column, row = np.floor(place[chosen] - scene.layers.pad).astype(int).T
         seen = scene.region[row, column]
         assert seen.sum() > 1000
-        assert np.abs(color[chosen][seen] - scene.photo[row, column][seen]).max() < 1e-6
+        assert np.array_equal(color[chosen][seen][:, :3], eight_bit(scene.photo[row, column][seen]))
 
 
 def test_bending_paths_onto_pixels_moves_them_by_half_a_pixel_at_most(scene):
@@ -180,7 +179,8 @@ def test_bending_paths_onto_pixels_moves_them_by_half_a_pixel_at_most(scene):
         scene.layers, scene.surface, np.broadcast_to(flow, scene.motion.shape).copy(), FRAMES, KEYS, "cpu"
     )
     places, whole, _ = ends(scene, moving)
-    assert np.abs(places[1] - places[0] - flow * FRAMES)[whole].max() < 0.5 + 0.4 + 1e-3
+    travelled = flow * FRAMES / moving.cycles[0]
+    assert np.abs(places[1] - places[0] - travelled)[whole].max() < 0.5 + 0.4 + 1e-3
 
 
 @pytest.mark.parametrize("thin", [True, False])
@@ -214,8 +214,8 @@ def test_points_made_in_chunks_are_the_same_and_need_little_extra_memory(scene, 
     finally:
         tracemalloc.stop()
     for name, values in vars(made[0]).items():
-        assert np.abs(values - getattr(made[1], name)).max() < 1e-5
-    assert room < 1.8
+        assert np.abs(values.astype(np.float64) - getattr(made[1], name)).max() < 1e-5
+    assert room < 2.6  # the flow maps and key pictures of a small scene weigh as much as its points
     counts = [2 * len(made[0].position), 0]
     assert [len(join_points(made).position), len(made)] == counts  # joined groups are freed
 
@@ -308,18 +308,53 @@ def test_no_hole_is_made_where_only_the_depth_says_so(scene):
 
 def test_fast_water_runs_through_several_short_paths(scene):
     moving = moving_points(scene.layers, scene.surface, scene.motion * 1.5, 4 * FRAMES, KEYS, "cpu")
-    cycles = np.unique(moving.cycles)
-    assert (cycles > 1).all() and moving.cycles.dtype == np.int16
+    assert np.unique(moving.cycles).tolist() == [len(moving.colors)] == [8] and moving.cycles.dtype == np.int16
     reach = np.linalg.norm(
         np.diff(scene.camera.project(moving.position + moving.displacement[[0, -1]]), axis=0)[0], axis=1
     )
     assert np.median(reach) < WIDTH / 10
-    assert (scene.moving.cycles == 1).all()
 
 
-def test_no_path_is_run_through_so_fast_that_it_strobes(scene):
-    moving = moving_points(scene.layers, scene.surface, scene.motion * 20, 40, KEYS, "cpu")
-    assert moving.cycles.max() == 5 and 40 / moving.cycles.max() >= 8
+def test_the_picture_of_fast_water_goes_on_from_cycle_to_cycle(scene):
+    """A point's last colour in a cycle is what the point that starts there shows in the next one."""
+    moving = moving_points(scene.layers, scene.surface, scene.motion * 1.5, 4 * FRAMES, KEYS, "cpu", False)
+    places, whole, _ = ends(scene, moving)
+    index = [np.floor(place).astype(int) @ (1, scene.surface.region.shape[1]) for place in places]
+    started = np.full(scene.surface.region.size, -1)
+    forward = np.flatnonzero(moving.birth <= 0)
+    started[index[0][forward]] = forward
+    rows = np.flatnonzero(whole)
+    after = started[index[1][rows]]
+    rows, after = rows[after >= 0], after[after >= 0]
+    assert len(rows) > 1000
+    for cycle in range(len(moving.colors) - 1):
+        assert np.array_equal(moving.colors[cycle, 1, rows, :3], moving.colors[cycle + 1, 0, after, :3])
+
+
+@pytest.mark.parametrize("speed", [0.2, 1.0, 6.0])
+def test_no_frame_of_a_loop_comes_twice(scene, speed):
+    frames = 60
+    flow = scene.motion * np.float32(speed)
+    moving = moving_points(scene.layers, scene.surface, flow, frames, KEYS, "cpu")
+    splatter = Splatter(arrays(scene.still, moving), scene.camera, POINT_DIAMETER).around(scene.region)
+    inside = cv2.erode(scene.region.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    pictures = np.stack([splatter.render(n / frames, STILL)[0][inside] for n in range(0, frames, 2)])
+    change = np.sqrt(np.square(np.diff(pictures, axis=0)).mean((1, 2))).mean()
+    for lag in range(2, len(pictures) // 2 + 1):
+        alike = np.sqrt(np.square(pictures[lag:] - pictures[:-lag]).mean((1, 2))).min()
+        assert alike > 0.5 * change, lag
+
+
+def test_only_a_small_part_shows_two_textures_at_once(scene):
+    moving = moving_points(scene.layers, scene.surface, scene.motion, 60, KEYS, "cpu")
+    shares = []
+    for phase in np.arange(0, 1, 1 / 40):
+        cycle, own = divmod(phase * moving.cycles[0], 1)
+        start, end = moving.colors[int(cycle)].astype(int)
+        share = ((255 * own - start[:, 3]) / np.maximum(end[:, 3] - start[:, 3], 1)).clip(0, 1)
+        differs = np.abs(start - end)[:, :3].max(-1) > 0.1 * 255
+        shares.append(((share > 0.2) & (share < 0.8) & differs).mean())
+    assert 0.005 < max(shares) < 0.15
 
 
 def test_an_empty_region_makes_no_moving_points(scene):
@@ -432,6 +467,6 @@ def test_every_few_pixels_are_as_in_the_whole_picture(scene, every):
 def test_figures_of_every_other_pixel_are_about_those_of_all(scene):
     parts = [Splatter(scene.arrays, scene.camera, POINT_DIAMETER, every=every) for every in (1, 2)]
     whole, part = (measure_quality(scene.photo, scene.region, splatter, FRAMES) for splatter in parts)
-    for name, most in {"seam": 0.05, "contrast": 0.05, "contrast_max": 0.05}.items():
+    for name, most in {"seam": 0.05, "contrast": 0.15, "contrast_max": 0.15}.items():
         assert part[name] == pytest.approx(whole[name], abs=most), name
     assert part["holes"] == pytest.approx(whole["holes"], abs=5e-4)

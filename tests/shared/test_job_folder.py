@@ -384,7 +384,7 @@ def test_pickles_are_not_even_opened(tmp_path):
 
 def test_truncated_and_missing_points(tmp_path):
     job_folder.write_points(tmp_path, points())
-    file = tmp_path / "points" / "moving_color0.npy"
+    file = tmp_path / "points" / "moving_colors.npy"
     data = file.read_bytes()
     file.write_bytes(data[:-1])
     with pytest.raises(CinemaError, match="damaged"):

@@ -48,10 +48,10 @@ def points(*cards, layers=None, moving=None, **changes):
         "moving_death": np.full(count, 2.0),
         "moving_radius_factor": np.ones(count),
         "moving_cycles": np.ones(count),
-        **{f"moving_{name}": none for name in ("color0", "color1", "mean0", "mean1")},
+        "moving_colors": np.zeros((1, 2, count, 4)),
         **changes,
     }
-    return {n: a.astype(np.int16 if n in ("still_layer", "moving_cycles") else np.float32) for n, a in made.items()}
+    return {n: a.astype(job_files.POINTS_DTYPES.get(n, "float32")) for n, a in made.items()}
 
 
 def at(x=0.0, y=0.0, z=0.0, turned=0.0):

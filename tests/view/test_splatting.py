@@ -7,6 +7,7 @@ import pytest
 
 from cinema_core.points.footprint import POINT_DIAMETER
 from cinema_core.shared.camera import Camera
+from cinema_core.shared.job_files import POINTS_DTYPES
 from cinema_core.view.quality import sample_step
 from cinema_core.view.splatting import Splatter
 
@@ -20,10 +21,11 @@ def points(still=(), **moving) -> dict[str, np.ndarray]:
     count = len(moving.get("position", ()))
     defaults = {
         "position": np.zeros((0, 3)), "displacement": np.zeros((2, count, 3)), "birth": np.zeros(count),
-        "death": np.full(count, 2), "radius_factor": np.full(count, 8), "cycles": np.ones(count, np.int16),
-    } | {name: np.full((count, 3), 0.5) for name in ("color0", "color1", "mean0", "mean1")}  # fmt: skip
+        "death": np.full(count, 2), "radius_factor": np.full(count, 8), "cycles": np.ones(count),
+        "colors": np.full((1, 2, count, 4), 128),
+    }  # fmt: skip
     filled = {f"moving_{name}": np.asarray(moving.get(name, value)) for name, value in defaults.items()}
-    filled = {name: a if name == "moving_cycles" else a.astype(np.float32) for name, a in filled.items()}
+    filled = {name: a.astype(POINTS_DTYPES.get(name, "float32")) for name, a in filled.items()}
     return filled | {
         "still_position": table[:, :3], "still_color": table[:, 3:],
         "still_radius_factor": np.full(len(table), 8, np.float32), "still_layer": np.zeros(len(table), np.int16),
@@ -69,20 +71,24 @@ def test_a_point_moves_with_its_own_phase(cycles, phase, share):
     assert (columns.min() + columns.max() + 1) / 2 == pytest.approx(10 + 20 * share, abs=0.6)
 
 
-def test_colours_mix_in_linear_light_and_keep_their_variance():
-    """Means are mixed plainly, and detail is divided by the length of the weights."""
+def linear(value: float) -> float:
+    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
-    def middle(phase: float, **ends: float) -> float:
-        colors = {name: [(value,) * 3] for name, value in ends.items()}
-        return float(drawn(points(position=[(0, 0, 1)], **colors), phase)[0][20, 20, 0])
 
-    def linear(value: float) -> float:
-        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+def test_colours_change_in_their_window_and_mix_in_linear_light():
+    """The window is from 51 to 153 of 255: from phase 0.2 to 0.6."""
+    colors = [[[(51, 51, 51, 51)], [(204, 204, 204, 153)]]]
+    table = points(position=[(0, 0, 1)], colors=colors)
+    found = {phase: float(drawn(table, phase)[0][20, 20, 0]) for phase in (0.0, 0.19, 0.4, 0.5, 0.61, 0.99)}
+    assert [found[phase] for phase in (0.0, 0.19)] == pytest.approx([0.2, 0.2], abs=1e-3)
+    assert [found[phase] for phase in (0.61, 0.99)] == pytest.approx([0.8, 0.8], abs=1e-3)
+    for phase, share in ((0.4, 0.5), (0.5, 0.75)):
+        assert linear(found[phase]) == pytest.approx(linear(0.2) * (1 - share) + linear(0.8) * share, abs=1e-3)
 
-    plain = middle(0.5, color0=0.2, mean0=0.2, color1=0.8, mean1=0.8)
-    assert linear(plain) == pytest.approx((linear(0.2) + linear(0.8)) / 2, abs=1e-3)
-    kept = middle(0.5, color0=0.8, mean0=0.5, color1=0.8, mean1=0.5)
-    assert linear(kept) == pytest.approx(linear(0.5) + (linear(0.8) - linear(0.5)) * 2**0.5, abs=2e-3)
-    ends = {"color0": 0.8, "mean0": 0.5, "color1": 0.3, "mean1": 0.6}
-    assert middle(0.0, **ends) == pytest.approx(0.8, abs=1e-3)
-    assert middle(0.99999, **ends) == pytest.approx(0.3, abs=1e-3)
+
+def test_each_cycle_has_its_own_colours_and_further_ones_begin_again():
+    grey = [[[(value, value, value, 255)]] * 2 for value in (51, 102, 153)]  # which never change within a cycle
+    for cycles, levels in ((3, (51, 102, 153)), (6, (51, 102, 153, 51, 102, 153))):
+        table = points(position=[(0, 0, 1)], colors=grey, cycles=[cycles])
+        found = [drawn(table, (n + 0.5) / cycles)[0][20, 20, 0] * 255 for n in range(cycles)]
+        assert found == pytest.approx(levels, abs=0.5)

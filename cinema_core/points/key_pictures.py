@@ -1,0 +1,179 @@
+"""Key pictures: the flowing surface at the start of each cycle of its points.
+
+Input: the surface, its flow maps and the schedule of hand-overs. Output: `KeyPictures`.
+
+The points of a fast flow run through a short path several times in a loop, so that they cover the surface evenly at all
+times. The picture that they carry goes on: at the start of every cycle it is a key picture, whose texture has drifted
+since its source time. The first and the last key picture are the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..image.grid import masked_blur, sample
+from ..layers.depth_order import SKY_DISPARITY
+from ..motion.flow_maps import FlowMaps
+from .hand_over import HAND_OVER, Change, Schedule
+from .moving_surface import MovingSurface, local_mean
+
+STEPS = 2  # steps of the flow maps in a cycle
+MAX_STRETCH = 2.0  # by how much the flow may stretch or squeeze a texture in half its life
+MAX_TRAVEL = 1 / 5  # of the longer side; how far the flow may carry a texture in its life
+STRUCTURE_SIGMA = 1 / 25  # of the longer side; blur that leaves the structure that belongs to a place
+MAX_DIFFERENCE = 0.1  # sRGB, any channel; of that structure where a texture's life begins and ends
+LIVES_BLUR = 1 / 60  # of the longer side; smoothness of the number of lives over the surface
+COARSE_SIGMA = 1 / 60  # of the longer side; blur that separates coarse structure from detail
+NEVER = (255, 255)  # fade of points whose colour does not change in a cycle
+IDLE_WEIGHT = 0.01  # of a cycle; windows that overlap the cycle by less do not decide when the colour changes
+
+
+@dataclass(frozen=True, eq=False)
+class KeyPictures:
+    """The surface at the start of each of J cycles and at the end of the last one.
+
+    Attributes:
+        row: (H * W,) int32, for each pixel of the region its row of P; -1 outside.
+        color: (J + 1, P, 3) uint8, sRGB.
+        fade: (J, P, 2) uint8, for the trajectories that start at each pixel the phases of the cycle, in 1/255, at which
+            the change from the one picture to the next begins and ends.
+    """
+
+    row: np.ndarray
+    color: np.ndarray
+    fade: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Two bands of a picture's frequencies, as of multi-band blending.
+
+    Where one texture takes over from another, coarse structure needs a wide transition, or it shows as a front, and
+    detail a short one, or it is seen double.
+
+    Source: Burt and Adelson, "A Multiresolution Spline with Application to Image Mosaics", 1983.
+
+    Attributes:
+        mean: (H, W, 3) float32, sRGB, blurred.
+        detail: (H, W, 3) float32, the difference of the picture from it.
+    """
+
+    mean: np.ndarray
+    detail: np.ndarray
+
+
+def split_bands(surface: MovingSurface) -> Bands:
+    """The bands of a surface's colours."""
+    mean = local_mean(surface, COARSE_SIGMA)
+    return Bands(mean, surface.color - mean)
+
+
+def lives_needed(maps: FlowMaps, most: int, structure: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+    """Lives of a texture within the loop.
+
+    They are so many that the flow stretches a texture little in its life, and carries it neither far nor to where the
+    surface has other colours: in water, coarse structure belongs to the place, as a fall's bright foot does. Clouds
+    take theirs with them.
+
+    Args:
+        maps: Flow maps.
+        most: The most lives, a power of two.
+        structure: (H, W, 3) float32, sRGB, the surface blurred by `STRUCTURE_SIGMA`.
+        disparity: (H, W) float32, of the surface.
+
+    Returns:
+        (h, w) float32, logarithms to the base 2, of nodes; smooth.
+    """
+    longer_side = max(structure.shape)
+    level = np.full(maps.exits.shape[1:], np.log2(most), np.float32)
+    fits = np.ones(level.shape, bool)
+    sky = sample(disparity, maps.node_places(0)).reshape(level.shape) <= SKY_DISPARITY
+    for fewer in range(int(np.log2(most)) - 1, -1, -1):
+        half = maps.steps // 2**fewer // 2
+        fits &= np.maximum(maps.stretch(half), maps.stretch(-half)) <= MAX_STRETCH
+        fits &= maps.travel(half) <= MAX_TRAVEL / 2 * longer_side
+        colors = [sample(structure, maps.node_places(side * half)).reshape(*level.shape, 3) for side in (-1, 1)]
+        fits &= sky | (np.abs(colors[1] - colors[0]).max(-1) <= MAX_DIFFERENCE)
+        level[fits] = fewer
+    inside = maps.inside
+    return masked_blur(level, inside, max(1.0, LIVES_BLUR * longer_side / maps.spacing))
+
+
+def make_key_pictures(
+    color: np.ndarray, bands: Bands, region: np.ndarray, schedule: Schedule, lives: np.ndarray
+) -> KeyPictures:
+    """The key pictures of a part of a surface.
+
+    Args:
+        color: (H, W, 3) float32, sRGB, of the surface.
+        bands: Of these colours.
+        region: (H, W) bool, the part.
+        schedule: The hand-overs; the steps of its flow maps are a multiple of the cycles.
+        lives: (h, w) float32, as of `lives_needed`.
+
+    Returns:
+        The key pictures; their number follows from the steps of the schedule.
+    """
+    cycles = schedule.maps.steps // STEPS
+    index = np.flatnonzero(region)
+    pixels = np.stack([index % region.shape[1], index // region.shape[1]], 1).astype(np.float32) + 0.5
+    row = np.full(region.size, -1, np.int32)
+    row[index] = np.arange(len(index), dtype=np.int32)
+    pictures = np.empty((cycles + 1, len(index), 3), np.uint8)
+    fade = np.empty((cycles, len(index), 2), np.uint8)
+    pictures[0] = pictures[-1] = np.rint(np.clip(color.reshape(-1, 3)[index], 0, 1) * 255)
+    level = sample(lives, pixels / np.float32(schedule.maps.spacing))
+    idle = schedule.hand_over.at(pixels, 0)
+    for number in range(int(level.max()) + 1):
+        rows = np.flatnonzero(level.astype(np.int64) == number)
+        for cycle in range(cycles) if len(rows) else ():
+            change = schedule.change(pixels[rows], cycle * STEPS, 2**number, level[rows] - number)
+            fade[cycle, rows] = _fade(change, idle[rows], cycle * STEPS)
+            if cycle:
+                pictures[cycle, rows] = _picture(bands, schedule.maps, pixels[rows], change, cycle * STEPS)
+    return KeyPictures(row, pictures, fade)
+
+
+def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
+    """(P, 2) uint8: begin and end of the change in the cycle that starts now.
+
+    Where no change is due, the two pictures show the same texture but for rounding, and change at the time `idle`, (P,)
+    float32 0..1. Two changes in one cycle become one. All of it varies continuously over the surface: a jump would be a
+    line in the picture.
+    """
+    width = np.minimum(change.width / STEPS, 2 * HAND_OVER)
+    idle = idle * (1 - width)
+    windows = [((change.middle[n] - now) / STEPS, change.width / STEPS) for n in range(2)]
+    begins = np.stack([*(np.clip(middle - long / 2, 0, 1) for middle, long in windows), idle])
+    ends = np.stack([*(np.clip(middle + long / 2, 0, 1) for middle, long in windows), idle + width])
+    weight = ends - begins  # of a window, as much of it as lies in this cycle
+    weight[2] = IDLE_WEIGHT
+    begin, end = ((times * weight).sum(0) / weight.sum(0) for times in (begins, ends))
+    first = np.minimum(np.rint(begin * 255), 254)
+    return np.stack([first, np.maximum(np.rint(end * 255), first + 1)], 1)
+
+
+def _picture(bands: Bands, maps: FlowMaps, pixels: np.ndarray, change: Change, now: int) -> np.ndarray:
+    """(P, 3) uint8, sRGB: the picture now of a surface that has these bands at every source time."""
+    offsets = change.source - np.float32(now)
+    stays = np.stack([maps.remains(pixels, offset) for offset in offsets])
+    fine, coarse = (_known(shares, stays) for shares in (change.shares(now), change.coarse_shares(now)))
+    found = np.zeros((len(pixels), 3), np.float32)
+    for detail, mean, offset in zip(fine, coarse, offsets):
+        rows = np.flatnonzero((detail > 0) | (mean > 0))
+        if not len(rows):
+            continue
+        places = maps.places(pixels[rows], offset[rows])
+        found[rows] += mean[rows, None] * sample(bands.mean, places)
+        own = np.flatnonzero(detail[rows] > 0)
+        found[rows[own]] += detail[rows[own], None] * sample(bands.detail, places[own], sharp=True)
+    return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+
+
+def _known(shares: np.ndarray, stays: np.ndarray) -> np.ndarray:
+    """(3, P) float32 shares of textures that come from within the region, (3, P) 0..1, with those of the others."""
+    lost, known = (shares * (1 - stays)).sum(0), stays.sum(0)
+    shares = np.where(known > 0, shares * stays + stays * (lost / np.maximum(known, 1e-6)), shares)
+    return (shares / shares.sum(0)).astype(np.float32)
