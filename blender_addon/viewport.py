@@ -17,6 +17,12 @@ def has_window(context: bpy.types.Context) -> bool:
     return not bpy.app.background and context.window is not None
 
 
+def is_over_tab(context: bpy.types.Context) -> bool:
+    """Tell whether the pointer is over the sidebar while it shows our tab."""
+    region = context.region
+    return region is not None and region.type == "UI" and region.active_panel_category == TAB
+
+
 def start_drawing(context: bpy.types.Context, layer: str) -> None:
     """Look through the photo's camera and start Draw Mode on a layer of the hints."""
     settings = context.scene.cinemagraph

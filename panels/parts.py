@@ -14,6 +14,7 @@ PRIMARY = 1.4  # height of a panel's main button, and of the bar that takes its 
 # Operator of the running job -> the panel that shows its progress. Build shows that of all others.
 PLACES = {
     "CINEMAGRAPH_OT_open_photo": "photo",
+    "CINEMAGRAPH_OT_paste_photo": "photo",
     "CINEMAGRAPH_OT_suggest_regions": "suggest",
     "CINEMAGRAPH_OT_show_flow": "flow",
     "CINEMAGRAPH_OT_show_depth": "depth",

@@ -47,9 +47,10 @@ class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
         show_step(context, layout, "photo")
         height = PRIMARY if settings.photo is None else 1.0
         if not show_job(context, layout, "photo", height):
-            row = layout.row()
+            row = layout.row(align=True)
             row.scale_y = height
             row.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
+            row.operator("cinemagraph.paste_photo", text="", icon="PASTEDOWN")
         if settings.photo is not None and not result.parts(context.scene):
             show_animate(context, layout)  # here as well, since Build may lie below the window's edge
         _show_hidden(context, layout)
