@@ -8,6 +8,7 @@ from ..blender_addon.engine import EngineRequest
 from ..blender_addon.hint_layers import LAYERS
 from .engine_job import EngineOperator
 
+LEAVE_KEY = "ESC"
 LAYER_ITEMS = [(layer.name, layer.name, layer.tooltip) for layer in LAYERS.values()]
 
 
@@ -20,7 +21,7 @@ def has_photo(cls: type, context: bpy.types.Context) -> bool:
 
 
 class CINEMAGRAPH_OT_draw(bpy.types.Operator):
-    """Look through the photo's camera and draw on this layer"""
+    """Look through the photo's camera and draw on this layer; again: stop drawing"""
 
     bl_idname = "cinemagraph.draw"
     bl_label = "Draw"
@@ -40,10 +41,37 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
         return has_photo(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if viewport.drawn_layer(context) == self.layer:
+            viewport.stop_drawing(context)
+            return {"FINISHED"}
         ensure.ensure_objects(context.scene)
         for layer in strokes.find_hints(context.scene).data.layers:
             strokes.reach_back(layer, context.scene.frame_current)
         viewport.start_drawing(context, self.layer)
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_leave_drawing(bpy.types.Operator):
+    """Leave Draw Mode; the strokes stay, and a drawing button starts it again"""
+
+    bl_idname = "cinemagraph.leave_drawing"
+    bl_label = "Stop Drawing"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not viewport.drawn_layer(context):
+            cls.poll_message_set("No stroke is being drawn")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == LEAVE_KEY and context.screen.is_animation_playing:
+            return {"PASS_THROUGH"}  # the key stops the animation first
+        return self.execute(context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        viewport.stop_drawing(context)
         return {"FINISHED"}
 
 
@@ -93,4 +121,9 @@ class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (CINEMAGRAPH_OT_draw, CINEMAGRAPH_OT_suggest_regions, CINEMAGRAPH_OT_reverse_strokes)
+CLASSES = (
+    CINEMAGRAPH_OT_draw,
+    CINEMAGRAPH_OT_leave_drawing,
+    CINEMAGRAPH_OT_suggest_regions,
+    CINEMAGRAPH_OT_reverse_strokes,
+)

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import bpy
 
+from ..blender_addon.versions import DRAW_KEYMAPS
+from .hints import LEAVE_KEY
 from .photo import PASTE_KEY
 
 
@@ -25,7 +27,12 @@ class Shortcut(NamedTuple):
     properties: tuple[tuple[str, Any], ...] = ()
 
 
-SHORTCUTS = (Shortcut("View2D Buttons List", "cinemagraph.paste_photo", PASTE_KEY, ("ctrl",)),)
+STROKES_MENU = "CINEMAGRAPH_MT_strokes"
+SHORTCUTS = (
+    Shortcut("View2D Buttons List", "cinemagraph.paste_photo", PASTE_KEY, ("ctrl",)),
+    *(Shortcut(name, "cinemagraph.leave_drawing", LEAVE_KEY) for name in DRAW_KEYMAPS),
+    *(Shortcut(name, "wm.call_menu_pie", "V", (), (("name", STROKES_MENU),)) for name in DRAW_KEYMAPS),
+)
 _added: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
 
 
