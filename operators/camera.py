@@ -56,6 +56,8 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
         ensure.ensure_objects(context.scene)
         coverage.forget(context.scene)
         camera_path.add_path(context.scene, camera_path.PathChoice(self.path, self.frames, self.loop, self.amplitude))
+        settings = context.scene.cinemagraph  # a preset of the panel stores the path as it was adjusted
+        settings.path_name, settings.path_loop, settings.path_amplitude = self.path, self.loop, self.amplitude
         return {"FINISHED"}
 
 
