@@ -1,7 +1,7 @@
 """Operators that draw, suggest and reverse strokes of the hints."""
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 from ..blender_addon import ensure, jobs, selection, strokes, viewport
 from ..blender_addon.engine import EngineRequest
@@ -99,6 +99,71 @@ class CINEMAGRAPH_OT_suggest_regions(EngineOperator, bpy.types.Operator):
             self.report({"WARNING"}, "No sky, water, clouds or smoke was found; draw a Region or a Motion stroke")
 
 
+def has_strokes(cls: type, context: bpy.types.Context) -> bool:
+    """Tell `poll` whether there are chosen Motion strokes."""
+    chosen = selection.choose(context.scene)
+    if chosen is None or not chosen.strokes:
+        cls.poll_message_set("Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode")
+        return False
+    return True
+
+
+class CINEMAGRAPH_OT_set_stroke_speed(bpy.types.Operator):
+    """Choose the speed of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
+
+    bl_idname = "cinemagraph.set_stroke_speed"
+    bl_label = "Stroke Speed"
+    bl_options = {"REGISTER", "UNDO"}  # in Edit Mode Blender keeps no undo step of a changed property
+
+    factor: FloatProperty(
+        name="Speed",
+        description="Factor on the speed that the stroke's length gives",
+        default=1.0,
+        min=selection.SPEEDS[0],
+        max=selection.SPEEDS[1],
+        soft_max=5.0,
+        step=10,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_strokes(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.factor = selection.get_speed(context.scene)
+        return context.window_manager.invoke_props_popup(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        selection.set_speed(context.scene, self.factor)
+        return {"FINISHED"}
+
+
+class CINEMAGRAPH_OT_scale_stroke_speed(bpy.types.Operator):
+    """Halve or double the speed of each of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
+
+    bl_idname = "cinemagraph.scale_stroke_speed"
+    bl_label = "Scale Stroke Speed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    scale: FloatProperty(
+        name="Scale", description="Factor on the speed of each stroke", default=2.0, min=0.01, max=100.0
+    )
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        action = "Halve" if properties.scale < 1 else "Double"
+        return f"{action} the speed of each Motion stroke selected in Edit Mode, otherwise of the last drawn one"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_strokes(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        selection.scale_speed(context.scene, self.scale)
+        return {"FINISHED"}
+
+
 class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
     """Reverse the direction of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
 
@@ -108,13 +173,7 @@ class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        chosen = selection.choose(context.scene)
-        if chosen is None or not chosen.strokes:
-            cls.poll_message_set(
-                "Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode"
-            )
-            return False
-        return True
+        return has_strokes(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         selection.reverse(context.scene)
@@ -125,5 +184,7 @@ CLASSES = (
     CINEMAGRAPH_OT_draw,
     CINEMAGRAPH_OT_leave_drawing,
     CINEMAGRAPH_OT_suggest_regions,
+    CINEMAGRAPH_OT_set_stroke_speed,
+    CINEMAGRAPH_OT_scale_stroke_speed,
     CINEMAGRAPH_OT_reverse_strokes,
 )

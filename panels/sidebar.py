@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from ..blender_addon import quality_words, render, result, strokes
+from ..blender_addon import quality_words, render, result, selection, strokes
 from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
 from .parts import (
     PRIMARY,
@@ -103,10 +103,7 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         show_draw_buttons(context, layout.column(align=True), MOTION_HINTS)
         if not show_job(context, layout, "suggest"):
             layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
-        row = layout.row(align=True)
-        row.prop(settings, "stroke_speed")
-        row.prop(settings, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
-        row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
+        _show_stroke_speed(context, layout)
         if not show_job(context, layout, "flow"):
             row = layout.row(align=True)
             row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
@@ -116,6 +113,20 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         for name in strokes.unread_layers(context.scene):
             reason = "is hidden" if name in LAYERS else "has no name of a kind of stroke"
             show_wrapped(context, layout, f'Not used: the layer "{name}" {reason}', "INFO")
+
+
+def _show_stroke_speed(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show the speed of the chosen Motion strokes, and the buttons that change them."""
+    chosen = selection.choose(context.scene)
+    count = len(chosen.strokes) if chosen is not None else 0
+    which = "Last Stroke" if context.mode != "EDIT_GREASE_PENCIL" else "1 Stroke" if count == 1 else f"{count} Strokes"
+    row = layout.row(align=True)
+    row.operator("cinemagraph.scale_stroke_speed", text="", icon="REMOVE").scale = 0.5
+    text = f"{which}: Speed {selection.get_speed(context.scene):.2f}" if count else "Stroke Speed"
+    row.operator("cinemagraph.set_stroke_speed", text=text)
+    row.operator("cinemagraph.scale_stroke_speed", text="", icon="ADD").scale = 2.0
+    row.prop(context.scene.cinemagraph, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
+    row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
 
 
 class CINEMAGRAPH_PT_motion(SidebarPanel, bpy.types.Panel):
