@@ -206,6 +206,7 @@ class CinemagraphProgress(bpy.types.PropertyGroup):
     running: BoolProperty(options={"SKIP_SAVE"})
     cancel: BoolProperty(options={"SKIP_SAVE"})
     stage: StringProperty(options={"SKIP_SAVE"})
+    notice: StringProperty(options={"SKIP_SAVE"})  # why the last job ended without its operator, "" without a reason
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
     rendered: StringProperty(options={"SKIP_SAVE"})  # the video of the last render in this session, "" without one
     live_preview: BoolProperty(

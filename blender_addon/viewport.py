@@ -24,6 +24,11 @@ def is_over_tab(context: bpy.types.Context) -> bool:
     return region is not None and region.type == "UI" and region.active_panel_category == TAB
 
 
+def shows(context: bpy.types.Context, scene: bpy.types.Scene) -> bool:
+    """Tell whether there is a window with this scene; the user may have chosen another one while the engine worked."""
+    return has_window(context) and context.scene == scene
+
+
 def drawn_layer(context: bpy.types.Context) -> str:
     """Give the name of the layer on which the user draws in Draw Mode; "" outside of it."""
     hints = context.scene.cinemagraph.hints

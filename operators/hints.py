@@ -7,17 +7,10 @@ from ..blender_addon import ensure, jobs, selection, strokes, viewport
 from ..blender_addon.engine import EngineRequest
 from ..blender_addon.hint_layers import LAYERS
 from .engine_job import EngineOperator
+from .polls import has_photo, is_own
 
 LEAVE_KEY = "ESC"
 LAYER_ITEMS = [(layer.name, layer.name, layer.tooltip) for layer in LAYERS.values()]
-
-
-def has_photo(cls: type, context: bpy.types.Context) -> bool:
-    """Tell `poll` whether the scene has a photo; hints that were deleted are made again."""
-    if context.scene.cinemagraph.photo is None:
-        cls.poll_message_set("Open a photo first")
-        return False
-    return True
 
 
 class CINEMAGRAPH_OT_draw(bpy.types.Operator):
@@ -101,6 +94,8 @@ class CINEMAGRAPH_OT_suggest_regions(EngineOperator, bpy.types.Operator):
 
 def has_strokes(cls: type, context: bpy.types.Context) -> bool:
     """Tell `poll` whether there are chosen Motion strokes."""
+    if not is_own(cls, context):
+        return False
     chosen = selection.choose(context.scene)
     if chosen is None or not chosen.strokes:
         cls.poll_message_set("Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode")

@@ -10,6 +10,7 @@ from ..blender_addon.hint_layers import MOTION_LAYER
 from ..cinema_core.shared.data import PHOTO_SUFFIXES
 from ..cinema_core.shared.errors import CinemaError
 from .engine_job import EngineOperator
+from .polls import is_own
 
 PHOTO_FILES = ";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES)
 # How the file dialog shows files, with the numbers of Blender's sources (eFileSelectDisplay).
@@ -59,7 +60,7 @@ class OpensPhoto(EngineOperator):
         context.view_layer.update()
         for name in scene_objects.hide_enclosing(scene):
             self.report({"INFO"}, f'"{name}" was hidden: it enclosed the photo\'s camera')
-        if viewport.has_window(context):
+        if viewport.shows(context, scene):
             viewport.start_drawing(context, MOTION_LAYER)
             viewport.show_beside_sidebar(context)
 
@@ -118,6 +119,10 @@ class CINEMAGRAPH_OT_show_hidden(bpy.types.Operator):
     bl_idname = "cinemagraph.show_hidden"
     bl_label = "Show Hidden Objects"
     bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_own(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene_objects.show_hidden(context.scene)

@@ -13,6 +13,7 @@ from .parts import (
     show_paths,
     show_render,
     show_step,
+    show_wrapped,
 )
 
 
@@ -26,6 +27,7 @@ class CINEMAGRAPH_PT_next(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, step = self.layout, next_step(context)
+        show_wrapped(context, layout, context.window_manager.cinemagraph.notice)
         drawing = viewport.drawn_layer(context) != ""
         building = running_place(context) == "build"
         show_step(context, layout, "build" if building else "draw" if drawing else step)

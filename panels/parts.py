@@ -28,7 +28,7 @@ PLACES = {
 PICTURE = 2.4  # rows, height of a path's picture
 STEPS = {  # the next step of the work -> the sentence about it
     "photo": "First: open a photo",
-    "draw": "Draw along the water (V: other strokes), then press Animate",
+    "draw": "Draw the flow (V: other strokes), then press Animate",
     "animate": "Next: press Animate, or draw along the water first",
     "build": "The engine works; Esc cancels it",
     "camera": "Next: choose a camera path",

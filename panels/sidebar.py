@@ -44,6 +44,7 @@ class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
         if settings.photo is None:
+            show_wrapped(context, layout, context.window_manager.cinemagraph.notice)
             show_step(context, layout, "photo")
         height = PRIMARY if settings.photo is None else 1.0
         if not show_job(context, layout, "photo", height):

@@ -27,7 +27,7 @@ class Progress:
     bl_rna = property(lambda _self: bpy.context.window_manager.cinemagraph.bl_rna)
     stage, fraction, rendered = "open", 0.5, "/videos/lake_loop.mp4"
     live_preview = live_depth = False
-    live_trouble = live_depth_trouble = ""
+    live_trouble = live_depth_trouble = notice = ""
 
     def __init__(self, running):
         self.running = running
@@ -178,7 +178,7 @@ def test_draw_mode_says_how_it_ends(addon, scene, placed, steps, monkeypatch):
     monkeypatch.setattr(viewport, "drawn_layer", lambda _context: "Sway")
     drawn = draw_all(scene, panels=[above()])
     assert "Stop Drawing (Esc)" in drawn.texts and "cinemagraph.leave_drawing" in drawn.operators
-    assert "Draw along the water (V: other strokes), then press Animate" in drawn.texts
+    assert "Draw the flow (V: other strokes), then press Animate" in drawn.texts
 
 
 def test_the_pie_menu_has_all_strokes(addon, scene, placed):
