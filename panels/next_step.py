@@ -27,14 +27,19 @@ class CINEMAGRAPH_PT_next(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, step = self.layout, next_step(context)
+        drawing, building = viewport.drawn_layer(context) != "", running_place(context) == "build"
         show_wrapped(context, layout, context.window_manager.cinemagraph.notice)
-        drawing = viewport.drawn_layer(context) != ""
-        building = running_place(context) == "build"
         show_step(context, layout, "build" if building else "draw" if drawing else step)
+        if show_job(context, layout, "build", PRIMARY):
+            return
         if drawing:
             layout.operator("cinemagraph.leave_drawing", text="Stop Drawing (Esc)", icon="LOOP_BACK")
-        if not show_job(context, layout, "build", PRIMARY):
-            {"animate": show_animate, "camera": show_paths, "render": show_render}[step](context, layout)
+        elif step == "camera":
+            show_paths(context, layout)
+        elif step == "render":
+            show_render(context, layout)
+        is_next = drawing or step == "animate"
+        show_animate(context, layout, PRIMARY if is_next else 1.0)
 
 
 CLASSES = (CINEMAGRAPH_PT_next,)

@@ -114,10 +114,10 @@ def show_step(context: bpy.types.Context, layout: bpy.types.UILayout, step: str)
         row.operator("cinemagraph.hide_steps", text="", icon="X", emboss=False)
 
 
-def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout, height: float = PRIMARY) -> None:
     """Show the buttons that build; the progress of a build is in the panel of the next step."""
     row = layout.row(align=True)
-    row.scale_y = PRIMARY
+    row.scale_y = height
     row.operator("cinemagraph.animate", icon="PLAY")
     small = row.row(align=True)
     small.ui_units_x = 3

@@ -167,9 +167,15 @@ def test_the_next_button_is_above_all_panels(addon, scene, placed, job, steps):
     steps.show_steps = False
     assert draw_all(scene, panels=[above()]).operators == ["cinemagraph.animate", "cinemagraph.build"]
     addon.result.import_result(scene, job)
-    assert draw_all(scene, panels=[above()]).operators == ["cinemagraph.add_camera_path"] * 4
+    again = ["cinemagraph.animate", "cinemagraph.build", "cinemagraph.remove"]
+    assert draw_all(scene, panels=[above()]).operators == ["cinemagraph.add_camera_path"] * 4 + again
     bpy.ops.cinemagraph.add_camera_path(path="side")
-    assert draw_all(scene, panels=[above()]).operators[0] == "cinemagraph.render_loop"
+    assert draw_all(scene, panels=[above()]).operators == [
+        "cinemagraph.render_loop",
+        "cinemagraph.set_up_render",
+        "wm.path_open",  # the folder of the last video
+        *again,
+    ]
 
 
 def test_draw_mode_says_how_it_ends(addon, scene, placed, steps, monkeypatch):
@@ -177,7 +183,8 @@ def test_draw_mode_says_how_it_ends(addon, scene, placed, steps, monkeypatch):
     assert "cinemagraph.leave_drawing" not in draw_all(scene).operators
     monkeypatch.setattr(viewport, "drawn_layer", lambda _context: "Sway")
     drawn = draw_all(scene, panels=[above()])
-    assert "Stop Drawing (Esc)" in drawn.texts and "cinemagraph.leave_drawing" in drawn.operators
+    assert "Stop Drawing (Esc)" in drawn.texts
+    assert drawn.operators[1:] == ["cinemagraph.leave_drawing", "cinemagraph.animate", "cinemagraph.build"]
     assert "Draw the flow (V: other strokes), then press Animate" in drawn.texts
 
 
