@@ -1,5 +1,6 @@
 """Speed and direction of the chosen Motion strokes: those selected in Edit Mode, else the one drawn last."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import bpy
@@ -7,8 +8,9 @@ import numpy as np
 
 from .hint_layers import MOTION_LAYER
 from .marks import SPEED
-from .strokes import SLOWEST_SPEED, find_hints, read_attribute, shown_frame
+from .strokes import find_hints, read_attribute, shown_frame
 
+SPEEDS = 0.01, 100.0  # least and greatest factor on the speed that a user can choose
 _TYPES = {  # data type of an attribute -> name of its field, values per element, numpy type
     "FLOAT": ("value", 1, np.float32),
     "INT": ("value", 1, np.int32),
@@ -74,11 +76,21 @@ def get_speed(scene: bpy.types.Scene) -> float:
 
 def set_speed(scene: bpy.types.Scene, factor: float) -> None:
     """Set the factor on the speed of the chosen strokes."""
+    _change_speed(scene, lambda factors: np.full_like(factors, factor))
+
+
+def scale_speed(scene: bpy.types.Scene, scale: float) -> None:
+    """Multiply the factor on the speed of each chosen stroke."""
+    _change_speed(scene, lambda factors: factors * np.float32(scale))
+
+
+def _change_speed(scene: bpy.types.Scene, change: Callable[[np.ndarray], np.ndarray]) -> None:
     chosen = choose(scene)
     if chosen is None or not chosen.strokes:
         return
     factors = read_attribute(chosen.drawing, SPEED, "value", len(chosen.offsets) - 1)
-    factors[chosen.strokes] = max(factor, SLOWEST_SPEED)
+    own = factors[chosen.strokes]
+    factors[chosen.strokes] = np.clip(change(np.where(own > 0, own, 1.0)), *SPEEDS)
     attribute = chosen.drawing.attributes.get(SPEED) or chosen.drawing.attributes.new(SPEED, "FLOAT", "CURVE")
     attribute.data.foreach_set("value", factors)
     _tag(scene, chosen)

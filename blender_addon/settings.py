@@ -97,7 +97,26 @@ class PlaybackSettings:
     )
 
 
-class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, bpy.types.PropertyGroup):
+class PathSettings:
+    """Mixin of `CinemagraphSettings`: the last camera path, and how the next one is made."""
+
+    path_name: StringProperty(name="Path", description="Name of the last camera path, empty before the first one")
+    path_amplitude: FloatProperty(
+        name="Amplitude",
+        description="Factor on the size of the next camera path; large moves open gaps behind near objects",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        soft_max=2.0,
+    )
+    path_loop: BoolProperty(
+        name="Closed Loop",
+        description="Let the next camera path return to its start, so that the video loops seamlessly",
+        default=True,
+    )
+
+
+class CinemagraphSettings(BuildSettings, DepthSettings, PlaybackSettings, PathSettings, bpy.types.PropertyGroup):
     """All properties of one scene's cinemagraph; at `Scene.cinemagraph`."""
 
     photo_path: StringProperty(name="Photo", description="Path of the photo as it was opened", subtype="FILE_PATH")
@@ -187,6 +206,7 @@ class CinemagraphProgress(bpy.types.PropertyGroup):
     running: BoolProperty(options={"SKIP_SAVE"})
     cancel: BoolProperty(options={"SKIP_SAVE"})
     stage: StringProperty(options={"SKIP_SAVE"})
+    notice: StringProperty(options={"SKIP_SAVE"})  # why the last job ended without its operator, "" without a reason
     fraction: FloatProperty(subtype="FACTOR", min=0.0, max=1.0, options={"SKIP_SAVE"})
     rendered: StringProperty(options={"SKIP_SAVE"})  # the video of the last render in this session, "" without one
     live_preview: BoolProperty(

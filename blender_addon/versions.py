@@ -7,6 +7,9 @@ from typing import Any
 
 import bpy
 
+# Names of the keymap of Grease Pencil's Draw Mode: before Blender 5, and since. One that Blender lacks has no effect.
+DRAW_KEYMAPS = ("Grease Pencil Paint Mode", "Grease Pencil Draw Mode")
+
 
 def grease_pencils() -> bpy.types.bpy_prop_collection:
     """Give the collection of Grease Pencil datablocks; `bpy.data.grease_pencils` held annotations before Blender 5."""

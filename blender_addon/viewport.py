@@ -8,6 +8,7 @@ from . import hint_brush
 from .scene import ensure_hint_layer, hint_material, in_scene, show_layer
 
 TAB = "Cinemagraph"  # of the sidebar
+DRAW_MODE = "PAINT_GREASE_PENCIL"
 _FILLED = 0.96  # share of the free part of a view that the photo takes
 _LOOK, _LOOKS = 0.1, 40  # seconds between the looks at regions that slide in, and the number of looks
 
@@ -15,6 +16,30 @@ _LOOK, _LOOKS = 0.1, 40  # seconds between the looks at regions that slide in, a
 def has_window(context: bpy.types.Context) -> bool:
     """Tell whether there is a window."""
     return not bpy.app.background and context.window is not None
+
+
+def is_over_tab(context: bpy.types.Context) -> bool:
+    """Tell whether the pointer is over the sidebar while it shows our tab."""
+    region = context.region
+    return region is not None and region.type == "UI" and region.active_panel_category == TAB
+
+
+def shows(context: bpy.types.Context, scene: bpy.types.Scene) -> bool:
+    """Tell whether there is a window with this scene; the user may have chosen another one while the engine worked."""
+    return has_window(context) and context.scene == scene
+
+
+def drawn_layer(context: bpy.types.Context) -> str:
+    """Give the name of the layer on which the user draws in Draw Mode; "" outside of it."""
+    hints = context.scene.cinemagraph.hints
+    if hints is None or context.mode != DRAW_MODE or context.object != hints or hints.data.layers.active is None:
+        return ""
+    return hints.data.layers.active.name
+
+
+def stop_drawing(context: bpy.types.Context) -> None:
+    """Leave Draw Mode; the view stays."""
+    _leave_mode(context)
 
 
 def start_drawing(context: bpy.types.Context, layer: str) -> None:
@@ -36,7 +61,7 @@ def start_drawing(context: bpy.types.Context, layer: str) -> None:
     tools.gpencil_stroke_placement_view3d = "ORIGIN"
     tools.gpencil_sculpt.lock_axis = "VIEW"
     _look_through(context, settings.photo_camera, local=True)
-    bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL")
+    bpy.ops.object.mode_set(mode=DRAW_MODE)
     hint_brush.choose(context)
 
 

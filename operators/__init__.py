@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import build, camera, coverage, depth, engine_setup, files, flow, hints, housekeeping, photo, render
+from . import build, camera, coverage, depth, engine_setup, files, flow, hints, housekeeping, keymaps, photo, render
 
 CLASSES = (
     *engine_setup.CLASSES,
@@ -23,9 +23,11 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     photo.register()
+    keymaps.register()
 
 
 def unregister() -> None:
+    keymaps.unregister()
     photo.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

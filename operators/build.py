@@ -5,6 +5,7 @@ import bpy
 from ..blender_addon import jobs, playback, result, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
+from .polls import has_photo, is_own
 
 
 class BuildOperator(EngineOperator):
@@ -14,10 +15,7 @@ class BuildOperator(EngineOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.scene.cinemagraph.photo is None:
-            cls.poll_message_set("Open a photo first")
-            return False
-        return cls.is_idle(context)
+        return has_photo(cls, context) and cls.is_idle(context)
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
         self._has_no_hints = not jobs.has_hints(context.scene)
@@ -30,7 +28,7 @@ class BuildOperator(EngineOperator):
             jobs.draw_suggested(scene)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")
         playback.fit_timeline(scene, self._before)
-        if viewport.has_window(context):
+        if viewport.shows(context, scene):
             viewport.show_result(context)
 
 
@@ -56,7 +54,7 @@ class CINEMAGRAPH_OT_animate(BuildOperator, bpy.types.Operator):
             playback.use_photo_colors(scene)
             text = f"The View Transform is Standard now, since {before} changes the photo's colors"
             self.report({"INFO"}, text)
-        if viewport.has_window(context):
+        if viewport.shows(context, scene):
             viewport.fit_photo(context.window, viewport.photo_aspect(scene))
             viewport.play(context)
 
@@ -67,6 +65,10 @@ class CINEMAGRAPH_OT_use_photo_colors(bpy.types.Operator):
     bl_idname = "cinemagraph.use_photo_colors"
     bl_label = "Use Photo's Colors"
     bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_own(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         playback.use_photo_colors(context.scene)
@@ -103,7 +105,7 @@ class CINEMAGRAPH_OT_remove(bpy.types.Operator):
         if not len(context.scene.cinemagraph.parts):
             cls.poll_message_set("There are no points to remove")
             return False
-        return True
+        return is_own(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         result.remove_result(context.scene)

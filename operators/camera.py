@@ -5,6 +5,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..blender_addon import camera_path, coverage, ensure
 from ..cinema_core.shared.camera import PRESETS
+from .polls import is_own
 
 PATHS = [(name, preset.label, preset.help) for name, preset in PRESETS.items()]
 
@@ -46,6 +47,8 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not is_own(cls, context):
+            return False
         if context.scene.cinemagraph.photo is None:
             cls.poll_message_set("Open a photo first, which adds the camera")
             return False
@@ -56,6 +59,8 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
         ensure.ensure_objects(context.scene)
         coverage.forget(context.scene)
         camera_path.add_path(context.scene, camera_path.PathChoice(self.path, self.frames, self.loop, self.amplitude))
+        settings = context.scene.cinemagraph  # a preset of the panel stores the path as it was adjusted
+        settings.path_name, settings.path_loop, settings.path_amplitude = self.path, self.loop, self.amplitude
         return {"FINISHED"}
 
 

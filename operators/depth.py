@@ -6,7 +6,7 @@ from bpy.props import StringProperty
 from ..blender_addon import depth_display, depth_models, ensure, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
-from .hints import has_photo
+from .polls import has_photo
 
 
 class _ShowsDepth(EngineOperator):
@@ -25,7 +25,7 @@ class _ShowsDepth(EngineOperator):
         ensure.ensure_objects(scene)
         depth_display.show_depth(scene, jobs.finish_depth(answer))
         context.window_manager.cinemagraph.live_depth_trouble = ""
-        if viewport.has_window(context):
+        if viewport.shows(context, scene):
             viewport.show_photo(context)
 
 

@@ -9,6 +9,7 @@ from ..blender_addon import engine_state
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from .engine_setup import StagePrinter
+from .polls import is_own
 
 POLL_INTERVAL = 0.03  # seconds between two checks for the engine's answer; an edited stroke must show within a second
 SOUND_AFTER = (2.0, 0.15)  # seconds and progress after which an estimate of the time left is shown
@@ -41,7 +42,9 @@ class EngineOperator:
 
     @classmethod
     def is_idle(cls, context: bpy.types.Context) -> bool:
-        """Tell `poll` whether no other request is running."""
+        """Tell `poll` whether no other request is running, and the scene can be changed."""
+        if not is_own(cls, context):
+            return False
         if context.window_manager.cinemagraph.running:
             cls.poll_message_set("The engine is busy; wait until it is done, or press Esc to cancel")
             return False
@@ -84,6 +87,7 @@ class EngineOperator:
         self._timer = manager.event_timer_add(POLL_INTERVAL, window=context.window)
         state = manager.cinemagraph
         state.running, state.cancel, state.stage, state.fraction = True, False, "start", 0.0
+        state.notice, self._workspace = "", context.workspace.name
         self._left = _TimeLeft()
         context.workspace.status_text_set(f"{self.bl_label}: the engine starts.  Esc: Cancel")
         manager.modal_handler_add(self)
@@ -92,7 +96,7 @@ class EngineOperator:
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         state = context.window_manager.cinemagraph
         if state.cancel or (event.type == "ESC" and event.value == "PRESS"):
-            self.cancel(context)
+            self._stop(context)
             self.report({"INFO"}, "Cancelled without changes to the scene")
             return {"CANCELLED"}
         if event.type != "TIMER":
@@ -115,7 +119,12 @@ class EngineOperator:
             return self._failed(error)
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Cancel the request. Blender calls this too, when it loads a file or quits during the job."""
+        """Cancel the request; Blender calls this when it closes the window, loads a file or quits during the job."""
+        self._stop(context)
+        text = f"{self.bl_label} was cancelled, because its window or file was closed"
+        context.window_manager.cinemagraph.notice = text  # nobody sees the reports of an operator that has ended so
+
+    def _stop(self, context: bpy.types.Context) -> None:
         (self._request or self._setup).cancel()
         self._leave(context)
 
@@ -136,8 +145,9 @@ class EngineOperator:
             manager.event_timer_remove(self._timer)
             self._timer = None
         manager.cinemagraph.running = manager.cinemagraph.cancel = False
-        if context.workspace is not None:
-            context.workspace.status_text_set(None)
+        workspace = bpy.data.workspaces.get(self._workspace)  # the context has none while its window is closed
+        if workspace is not None:
+            workspace.status_text_set(None)
         _redraw(context)
 
     def _continues(self, context: bpy.types.Context) -> bool:

@@ -10,7 +10,7 @@ from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from ..cinema_core.shared.stroke_files import read_strokes
 from .engine_job import EngineOperator
-from .hints import has_photo
+from .polls import has_photo
 
 FORMS = [
     ("OURS", "3D Cinemagraph", "Complete strokes with speed and radius"),

@@ -5,7 +5,7 @@ import bpy
 from ..blender_addon import ensure, flow_display, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
-from .hints import has_photo
+from .polls import has_photo
 
 
 class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
@@ -26,7 +26,7 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
         lines = jobs.finish_flow(answer)
         ensure.ensure_objects(scene)
         flow_display.show_flow(scene, lines)
-        if viewport.has_window(context):
+        if viewport.shows(context, scene):
             viewport.show_photo(context)
         if len(lines.offsets) < 2:
             self.report({"WARNING"}, "Nothing moves; draw a Motion stroke along the flow")

@@ -6,6 +6,7 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 from .. import __package__ as base_package
 from ..blender_addon import render, result
 from ..cinema_core.shared.errors import CinemaError
+from .polls import is_own
 
 POLL_INTERVAL = 0.25  # seconds between two looks at a running render
 USUAL = render.RenderChoice()
@@ -36,6 +37,10 @@ class CINEMAGRAPH_OT_set_up_render(bpy.types.Operator):
         subtype="FILE_PATH",
     )
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_own(cls, context)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = self.filepath or context.scene.render.filepath
         render.set_up(context.scene, render.RenderChoice(self.samples, self.filter_width, self.fps, path))
@@ -56,7 +61,7 @@ class CINEMAGRAPH_OT_render_loop(bpy.types.Operator):
         if bpy.app.is_job_running("RENDER"):
             cls.poll_message_set("A render is running; press Esc in its window to stop it")
             return False
-        return True
+        return is_own(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

@@ -2,18 +2,29 @@
 
 import bpy
 
-from . import coverage, depth, engine, preferences, presets, sidebar
+from . import coverage, depth, engine, next_step, preferences, presets, sidebar, strokes_menu, thumbnails
 
-CLASSES = (*presets.CLASSES, *preferences.CLASSES, *engine.CLASSES, *sidebar.CLASSES, *depth.CLASSES, *coverage.CLASSES)
+CLASSES = (
+    *presets.CLASSES,
+    *preferences.CLASSES,
+    *engine.CLASSES,
+    *next_step.CLASSES,
+    *sidebar.CLASSES,
+    *depth.CLASSES,
+    *coverage.CLASSES,
+    *strokes_menu.CLASSES,
+)
 
 
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     presets.register()
+    thumbnails.register()
 
 
 def unregister() -> None:
+    thumbnails.unregister()
     presets.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

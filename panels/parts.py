@@ -1,12 +1,15 @@
-"""Parts that several panels draw: their place, wrapped texts, the running job, the next step, drawing buttons."""
+"""Parts that several panels draw: their place, wrapped texts, the running job, the next step, buttons of the steps."""
 
 import textwrap
+from pathlib import Path
 
 import bpy
 
 from .. import __package__ as base_package
 from ..blender_addon import playback, result, viewport
 from ..blender_addon.hint_layers import button_rows
+from ..cinema_core.shared.camera import PRESETS
+from . import thumbnails
 
 CHARACTER_WIDTH = 7.0  # px, mean width of a letter at a UI scale of 1
 BUTTON = 5  # letters, width of a button that is an icon
@@ -14,6 +17,7 @@ PRIMARY = 1.4  # height of a panel's main button, and of the bar that takes its 
 # Operator of the running job -> the panel that shows its progress. Build shows that of all others.
 PLACES = {
     "CINEMAGRAPH_OT_open_photo": "photo",
+    "CINEMAGRAPH_OT_paste_photo": "photo",
     "CINEMAGRAPH_OT_suggest_regions": "suggest",
     "CINEMAGRAPH_OT_show_flow": "flow",
     "CINEMAGRAPH_OT_show_depth": "depth",
@@ -21,9 +25,12 @@ PLACES = {
     "CINEMAGRAPH_OT_check_camera": "coverage",
     "CINEMAGRAPH_OT_limit_camera": "coverage",
 }
+PICTURE = 2.4  # rows, height of a path's picture
 STEPS = {  # the next step of the work -> the sentence about it
     "photo": "First: open a photo",
+    "draw": "Draw the flow (V: other strokes), then press Animate",
     "animate": "Next: press Animate, or draw along the water first",
+    "build": "The engine works; Esc cancels it",
     "camera": "Next: choose a camera path",
     "render": "Next: render the loop to a video",
 }
@@ -100,27 +107,49 @@ def next_step(context: bpy.types.Context) -> str:
 
 
 def show_step(context: bpy.types.Context, layout: bpy.types.UILayout, step: str) -> None:
-    """Name the next step if it is this one; until the user has rendered a loop once, or closes the line."""
-    preferences = context.preferences.addons[base_package].preferences
-    if preferences.show_steps and next_step(context) == step:
+    """Name a step; until the user has rendered a loop once, or closes the line."""
+    if context.preferences.addons[base_package].preferences.show_steps:
         row = layout.row()
         show_wrapped(context, row, STEPS[step], "INFO", beside=BUTTON)
         row.operator("cinemagraph.hide_steps", text="", icon="X", emboss=False)
 
 
-def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
-    """Show the main button of the work, or the progress of a build in its place."""
-    show_step(context, layout, "animate")
-    if show_job(context, layout, "build", PRIMARY):
-        return
+def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout, height: float = PRIMARY) -> None:
+    """Show the buttons that build; the progress of a build is in the panel of the next step."""
+    row = layout.row(align=True)
+    row.scale_y = height
+    row.operator("cinemagraph.animate", icon="PLAY")
+    small = row.row(align=True)
+    small.ui_units_x = 3
+    small.operator("cinemagraph.build")
+    if result.parts(context.scene):
+        row.operator("cinemagraph.remove", text="", icon="TRASH")
+
+
+def show_paths(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show a button with a picture for each camera path."""
+    settings = context.scene.cinemagraph
+    grid = layout.grid_flow(columns=2, row_major=True, even_columns=True, align=True)
+    for path, preset in PRESETS.items():
+        row = grid.row(align=True)
+        row.template_icon(thumbnails.icon(path), scale=PICTURE)
+        button = row.row(align=True)
+        button.scale_y = PICTURE
+        chosen = button.operator("cinemagraph.add_camera_path", text=preset.label)
+        chosen.path, chosen.loop, chosen.amplitude = path, settings.path_loop, settings.path_amplitude
+
+
+def show_render(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show the button that renders, and the last video."""
     row = layout.row(align=True)
     row.scale_y = PRIMARY
-    row.operator("cinemagraph.animate", icon="PLAY")
-    if result.parts(context.scene):
-        small = row.row(align=True)
-        small.ui_units_x = 3
-        small.operator("cinemagraph.build")
-        row.operator("cinemagraph.remove", text="", icon="TRASH")
+    row.operator("cinemagraph.render_loop", icon="RENDER_ANIMATION")
+    row.operator("cinemagraph.set_up_render", text="", icon="PREFERENCES")
+    rendered = context.window_manager.cinemagraph.rendered
+    if rendered:
+        row = layout.row(align=True)
+        row.label(text=Path(rendered).name, icon="CHECKMARK")
+        row.operator("wm.path_open", text="Open Folder", icon="FILE_FOLDER").filepath = str(Path(rendered).parent)
 
 
 def show_colors(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
@@ -134,11 +163,9 @@ def show_colors(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
 
 def show_draw_buttons(context: bpy.types.Context, column: bpy.types.UILayout, names: tuple[str, ...]) -> None:
     """Show a button for each of these layers of the hints; it is pressed while the user draws on its layer."""
-    hints = context.scene.cinemagraph.hints
-    drawing = hints is not None and context.mode == "PAINT_GREASE_PENCIL" and context.object == hints
-    active = hints.data.layers.active if drawing else None
+    active = viewport.drawn_layer(context)
     for layers in button_rows(names):
         row = column.row(align=True)
         for layer in layers:
-            pressed = active is not None and active.name == layer.name
+            pressed = layer.name == active
             row.operator("cinemagraph.draw", text=layer.name, icon=layer.icon, depress=pressed).layer = layer.name

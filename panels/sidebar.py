@@ -4,9 +4,8 @@ from pathlib import Path
 
 import bpy
 
-from ..blender_addon import quality_words, render, result, strokes
+from ..blender_addon import quality_words, render, result, selection, strokes
 from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
-from ..cinema_core.shared.camera import PRESETS
 from .parts import (
     PRIMARY,
     SidebarPanel,
@@ -14,16 +13,17 @@ from .parts import (
     show_colors,
     show_draw_buttons,
     show_job,
+    show_paths,
+    show_render,
     show_step,
     show_wrapped,
 )
-from .presets import CINEMAGRAPH_PT_motion_presets, CINEMAGRAPH_PT_render_presets
+from .presets import CINEMAGRAPH_PT_camera_presets, CINEMAGRAPH_PT_motion_presets, CINEMAGRAPH_PT_render_presets
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual" / "index.html"
 ROUNDED_AWAY = 2  # px; the working photo drops an odd last row or column
 # Depth sources in reports; those of earlier versions may contain "rules".
 DEPTH_SOURCES = {"file": "File", "model": "Model", "network": "Built-In Network", "rules": "Built-In Rules"}
-PATH_ICONS = {"up-down": "EMPTY_SINGLE_ARROW", "zoom-in": "ZOOM_IN", "side": "ARROW_LEFTRIGHT", "circle": "MESH_CIRCLE"}
 # Key in the report's "quality" -> label and format
 FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
@@ -43,23 +43,34 @@ class CINEMAGRAPH_PT_photo(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.cinemagraph
-        layout.use_property_split, layout.use_property_decorate = True, False
-        show_step(context, layout, "photo")
+        if settings.photo is None:
+            show_wrapped(context, layout, context.window_manager.cinemagraph.notice)
+            show_step(context, layout, "photo")
         height = PRIMARY if settings.photo is None else 1.0
         if not show_job(context, layout, "photo", height):
-            row = layout.row()
+            row = layout.row(align=True)
             row.scale_y = height
             row.operator("cinemagraph.open_photo", icon="IMAGE_DATA")
-        if settings.photo is not None and not result.parts(context.scene):
-            show_animate(context, layout)  # here as well, since Build may lie below the window's edge
+            row.operator("cinemagraph.paste_photo", text="", icon="PASTEDOWN")
         _show_hidden(context, layout)
-        layout.prop(settings, "max_side")
         if settings.photo is not None:
-            if _is_of_another_size(settings):
-                show_wrapped(context, layout, "Open the photo again for this Max Side", "INFO")
-            layout.prop(settings, "lens")
             size = f"{settings.width} × {settings.height} px"
             show_wrapped(context, layout, f"{settings.photo.name}, {size}", "IMAGE_DATA")
+            if _is_of_another_size(settings):
+                show_wrapped(context, layout, "Open the photo again for this Max Side", "INFO")
+
+
+class CINEMAGRAPH_PT_size(SidebarPanel, bpy.types.Panel):
+    bl_label = "Size and Lens"
+    bl_parent_id = "CINEMAGRAPH_PT_photo"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.cinemagraph
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "max_side")
+        if settings.photo is not None:
+            layout.prop(settings, "lens")
 
 
 def _show_hidden(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
@@ -93,10 +104,7 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         show_draw_buttons(context, layout.column(align=True), MOTION_HINTS)
         if not show_job(context, layout, "suggest"):
             layout.operator("cinemagraph.suggest_regions", icon="OUTLINER_DATA_LIGHTPROBE")
-        row = layout.row(align=True)
-        row.prop(settings, "stroke_speed")
-        row.prop(settings, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
-        row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
+        _show_stroke_speed(context, layout)
         if not show_job(context, layout, "flow"):
             row = layout.row(align=True)
             row.operator("cinemagraph.show_flow", icon="FORCE_WIND")
@@ -106,6 +114,20 @@ class CINEMAGRAPH_PT_hints(SidebarPanel, bpy.types.Panel):
         for name in strokes.unread_layers(context.scene):
             reason = "is hidden" if name in LAYERS else "has no name of a kind of stroke"
             show_wrapped(context, layout, f'Not used: the layer "{name}" {reason}', "INFO")
+
+
+def _show_stroke_speed(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show the speed of the chosen Motion strokes, and the buttons that change them."""
+    chosen = selection.choose(context.scene)
+    count = len(chosen.strokes) if chosen is not None else 0
+    which = "Last Stroke" if context.mode != "EDIT_GREASE_PENCIL" else "1 Stroke" if count == 1 else f"{count} Strokes"
+    row = layout.row(align=True)
+    row.operator("cinemagraph.scale_stroke_speed", text="", icon="REMOVE").scale = 0.5
+    text = f"{which}: Speed {selection.get_speed(context.scene):.2f}" if count else "Stroke Speed"
+    row.operator("cinemagraph.set_stroke_speed", text=text)
+    row.operator("cinemagraph.scale_stroke_speed", text="", icon="ADD").scale = 2.0
+    row.prop(context.scene.cinemagraph, "speed_from_radius", text="", icon="STYLUS_PRESSURE")
+    row.operator("cinemagraph.reverse_strokes", text="", icon="ARROW_LEFTRIGHT")
 
 
 class CINEMAGRAPH_PT_motion(SidebarPanel, bpy.types.Panel):
@@ -142,10 +164,7 @@ class CINEMAGRAPH_PT_build(SidebarPanel, bpy.types.Panel):
         column.enabled = settings.photo is not None
         for name in ("frames", "speed", "still"):
             column.prop(settings, name)
-        if result.parts(context.scene):
-            show_animate(context, layout)
-        elif not show_job(context, layout, "build"):
-            layout.operator("cinemagraph.build", icon="MOD_FLUIDSIM")
+        show_animate(context, layout)
         if settings.photo is not None:
             show_colors(context, layout)
 
@@ -223,11 +242,16 @@ def _report_lines(report: dict) -> list[tuple[str, str]]:
 class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
     bl_label = "Camera"
 
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        CINEMAGRAPH_PT_camera_presets.draw_panel_header(self.layout)
+
     def draw(self, context: bpy.types.Context) -> None:
-        show_step(context, self.layout, "camera")
-        grid = self.layout.grid_flow(columns=2, row_major=True, even_columns=True, align=True)
-        for path, preset in PRESETS.items():
-            grid.operator("cinemagraph.add_camera_path", text=preset.label, icon=PATH_ICONS[path]).path = path
+        layout, settings = self.layout, context.scene.cinemagraph
+        show_paths(context, layout)
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "path_amplitude")
+        column.prop(settings, "path_loop")
 
 
 class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):
@@ -238,24 +262,16 @@ class CINEMAGRAPH_PT_render(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, scene = self.layout, context.scene
-        show_step(context, layout, "render")
-        row = layout.row(align=True)
-        row.scale_y, row.enabled = PRIMARY, scene.cinemagraph.photo is not None
-        row.operator("cinemagraph.render_loop", icon="RENDER_ANIMATION")
-        row.operator("cinemagraph.set_up_render", text="", icon="PREFERENCES")
+        show_render(context, layout)
         if result.parts(scene):
             layout.label(text=render.describe(scene), icon="TIME")
             layout.prop(scene.render, "filepath", text="")
             show_colors(context, layout)
-        rendered = context.window_manager.cinemagraph.rendered
-        if rendered:
-            row = layout.row(align=True)
-            row.label(text=Path(rendered).name, icon="CHECKMARK")
-            row.operator("wm.path_open", text="Open Folder", icon="FILE_FOLDER").filepath = str(Path(rendered).parent)
 
 
 CLASSES = (
     CINEMAGRAPH_PT_photo,
+    CINEMAGRAPH_PT_size,
     CINEMAGRAPH_PT_hints,
     CINEMAGRAPH_PT_motion,
     CINEMAGRAPH_PT_files,

@@ -73,3 +73,35 @@ def test_whole_loops_fit_the_path(addon, placed, job, frames, length):
 def test_no_camera_no_path(addon, scene):
     with pytest.raises(RuntimeError, match="Open a photo first"):
         bpy.ops.cinemagraph.add_camera_path(path="side")
+
+
+def test_a_camera_preset_moves_the_camera(addon, placed):
+    panel, folder, settings = "CINEMAGRAPH_PT_camera_presets", "cinemagraph/camera", placed.cinemagraph
+    find = bpy.utils.preset_find
+    run = bpy.ops.script.execute_preset
+    assert settings.path_name == "" and settings.camera.animation_data is None
+    for name, path, amplitude, loop in [
+        ("calm_circle", "circle", 0.5, True),
+        ("slow_push_in", "zoom-in", 0.8, False),
+        ("wide_side", "side", 1.5, True),
+    ]:
+        assert run(filepath=find(name, folder), menu_idname=panel) == {"FINISHED"}
+        assert (settings.path_name, settings.path_loop) == (path, loop)
+        assert settings.path_amplitude == pytest.approx(amplitude)
+        wanted = amplitude * addon.camera.camera_path(path, settings.frames, loop)[:, :3, 3]
+        placed.frame_set(placed.frame_start + settings.frames // 3)
+        place = settings.camera.location
+        assert (place.x, -place.z, place.y) == pytest.approx(tuple(wanted[settings.frames // 3]), abs=2e-3)
+    settings.path_amplitude = 0.7
+    bpy.ops.cinemagraph.add_camera_path(path="up-down", amplitude=settings.path_amplitude)
+    assert bpy.ops.cinemagraph.camera_preset_add(name="Mine") == {"FINISHED"}
+    run(filepath=find("wide_side", folder), menu_idname=panel)
+    run(filepath=find("Mine", folder), menu_idname=panel)
+    assert (settings.path_name, round(settings.path_amplitude, 5)) == ("up-down", 0.7)
+    bpy.ops.cinemagraph.camera_preset_add(name="Mine", remove_name=True)
+
+
+def test_a_camera_preset_waits_for_a_photo(addon, scene):
+    folder, panel = "cinemagraph/camera", "CINEMAGRAPH_PT_camera_presets"
+    bpy.ops.script.execute_preset(filepath=bpy.utils.preset_find("wide_side", folder), menu_idname=panel)
+    assert scene.cinemagraph.path_name == "side" and scene.camera is None

@@ -1,8 +1,12 @@
 """Arrowheads along Motion strokes, tints of areas, and speed and direction of the chosen strokes."""
 
+from importlib import import_module
+
 import bpy
 import numpy as np
 import pytest
+from extension import MODULE
+from layout import Layout
 from sample import HEIGHT, WIDTH
 
 LINE = np.array([(20, 90), (100, 90), (200, 90), (300, 90)], np.float32)
@@ -177,6 +181,39 @@ def test_speed_is_that_of_selected_strokes_in_edit_mode(addon, placed, stroke, e
     assert [one.speed for one in addon.strokes.read_drawn_strokes(placed)] == [4.0, 1.0, 4.0]
 
 
+def speeds(addon, scene):
+    return [round(one.speed, 5) for one in addon.strokes.read_drawn_strokes(scene)]
+
+
+def test_selected_strokes_get_a_speed_each_as_undo_steps(addon, placed, stroke, edit):
+    addon.strokes.add_hints(placed, [stroke(LINE, speed=0.5), stroke(SHORT), stroke(LINE + 5, speed=1.5)])
+    edit(0, 2)
+    bpy.ops.ed.undo_push(message="selected")
+    bpy.ops.cinemagraph.set_stroke_speed("EXEC_DEFAULT", True, factor=3.0)
+    assert speeds(addon, placed) == [3, 1, 3]
+    bpy.ops.ed.undo()
+    placed = bpy.context.scene
+    assert speeds(addon, placed) == [0.5, 1, 1.5]
+    bpy.ops.cinemagraph.scale_stroke_speed("EXEC_DEFAULT", True, scale=2.0)
+    bpy.ops.cinemagraph.scale_stroke_speed("EXEC_DEFAULT", True, scale=2.0)
+    assert speeds(addon, placed) == [2, 1, 6]
+    bpy.ops.ed.undo()
+    assert speeds(addon, bpy.context.scene) == [1, 1, 3]
+    bpy.ops.ed.redo()
+    assert speeds(addon, bpy.context.scene) == [2, 1, 6]
+    assert bpy.context.object.mode == "EDIT"
+
+
+def test_speed_stays_within_its_limits(addon, placed, stroke):
+    addon.strokes.add_hints(placed, [stroke(LINE), stroke(SHORT)])
+    for scale, wanted in ((0.5, [1, 0.5]), (0.01, [1, 0.01]), (100, [1, 1]), (100, [1, 100]), (2, [1, 100])):
+        bpy.ops.cinemagraph.scale_stroke_speed(scale=scale)
+        assert speeds(addon, placed) == wanted
+    placed.cinemagraph.hints.data.layers["Motion"].frames[0].drawing.remove_strokes()
+    with pytest.raises(RuntimeError, match="Draw a Motion stroke first"):
+        bpy.ops.cinemagraph.set_stroke_speed(factor=2.0)
+
+
 def test_reverse_turns_the_last_stroke_round(addon, placed, stroke):
     profile = np.array([0.4, 0.8, 1.2, 1.6], np.float32)
     addon.strokes.add_hints(placed, [stroke(SHORT), stroke(LINE, profile=profile)])
@@ -212,3 +249,18 @@ def test_reverse_without_strokes_is_refused(addon, placed):
     with pytest.raises(RuntimeError, match="Draw a Motion stroke first"):
         bpy.ops.cinemagraph.reverse_strokes()
     assert bpy.ops.cinemagraph.hide_flow.poll() is False
+
+
+def test_the_panel_says_whose_speed_it_changes(addon, placed, stroke, edit):
+    def button():
+        layout = Layout()
+        import_module(f"{MODULE}.panels.sidebar")._show_stroke_speed(bpy.context, layout)
+        return layout.texts[1]
+
+    assert button() == "Stroke Speed"
+    addon.strokes.add_hints(placed, [stroke(LINE, speed=0.5), stroke(SHORT), stroke(LINE + 5, speed=1.5)])
+    assert button() == "Last Stroke: Speed 1.50"
+    edit(0)
+    assert button() == "1 Stroke: Speed 0.50"
+    edit(0, 2)
+    assert button() == "2 Strokes: Speed 1.00"

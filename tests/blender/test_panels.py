@@ -5,51 +5,10 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import bpy
+import numpy as np
 import pytest
 from extension import MODULE, ROOT
-
-ICONS = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
-
-
-class Layout:
-    """A layout that checks its arguments and collects the shown texts."""
-
-    def __init__(self):
-        self.texts = []
-        self.operators = []
-
-    def _show(self, text="", icon="NONE", **_options):
-        assert icon in ICONS
-        self.texts.append(text)
-
-    def prop(self, owner, name, **options):
-        assert name in owner.bl_rna.properties
-        self._show(**options)
-
-    def operator(self, name, **options):
-        category, function = name.split(".")
-        assert function in dir(getattr(bpy.ops, category))
-        self._show(**options)
-        self.operators.append(name)
-        return SimpleNamespace()
-
-    def label(self, **options):
-        self._show(**options)
-
-    def progress(self, **options):
-        self._show(**options)
-
-    def popover(self, panel, **options):
-        assert getattr(bpy.types, panel, None) is not None
-        self._show(**options)
-
-    def panel(self, _name, **_options):
-        return self, self
-
-    def part(self, **_options):
-        return self
-
-    row = column = split = grid_flow = part
+from layout import Layout
 
 
 def classes(room):
@@ -68,18 +27,19 @@ class Progress:
     bl_rna = property(lambda _self: bpy.context.window_manager.cinemagraph.bl_rna)
     stage, fraction, rendered = "open", 0.5, "/videos/lake_loop.mp4"
     live_preview = live_depth = False
-    live_trouble = live_depth_trouble = ""
+    live_trouble = live_depth_trouble = notice = ""
 
     def __init__(self, running):
         self.running = running
 
 
-def draw_all(scene, running=""):
+def draw_all(scene, running="", panels=()):
     """Draw the panels whose poll allows it, and give the layout.
 
     Args:
         scene: The scene.
         running: Operator of the running job.
+        panels: Only these panels.
     """
     modal = [SimpleNamespace(bl_idname=running)] if running else []
     manager = SimpleNamespace(cinemagraph=Progress(bool(running)), windows=[SimpleNamespace(modal_operators=modal)])
@@ -92,7 +52,7 @@ def draw_all(scene, running=""):
         object=None,
     )
     layout = Layout()
-    for panel in classes("panels"):
+    for panel in panels or classes("panels"):
         if issubclass(panel, bpy.types.AddonPreferences):
             panel.draw(SimpleNamespace(layout=layout, bl_rna=panel.bl_rna, show_steps=True), context)
         elif hasattr(panel, "bl_category") and (not hasattr(panel, "poll") or panel.poll(context)):
@@ -181,17 +141,72 @@ def test_each_panel_has_the_button_of_its_step_and_one_next_step(addon, scene, p
     steps.show_steps = False
     assert not set(draw_all(scene).texts) & set(parts.STEPS.values())
     order = ["open_photo", "draw", "animate", "build", "add_camera_path", "render_loop"]
-    shown = [name.removeprefix("cinemagraph.") for name in draw_all(scene).operators]
+    below = [panel for panel in classes("panels") if panel is not above()]
+    shown = [name.removeprefix("cinemagraph.") for name in draw_all(scene, panels=below).operators]
     assert [name for name in dict.fromkeys(shown) if name in order] == order
 
 
 def test_progress_takes_the_place_of_its_button(addon, placed, job):
     addon.result.import_result(placed, job)
-    own = ("open_photo", "suggest_regions", "show_flow", "show_depth", "check_camera", "animate")
-    for running, replaced in [*zip(own, own), ("build", "animate"), ("export_motion", "animate")]:
+    own = ("open_photo", "suggest_regions", "show_flow", "show_depth", "check_camera")
+    for running, replaced in [*zip(own, own), ("paste_photo", "open_photo")]:
         drawn = draw_all(placed, running=f"CINEMAGRAPH_OT_{running}")
         assert drawn.texts.count("Open  50%") == 1
         assert set(own) - {name.removeprefix("cinemagraph.") for name in drawn.operators} == {replaced}
+    for running in ("build", "animate", "export_motion"):  # in the panel above the others, which is in sight
+        assert draw_all(placed, f"CINEMAGRAPH_OT_{running}").texts.count("Open  50%") == 1
+        assert draw_all(placed, f"CINEMAGRAPH_OT_{running}", [above()]).operators[-1] == "cinemagraph.cancel"
+
+
+def above():
+    return import_module(f"{MODULE}.panels.next_step").CINEMAGRAPH_PT_next
+
+
+def test_the_next_button_is_above_all_panels(addon, scene, placed, job, steps):
+    assert above().bl_options == {"HIDE_HEADER"}
+    steps.show_steps = False
+    assert draw_all(scene, panels=[above()]).operators == ["cinemagraph.animate", "cinemagraph.build"]
+    addon.result.import_result(scene, job)
+    again = ["cinemagraph.animate", "cinemagraph.build", "cinemagraph.remove"]
+    assert draw_all(scene, panels=[above()]).operators == ["cinemagraph.add_camera_path"] * 4 + again
+    bpy.ops.cinemagraph.add_camera_path(path="side")
+    assert draw_all(scene, panels=[above()]).operators == [
+        "cinemagraph.render_loop",
+        "cinemagraph.set_up_render",
+        "wm.path_open",  # the folder of the last video
+        *again,
+    ]
+
+
+def test_draw_mode_says_how_it_ends(addon, scene, placed, steps, monkeypatch):
+    viewport = import_module(f"{MODULE}.blender_addon.viewport")
+    assert "cinemagraph.leave_drawing" not in draw_all(scene).operators
+    monkeypatch.setattr(viewport, "drawn_layer", lambda _context: "Sway")
+    drawn = draw_all(scene, panels=[above()])
+    assert "Stop Drawing (Esc)" in drawn.texts
+    assert drawn.operators[1:] == ["cinemagraph.leave_drawing", "cinemagraph.animate", "cinemagraph.build"]
+    assert "Draw the flow (V: other strokes), then press Animate" in drawn.texts
+
+
+def test_the_pie_menu_has_all_strokes(addon, scene, placed):
+    layout = Layout()
+    menu = import_module(f"{MODULE}.panels.strokes_menu").CINEMAGRAPH_MT_strokes
+    context = SimpleNamespace(scene=scene, mode="OBJECT", object=None)
+    menu.draw(SimpleNamespace(layout=layout), context)
+    assert set(layout.texts) == {*addon.hint_layers.LAYERS, "Depth", ""}
+    assert layout.operators.count("cinemagraph.draw") == len(addon.hint_layers.LAYERS)
+
+
+def test_pictures_of_the_camera_paths_differ(addon):
+    thumbnails = import_module(f"{MODULE}.panels.thumbnails")
+    pictures = {path: thumbnails.draw(path) for path in addon.camera.PATHS}
+    orange = {path: (picture[..., 0] > 0.9) & (picture[..., 3] > 0.9) for path, picture in pictures.items()}
+    extent = {path: np.ptp(np.argwhere(pixels), axis=0) for path, pixels in orange.items()}  # rows, columns
+    assert extent["up-down"][0] > 3 * extent["up-down"][1] and extent["side"][1] > 3 * extent["side"][0]
+    assert min(extent["zoom-in"]) > 10 and min(extent["circle"]) > 20
+    assert all(0 < pixels.sum() < 900 for pixels in orange.values())
+    edges = [picture[[0, -1]].max() + picture[:, [0, -1]].max() for picture in pictures.values()]
+    assert edges == [0] * len(pictures)  # nothing is cut off
 
 
 def test_rows_that_appear_when_they_are_needed(addon, placed, job):

@@ -1,5 +1,7 @@
 """Points of a job in the scene: their positions and colours, and the user's changes that a rebuild keeps."""
 
+import time
+
 import bpy
 import numpy as np
 import pytest
@@ -239,3 +241,16 @@ def test_a_build_for_another_focal_length_than_the_one_chosen_meanwhile(addon, p
     write_job(job, make_points(), focal=450.0)
     addon.result.import_result(placed, job)
     assert addon.nodes.get_inputs(modifier)["Built Focal"] == 450.0
+
+
+def test_many_points_come_in_within_a_second(addon, placed, tmp_path):
+    """1.5 million points, half of them moving; the time of this thread, so that other work does not count."""
+    points = make_points(750_000, keys=12)
+    points = {name: np.repeat(a, 13, 0) if name.startswith("still") else a for name, a in points.items()}
+    count = len(points["still_position"]) + 750_000
+    assert count > 1_490_000
+    write_job(tmp_path / "many", points)
+    began = time.thread_time()
+    addon.result.import_result(placed, tmp_path / "many")
+    assert time.thread_time() - began < 1.0
+    assert sum(len(item.data.vertices) for item, _ in addon.result.parts(placed)) == count

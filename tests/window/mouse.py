@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import bpy
 
 HOVER = 0.1  # seconds until a button under the pointer is active
+SETTLE = 0.4  # seconds after which a button is still active; a late Blender names one that the pointer has left
 TRIES = 3  # on a busy machine Blender may be late
 ROW = 10  # px, less than half of a button's height
 # Shares of a region's width: long buttons, and a small one at the right. The last button of a dialog is farther right.
@@ -49,7 +50,9 @@ def find(words: str, area_type: str = "VIEW_3D", region_type: str = "UI") -> Ite
                 yield HOVER
                 text = describe_button(area_type, region_type)
                 if words in text:
-                    return
+                    yield SETTLE
+                    if words in describe_button(area_type, region_type):
+                        return
                 seen.add(text)
     raise LookupError(f"There is no button with {words!r} among {sorted(seen)}")
 

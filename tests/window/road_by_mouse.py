@@ -1,4 +1,4 @@
-"""The road of a new user by mouse and keyboard, from factory settings to a playing loop; takes a picture at each step.
+"""The road of a new user by mouse and keyboard, from factory settings to a camera path; takes a picture at each step.
 
 Run it in a Blender with a window and an empty user folder; the only argument is a JSON file with these fields:
 
@@ -60,6 +60,7 @@ class Road:
         yield from self.draw_stroke()
         yield from self.animate()
         yield from self.watch()
+        yield from self.choose_path()
 
     def prepare(self) -> Iterator[float]:
         window, area, region = mouse.find_region("VIEW_3D", "WINDOW")
@@ -156,6 +157,15 @@ class Road:
         yield 20.0  # software OpenGL draws a still picture sample by sample
         self.picture("7_still")
         self.result["still"] = self.corners()
+
+    def choose_path(self) -> Iterator[float]:
+        """Choose a path and find the button that renders, in a window of 800 px and without scrolling."""
+        yield from mouse.click("path='circle'")
+        yield 4.0
+        scene = bpy.context.window_manager.windows[0].scene
+        self.result["path"] = scene.cinemagraph.path_name
+        self.picture("8_path")
+        yield from mouse.find("render_loop")
 
     # What the steps need
 

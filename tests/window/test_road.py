@@ -100,6 +100,11 @@ def test_the_loop_plays_in_the_photos_colors_after_a_few_clicks(road):
         assert difference.max() < 16, share
 
 
+def test_camera_and_render_are_in_sight_after_a_build(road):
+    facts, _ = road
+    assert facts["path"] == "circle"  # and the button that renders was found
+
+
 def test_the_window_answers_while_the_engine_works(road):
     facts, _ = road
     assert facts["shares"] == sorted(facts["shares"]) and len(set(facts["shares"])) > 1
