@@ -67,7 +67,13 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
         foreground = _foreground_positions(layers, own), own.color
         position, color = (np.concatenate(arrays) for arrays in zip(*single, *merged, foreground))
         if len(position):
-            pieces.append((position, color, np.concatenate([radius_factor, footprint_radius(own.alpha)])))
+            pieces.append(
+                (
+                    position,
+                    color,
+                    np.concatenate([radius_factor, footprint_radius(own.alpha, np.linalg.norm(own.inward, axis=1))]),
+                )
+            )
             names.append(f"Layer {len(names) + 1}")
     pieces.append(backing_points(layers, visible, _without_moving_detail(layers, surfaces)))
     names.append(BACKING_LAYER)
