@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ..cinema_core.shared.pixel_filter import FILTER_WIDTH
+from ..cinema_core.shared.camera import FILTER_WIDTH
 from . import camera_path, ensure, exchange, playback
 from .versions import write_video
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from ..shared.pixel_filter import FILTER_SIGMA
+from ..shared.camera import FILTER_SIGMA
 
 POINT_DIAMETER = 1.4  # px of the photo, of a point that covers its pixel; a lattice of discs closes at sqrt(2)
 # Radius factor at most of the point of a mixed pixel; 1 and more are those of points that cover their pixel.

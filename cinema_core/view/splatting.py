@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from ..points.footprint import covered_share
-from ..shared.camera import Camera
-from ..shared.pixel_filter import FILTER_SIGMA
+from ..points.gaps import LARGEST_CLOSING
+from ..shared.camera import FILTER_SIGMA, Camera
 from .point_cloud import CHUNK_POINTS, Alive, PointCloud
 
 NEAR_CLIP = 0.02  # scene units; nearer points are not drawn
@@ -67,6 +67,7 @@ class Splatter(PointCloud):
         """
         alive = self.alive(phase)
         discs = self._project(alive, SPLAT_RADIUS, pose)
+        discs = discs.with_size(discs.size / self._closing(discs.point))
         color = self._colors(alive, discs.point)
         small = self._is_small(discs.point)
         whole, part = torch.nonzero(~small).flatten(), torch.nonzero(small).flatten()
@@ -164,6 +165,18 @@ class Splatter(PointCloud):
             if len(radius_factor)
             else point < 0
         )
+
+    def _closing(self, point: torch.Tensor) -> torch.Tensor:
+        """(D,) factor by which points are larger than their pixel only to close gaps, see `points.gaps`; else 1.
+
+        Discs of `SPLAT_RADIUS` close these gaps already; larger ones would reach the middles of neighbouring pixels.
+        """
+        radius_factor = self.points["still_radius_factor"]
+        factor = torch.ones(len(point), device=self.device)
+        still = torch.nonzero(point < len(radius_factor)).flatten()
+        own = radius_factor[point[still]]
+        factor[still] = torch.where((own > 1) & (own <= LARGEST_CLOSING), own, torch.ones_like(own))
+        return factor
 
     def _project(self, alive: Alive, factor: float, pose: np.ndarray) -> _Discs:
         """The discs of all points in the frame, in the order of `place`, their radii multiplied by `factor`."""

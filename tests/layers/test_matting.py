@@ -15,8 +15,7 @@ from cinema_core.layers.split import Layers, split_layers
 from cinema_core.points.footprint import POINT_DIAMETER, covered_share, footprint_radius
 from cinema_core.points.moving_surface import find_flowing_surface
 from cinema_core.points.still import still_points
-from cinema_core.shared.camera import SIDE, Camera
-from cinema_core.shared.pixel_filter import FILTER_SIGMA
+from cinema_core.shared.camera import FILTER_SIGMA, SIDE, Camera
 from cinema_core.view.splatting import Splatter
 
 WIDTH, HEIGHT = 320, 180
