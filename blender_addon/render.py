@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..cinema_core.shared.camera import FILTER_WIDTH
 from . import camera_path, ensure, exchange, playback
 from .versions import write_video
 
@@ -25,7 +26,7 @@ class RenderChoice:
     """
 
     samples: int = 16
-    filter_width: float = 1.0
+    filter_width: float = FILTER_WIDTH
     fps: int = 25
     path: str = ""
 

@@ -38,7 +38,9 @@ MIXED_ALPHA = (0.08, 0.92)  # alphas outside this range count as 0 or 1
 # Minimum alpha of a pixel on the foreground's side of the depth map: next to the discontinuity, and farther from it. On
 # the background's side 1 - alpha is limited in the same way.
 MIN_OWN_SHARE = (0.12, 0.5)
-INWARD_SHIFT = 0.35  # px, by which the point of a barely covered pixel moves towards its surface
+# px, by which the point of a mixed pixel moves towards its surface. Its disc then reaches the pixels of the surface,
+# and ends on the edge within the pixel. The disc of the largest share is as large as that of a whole point.
+INWARD_SHIFT = 0.41
 MIX_ERROR = 3e-4  # linear; a pixel that its two colours explain less exactly than this is not taken as mixed
 UNMIXED_PIXELS = 1 << 15  # px that are sampled and unmixed at a time, so that their sums stay in the processor's cache
 OWN_SAMPLE_DISTANCE = 0.6  # px; a pixel closer than this to a discontinuity gets its own samples, not those of its cell
@@ -58,7 +60,7 @@ class MixedPixels:
         far_disparity: (R,) float32, of the background.
         alpha: (R,) float32 0..1, share of the pixel that the foreground covers.
         owner: (R,) int64, flat canvas index of the closest pixel that the depth map assigns to the foreground.
-        inward: (R, 2) float32, px, from the pixel's middle to the middle of the foreground's part of it.
+        inward: (R, 2) float32, px, from the pixel's middle towards the foreground, to the point of the foreground.
     """
 
     index: np.ndarray
@@ -164,7 +166,7 @@ def _unmix_part(
     kept = (alpha > MIXED_ALPHA[0]) & (alpha < MIXED_ALPHA[1])
     kept &= (np.abs(error).max(0) < MIX_ERROR) & (beside.owner >= 0)
     index, front, alpha, low = index[kept], front[kept], alpha[kept], low[kept]
-    inward = beside.toward[:, kept] * (INWARD_SHIFT * (1 - alpha))
+    inward = beside.toward[:, kept] * np.float32(INWARD_SHIFT)
     owner = np.where(front, index, around.pixel(beside.owner[kept]))
     color, far_color = (to_srgb(light[:, kept]).astype(np.float32).T for light in (near_light, far_light))
     return MixedPixels(index, front, color, far_color, low, alpha, owner, inward.T)

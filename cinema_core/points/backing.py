@@ -41,7 +41,7 @@ MOVING_GAP = 0.04  # share of the depth; least gap behind moving points, whose s
 
 
 def backing_points(
-    layers: Layers, moving: np.ndarray, backdrop: np.ndarray
+    layers: Layers, moving: np.ndarray, backdrop: np.ndarray, gaps: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coarse still points just behind every visible surface.
 
@@ -54,6 +54,7 @@ def backing_points(
         moving: (Hc, Wc) bool, visible pixels of moving surfaces.
         backdrop: (Hc, Wc, 3) float32, sRGB: the picture, but its local mean where it moves, since the photo's detail
             would stand still there.
+        gaps: (Hc, Wc) bool, pixels whose points do not reach all of their neighbours.
 
     Returns:
         Position (B, 3), colour (B, 3) and radius factor (B,), float32.
@@ -69,7 +70,7 @@ def backing_points(
         differs = parallax * (fine.disparity[:height, :width] - disparity) > UNCOVERING_PARALLAX
     differs |= np.abs(color - fine_color[:height, :width]).max(-1) > CRACK_COLOR
     needed[:height, :width] &= differs
-    needed &= _cracked_cells(layers, moving, fine.cell, parallax)
+    needed &= _cracked_cells(layers, moving | gaps, fine.cell, parallax)
     parts = [_grid_points(layers, fine, fine_color, needed), _grid_points(layers, coarse, coarse_color, coarse.valid)]
     parts.append(_floor_points(layers, coarse, moving, backdrop))
     position, color, radius_factor = (np.concatenate(arrays) for arrays in zip(*parts))
@@ -163,9 +164,9 @@ def _parallax_per_disparity(layers: Layers) -> float:
     return max(SIDE * camera.focal, ZOOM_IN * max(camera.width, camera.height) / 2)
 
 
-def _cracked_cells(layers: Layers, moving: np.ndarray, cell: int, parallax: float) -> np.ndarray:
-    """(h, w) bool: cells in or beside which cracks open, because neighbouring points separate or flow."""
-    cracked = moving.copy()
+def _cracked_cells(layers: Layers, known: np.ndarray, cell: int, parallax: float) -> np.ndarray:
+    """(h, w) bool: cells in or beside which cracks open, `known` ones or because neighbouring points separate."""
+    cracked = known.copy()
     for axis in (0, 1):
         apart = np.abs(np.diff(layers.disparity, axis=axis)) > CRACK_PARALLAX / parallax
         for side in (slice(1, None), slice(None, -1)):

@@ -17,6 +17,7 @@ from ..shared.camera import SIDE, ZOOM_IN
 from ..shared.data import StillPoints
 from .backing import BACKING_LAYER, backing_points
 from .footprint import footprint_radius
+from .gaps import along_outlines, closing_radius
 from .merge import MERGED_RADIUS, border_squares, find_squares, lift_squares
 from .moving_surface import MovingSurface, local_mean
 from .unproject import slope_offset, unproject
@@ -26,6 +27,8 @@ FILL_SPACING = 1.2  # px; distance of those points when the neighbours are farth
 MAX_FILL_POINTS = 6  # between two neighbours
 # Share of the depth; the last fill point lies this far behind the farther neighbour and does not cover it.
 FILL_OFFSET = 0.02
+
+_Points = tuple[np.ndarray, np.ndarray, np.ndarray]  # (P, 3) position, (P, 3) colour, (P,) radius factor, float32
 
 
 def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints, list[str]]:
@@ -38,7 +41,7 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
     Returns:
         The points, and the names of their layers, near to far.
     """
-    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    pieces: list[_Points] = []
     names: list[str] = []
     visible = np.logical_or.reduce([surface.visible for surface in surfaces])
     mixed = layers.mixed_pixels.chosen(~visible.ravel()[layers.mixed_pixels.owner])
@@ -47,33 +50,48 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
     partial = (layers.valid & ~visible & ~whole).astype(np.uint8)
     without_offset = cv2.dilate(partial, np.ones((3, 3), np.uint8)).astype(bool)
     slopes = _fill_slopes(layers, layers.valid & ~visible, without_offset)
+    closing = closing_radius(layers, whole, _offset(layers, without_offset))
+    radius = np.where(along_outlines(layers), closing, np.float32(1))
     squares = border_squares(layers, whole)
     whole.ravel()[squares] = False
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
-        single = [unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, without_offset)]
-        merged = [_border_points(layers, squares[:, layers.label.ravel()[squares[0]] == layer])]
+        pixels = unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, without_offset)
+        single = [(*pixels, radius[mask])]
+        merged = [_sized(_border_points(layers, squares[:, layers.label.ravel()[squares[0]] == layer]), MERGED_RADIUS)]
         for band in layers.bands:
             if band.layer == layer:
                 moves = np.logical_or.reduce([_moves_in_band(surface, band) for surface in surfaces])
                 pixels, groups = _band_points(layers, band.where(~moves))
-                single.append(pixels)
-                merged.append(groups)
+                single.append(_sized(pixels, 1))
+                merged.append(_sized(groups, MERGED_RADIUS))
         steep = layers.label.ravel()[slopes.index] == layer
-        single.append((slopes.position[steep], slopes.color[steep]))
-        radii = np.array([1, MERGED_RADIUS], np.float32)
-        radius_factor = np.repeat(radii, [sum(len(part[0]) for part in group) for group in (single, merged)])
+        single.append(_sized((slopes.position[steep], slopes.color[steep]), 1))
         own = mixed.chosen(layers.label.ravel()[mixed.owner] == layer)
-        foreground = _foreground_positions(layers, own), own.color
-        position, color = (np.concatenate(arrays) for arrays in zip(*single, *merged, foreground))
-        if len(position):
-            pieces.append((position, color, np.concatenate([radius_factor, footprint_radius(own.alpha)])))
+        size = footprint_radius(own.alpha, np.linalg.norm(own.inward, axis=1))
+        piece = _joined([*single, *merged, (_foreground_positions(layers, own), own.color, size)])
+        if len(piece[0]):
+            pieces.append(piece)
             names.append(f"Layer {len(names) + 1}")
-    pieces.append(backing_points(layers, visible, _without_moving_detail(layers, surfaces)))
+    pieces.append(backing_points(layers, visible, _without_moving_detail(layers, surfaces), closing > 1))
     names.append(BACKING_LAYER)
     label = np.concatenate([np.full(len(piece[0]), number, np.int16) for number, piece in enumerate(pieces)])
+    return StillPoints(*_joined(pieces), label), names
+
+
+def _sized(points: tuple[np.ndarray, np.ndarray], radius_factor: float) -> _Points:
+    """Positions and colours with one radius factor for all."""
+    return (*points, np.full(len(points[0]), radius_factor, np.float32))
+
+
+def _joined(pieces: list[_Points]) -> _Points:
     position, color, radius_factor = (np.concatenate(arrays) for arrays in zip(*pieces))
-    return StillPoints(position, color, radius_factor, label), names
+    return position, color, radius_factor
+
+
+def _offset(layers: Layers, without_offset: np.ndarray) -> np.ndarray:
+    """(Hc, Wc, 2) float32, px from the pixels' middles to their points; none on (Hc, Wc) bool `without_offset`."""
+    return np.where(without_offset[..., None], np.float32(0), slope_offset(layers.disparity, layers.camera))
 
 
 def _without_moving_detail(layers: Layers, surfaces: tuple[MovingSurface, ...]) -> np.ndarray:
@@ -110,7 +128,7 @@ def _fill_slopes(layers: Layers, still: np.ndarray, without_offset: np.ndarray) 
         still: (Hc, Wc) bool, pixels that have points.
         without_offset: (Hc, Wc) bool, pixels whose points have no slope offset.
     """
-    offset = np.where(without_offset[..., None], 0, slope_offset(layers.disparity, layers.camera)).reshape(-1, 2)
+    offset = _offset(layers, without_offset).reshape(-1, 2)
     pieces = [_fill_along_axis(layers, still, axis) for axis in (0, 1)]
     index, disparity, color = (np.concatenate(arrays) for arrays in zip(*pieces))
     pixels = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + offset[index]

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 
 from ..points.footprint import covered_share
-from ..shared.camera import Camera
+from ..points.gaps import LARGEST_CLOSING
+from ..shared.camera import FILTER_SIGMA, Camera
 from .point_cloud import CHUNK_POINTS, Alive, PointCloud
 
 NEAR_CLIP = 0.02  # scene units; nearer points are not drawn
 BLEND_DEPTH = 0.01  # share of the depth; discs within it of the nearest share the pixel, weighted to their centres
 MAX_RADIUS = 8  # px; larger discs are drawn this large, which happens only close to the camera
 CONE = 0.04  # share of the depth by which a disc recedes one pixel off its centre: on a slope the nearest centre wins
+FILTER_REACH = 2.5 * FILTER_SIGMA  # px beyond its radius, to which a small point is drawn
 SPLAT_RADIUS = 1.35  # in radii of the point: discs of neighbours blend instead of forming steps
 
 
@@ -63,6 +65,7 @@ class Splatter(PointCloud):
         """
         alive = self.alive(phase)
         discs = self._project(alive, SPLAT_RADIUS, pose)
+        discs = discs.with_size(discs.size / self._closing(discs.point))
         color = self._colors(alive, discs.point)
         small = self._is_small(discs.point)
         whole, part = torch.nonzero(~small).flatten(), torch.nonzero(small).flatten()
@@ -121,24 +124,18 @@ class Splatter(PointCloud):
             discs: D small points.
             color: (D, 3), linear.
         """
-        radius_factor = self.points["still_radius_factor"][discs.point]
-        # px of the frame that one px of the photo covers at the point's depth
-        foot = discs.size / (radius_factor * (SPLAT_RADIUS * self.radius * self.camera.focal))
-        share = covered_share(radius_factor).clamp(0, 1)
-        total = torch.zeros(len(nearest), 5, device=self.device)
-        closest = torch.zeros(len(nearest), device=self.device)
-        for pixel, away, rows in self._fragments(discs.with_size(foot)):
+        radius = discs.size / SPLAT_RADIUS
+        reach = (radius + FILTER_REACH / self.every).clamp(max=MAX_RADIUS / self.every)
+        total = torch.zeros(len(nearest), 4, device=self.device)
+        for pixel, away, rows in self._fragments(discs.with_size(reach)):
             seen = torch.nonzero(discs.depth[rows] < nearest[pixel] * (1 - CONE)).flatten()
-            pixel, rows, close = pixel[seen], rows[seen], 1 - away[seen] / foot[rows[seen]] ** 2
-            closest.scatter_reduce_(0, pixel, close, "amax")
-            values = torch.cat([color[rows], share[rows, None], torch.ones_like(close)[:, None]], 1)
-            total.index_add_(0, pixel, values * (close**16)[:, None])
-        there = torch.nonzero(total[:, 4] > 0).flatten()
-        mean = total[there, :4] / total[there, 4:]
-        # only points whose centre lies in the pixel, or nearly, count
-        cover = mean[:, 3:] * ((closest[there, None] - 0.5) / 0.15).clamp(0, 1)
+            pixel, away, rows = pixel[seen], away[seen], rows[seen]
+            share = covered_share(self.every * radius[rows], self.every * away.sqrt())[:, None]
+            total.index_add_(0, pixel, torch.cat([color[rows] * share, share], 1))
+        there = torch.nonzero(total[:, 3] > 0).flatten()
+        cover = total[there, 3:].clamp(max=1)
         flat = picture.view(-1, 3)
-        flat[there] += cover * (mean[:, :3] - flat[there])
+        flat[there] += cover * (total[there, :3] / total[there, 3:] - flat[there])
 
     def _splat(self, discs: _Discs, color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw discs of linear colours (D, 3), and blend the nearest ones of each pixel by weight.
@@ -170,6 +167,18 @@ class Splatter(PointCloud):
             if len(radius_factor)
             else point < 0
         )
+
+    def _closing(self, point: torch.Tensor) -> torch.Tensor:
+        """(D,) factor by which points are larger than their pixel only to close gaps, see `points.gaps`; else 1.
+
+        Discs of `SPLAT_RADIUS` close these gaps already; larger ones would reach the middles of neighbouring pixels.
+        """
+        radius_factor = self.points["still_radius_factor"]
+        factor = torch.ones(len(point), device=self.device)
+        still = torch.nonzero(point < len(radius_factor)).flatten()
+        own = radius_factor[point[still]]
+        factor[still] = torch.where((own > 1) & (own <= LARGEST_CLOSING), own, torch.ones_like(own))
+        return factor
 
     def _project(self, alive: Alive, factor: float, pose: np.ndarray) -> _Discs:
         """The discs of all points in the frame, in the order of `place`, their radii multiplied by `factor`."""

@@ -13,7 +13,7 @@ import pytest
 from sample import evaluated_points
 
 OLD_FILE = Path(__file__).with_name("version_0_1") / "lake.blend"
-STILL, MOVING = 3068, 1177  # points of the report when it was saved
+STILL, MOVING = 3142, 1177  # points of a build today; it was saved with 3068 still ones, fewer behind gaps
 
 
 @pytest.fixture

@@ -5,16 +5,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 from empty_points import NONE
+from scipy.stats import ncx2
 
 from cinema_core.layers import matting
 from cinema_core.layers.discontinuities import find_discontinuities
-from cinema_core.layers.matting import MixedPixels, unmix
+from cinema_core.layers.matting import INWARD_SHIFT, MIXED_ALPHA, MixedPixels, unmix
 from cinema_core.layers.split import Layers, split_layers
-from cinema_core.points.footprint import covered_share, footprint_radius
+from cinema_core.points.footprint import POINT_DIAMETER, covered_share, footprint_radius
 from cinema_core.points.moving_surface import find_flowing_surface
 from cinema_core.points.still import still_points
-from cinema_core.shared.camera import SIDE, Camera
+from cinema_core.shared.camera import FILTER_SIGMA, SIDE, Camera
 from cinema_core.view.splatting import Splatter
 
 WIDTH, HEIGHT = 320, 180
@@ -159,13 +161,17 @@ def test_without_discontinuities_there_are_no_mixed_pixels():
 
 
 def test_the_size_of_a_point_gives_its_share():
-    alpha = np.linspace(0, 1, 50, dtype=np.float32)
-    radius_factor = footprint_radius(alpha)
-    assert (
-        radius_factor.max() < 1
-        and np.all(np.diff(radius_factor) > 0)
-        and np.abs(covered_share(radius_factor) - alpha).max() < 1e-5
-    )
+    alpha = np.linspace(*MIXED_ALPHA, 50, dtype=np.float32)
+    for shift in (0.0, 0.2, INWARD_SHIFT):
+        shifts = np.full_like(alpha, shift)
+        radius_factor = footprint_radius(alpha, shifts)
+        share = covered_share(*map(torch.from_numpy, (radius_factor * (POINT_DIAMETER / 2), shifts))).numpy()
+        assert radius_factor.max() < 1 and np.all(np.diff(radius_factor) > 0)
+        assert np.abs(share - alpha).max() < 1e-5
+        exact = ncx2.cdf(
+            np.square(radius_factor * POINT_DIAMETER / 2 / FILTER_SIGMA), 2, max((shift / FILTER_SIGMA) ** 2, 1e-9)
+        )
+        assert np.abs(exact - alpha).max() < 0.025
 
 
 def test_the_first_frame_is_the_photo(layers):

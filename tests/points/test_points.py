@@ -405,7 +405,7 @@ def test_no_crack_opens_on_a_steep_slope_even_without_backing(step, monkeypatch)
     color, label = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32), np.zeros((HEIGHT, WIDTH), np.int16)
     layers = Layers(Camera(WIDTH, HEIGHT, FOCAL), (0, 0), color, disparity, np.ones_like(label, bool), label, [])
     assert not layers.occluder_disparity.any()
-    splatter = of_still(layers, lambda still: still.radius_factor <= 1)
+    splatter = of_still(layers, lambda still: still.radius_factor <= MERGED_RADIUS)
     monkeypatch.setattr(splatting, "SPLAT_RADIUS", 1)  # the points' own size, as in Blender
     middle = slice(20, WIDTH - 20)  # this scene has nothing beyond the frame
     for pose in camera_path("side", 40)[-12:]:
