@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from ..cinema_core.shared.licence import NOT_STATED, read_licence
+from ..cinema_core.shared.models import NOT_STATED, read_licence
 from .known_models import KNOWN_MODELS
 
 FILES = (".pt", ".onnx")  # suffixes of models in one file

@@ -3,7 +3,7 @@
 Imported by other rooms:
 
 * find: `depth_by_model`, `depth_by_network`, `depth_from_map`
-* model_location: `model_key`
+* model_location: `model_key`, `fetch_model`
 * network: `Prediction`, `infer`
 * sky: `find_horizon`
 """

@@ -64,10 +64,12 @@ def depth_by_model(photo: Photo, prediction: Callable[[], Prediction], options: 
     """Depth estimated by the user's model; arguments and errors as in `find_depth`."""
     _check_ends(options)
     device = choose_device(options.device)
-    found = infer_depth(photo.color, options.depth_model, options.download, device)
+    found = infer_depth(photo.color, options.depth_model, device)
     kind = found.kind if options.depth_kind == "auto" else options.depth_kind
     read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
-    return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
+    text = f"{read.text}; focal length {found.focal:.0f} px" if found.focal else read.text
+    values = _finish(read.disparity, photo.color, options)
+    return Depth(values, "model", text, found.licence, read.warnings, found.focal)
 
 
 def depth_by_network(photo: Photo, prediction: Prediction, options: BuildOptions) -> Depth:

@@ -317,7 +317,7 @@ MAP_DEPTH = Stage(
     "depth from map", depth_from_map, ("depth_kind", *_DEPTH_FINISHING), stored=stored.BASE_DEPTH, timed="depth"
 )
 MODEL_DEPTH = Stage(
-    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_DEPTH_FINISHING), ("download",),
+    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_DEPTH_FINISHING),
     stored=stored.BASE_DEPTH, timed="depth",
 )  # fmt: skip
 NETWORK_DEPTH = Stage("depth by network", depth_by_network, _DEPTH_FINISHING, stored=stored.BASE_DEPTH, timed="depth")
