@@ -83,7 +83,7 @@ OFFERED = {
     ),
     "moge-2-base": OfferedModel(
         "MoGe-2 Base", "MIT",
-        "As MoGe-2 Small with finer detail; takes about three times as long",
+        "As MoGe-2 Small with finer detail; three times the size, and slower",
         "Ruicheng/moge-2-vitb-normal-onnx", "main",
         (ModelFile("model.onnx", 419411850, "bbf14e07a30f11e69d36ab861590123f5598ababcbc8946a063eb4a966f35a21"),),
     ),
@@ -100,7 +100,7 @@ OFFERED = {
     ),
     "depth-anything-3-base": OfferedModel(
         "Depth Anything 3 Base", "Apache-2.0",
-        "As Depth Anything 3 Small with finer detail; takes about three times as long",
+        "As Depth Anything 3 Small with finer detail; four times the size, and slower",
         "onnx-community/depth-anything-v3-base", "main",
         (ModelFile("onnx/model.onnx", 1_000_000), ModelFile("onnx/model.onnx_data", 412_000_000)),
     ),
