@@ -96,7 +96,7 @@ def _load_torchscript(path: Path, device: str) -> PlainModel:
 def _load_onnx(path: Path) -> PlainModel:
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:  # other failures of the import are explained as those of the engine's packages
         raise not_installed("onnxruntime", error) from error
     onnxruntime.disable_telemetry_events()  # of its builds for Windows
     options = onnxruntime.SessionOptions()

@@ -84,7 +84,7 @@ OFFERED = {
     "moge-2-base": OfferedModel(
         "MoGe-2 Base", "MIT",
         "As MoGe-2 Small with finer detail; three times the size, and slower",
-        "Ruicheng/moge-2-vitb-normal-onnx", "main",
+        "Ruicheng/moge-2-vitb-normal-onnx", "2d247a122ada42ce700fe59273cd62e076da1f32",
         (ModelFile("model.onnx", 419411850, "bbf14e07a30f11e69d36ab861590123f5598ababcbc8946a063eb4a966f35a21"),),
     ),
     "depth-anything-3-small": OfferedModel(

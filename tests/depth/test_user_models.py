@@ -384,6 +384,21 @@ def test_an_onnx_file_estimates_depth_at_its_own_size(tmp_path, photo):
     assert estimate.values.shape == (48, 64) and estimate.values.mean() == pytest.approx(mean, abs=0.02)
 
 
+def test_an_onnxruntime_that_does_not_load_is_explained_as_a_package_of_the_engine(tmp_path, photo, monkeypatch):
+    from cinema_core.engine.outcome import attempt
+
+    package = tmp_path / "broken" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "raise ImportError('DLL load failed while importing onnxruntime_pybind11_state')"
+    )
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(package.parent)
+    found = attempt(lambda: infer_depth(photo.color, str(onnx(tmp_path / "mean.onnx", (48, 64)))))
+    assert "Windows lacks the Visual C++ runtime" in found.text and "Redistributable" in found.hint
+    sys.modules.pop("onnxruntime", None)
+
+
 def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, photo, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(CinemaError, match="onnxruntime is not installed in|does not start") as error:
