@@ -128,6 +128,23 @@ def test_focal_length_and_shift_of_a_point_map_are_recovered(focal, shift):
     assert found == pytest.approx((focal, shift), rel=0.01, abs=0.01)
 
 
+def test_another_focal_length_or_kind_does_not_run_the_model_again(folder, photo, tmp_path, monkeypatch):
+    """The estimated focal length is taken right after the model has run."""
+    from cinema_core.depth import find
+    from cinema_core.files.photo import write_png
+    from cinema_core.pipeline.build import Builder
+    from cinema_core.pipeline.request import Request
+
+    runs = []
+    monkeypatch.setattr(find, "infer_depth", lambda *given: runs.append(given) or infer_depth(*given))
+    write_png(tmp_path / "photo.png", photo.color)
+    builder, job = Builder(), tmp_path / "job"
+    for options in ({}, {"focal": 300.0}, {"depth_kind": "metric"}, {"depth_model": "depth-anything-v2-small"}):
+        given = BuildOptions(**{"depth_model": "moge-2-small", **options})
+        builder.depth(Request(tmp_path / "photo.png", job, given))
+    assert [model for _, model, _ in runs] == ["moge-2-small", "depth-anything-v2-small"]
+
+
 def test_a_photo_of_sky_alone_is_told(folder):
     blue = np.zeros((60, 90, 3), np.float32)
     blue[..., 2] = 1.0
