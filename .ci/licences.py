@@ -13,6 +13,7 @@ from email.message import Message
 _OWN = {
     "imagecodecs": "BSD-3-Clause",
     "numpy": "BSD-3-Clause",  # 1.26; 2.x has an expression
+    "onnxruntime": "MIT",
     "opencv-python-headless": "Apache-2.0 AND MIT",
     "openexr": "BSD-3-Clause",
     "pillow-heif": "BSD-3-Clause",
@@ -39,6 +40,9 @@ _INSIDE = {
         "linux-x64": _GCC,
     },
     "numpy": {"linux-x64": _FORTRAN, "macos-arm64": _FORTRAN, "windows-x64": f"{_MICROSOFT} AND {_GCC}"},
+    "onnxruntime": {  # ONNX, protobuf, flatbuffers, abseil, Eigen, Boost, XNNPACK, re2, cpuinfo
+        _EVERYWHERE: "Apache-2.0 AND BSD-2-Clause AND BSD-3-Clause AND BSL-1.0 AND MPL-2.0"
+    },
     "opencv-python-headless": {
         # FFmpeg without its GPL parts, libvpx; OpenSSL 1.1 for FFmpeg's protocols.
         "linux-x64": f"LGPL-2.1-or-later AND BSD-3-Clause AND OpenSSL AND {_FORTRAN}",

@@ -2,8 +2,8 @@
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
+from ..cinema_core.shared.models import DEFAULT_MODEL, OFFERED
 from . import callbacks
-from .known_models import DEFAULT_MODEL, KNOWN_MODELS
 
 DEPTH_SOURCES = [
     ("BUILT_IN", "Built In", "Estimate the depth from the photo alone; approximate, and made for landscapes"),
@@ -27,7 +27,7 @@ class DepthSettings:
         name="Range", description="Set the distances of the nearest and the farthest content by hand"
     )
     depth_licence: StringProperty(
-        name="Licence", description="Licence of the depth model", default=KNOWN_MODELS[DEFAULT_MODEL]
+        name="Licence", description="Licence of the depth model", default=OFFERED[DEFAULT_MODEL].licence
     )
     depth_origin: StringProperty(name="Depth Shown", description="Origin of the depth that is shown")
     depth_opacity: FloatProperty(

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Members of wheels that the engine never reads: headers, import libraries and test programs, a fifth of torch; its
-# compilers of protocols, the cascades of OpenCV's detectors, stubs for type checkers.
+# compilers of protocols, the cascades of OpenCV's detectors, onnxruntime's converters, stubs for type checkers.
 SKIPPED = (
     "torch/include/*", "torch/share/*", "torch/test/*", "torch/bin/test*", "torch/bin/protoc*", "torch/lib/*.lib",
-    "torch/lib/*_test.so", "cv2/data/*.xml", "*/tests/*", "*.pyi",
+    "torch/lib/*_test.so", "cv2/data/*.xml", "onnxruntime/datasets/*", "onnxruntime/quantization/*",
+    "onnxruntime/tools/*", "onnxruntime/transformers/*", "*/tests/*", "*.pyi",
 )  # fmt: skip
 _SYSTEMS = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}

@@ -14,6 +14,8 @@ from pathlib import Path
 import bpy
 
 from .. import __package__ as base_package
+from ..cinema_core.shared.models import FOLDER_VARIABLE
+from . import depth_models
 
 PYTHON_VARIABLE = "CINEMAGRAPH_PYTHON"
 FOLDER = Path(__file__).parents[1]  # the extension's folder, which contains cinema_core
@@ -69,6 +71,7 @@ def environment(packages: Path | None) -> dict[str, str]:
     dropped = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     joined = os.pathsep.join(str(path) for path in (packages, FOLDER) if path is not None)
+    kept[FOLDER_VARIABLE] = str(depth_models.folder())
     return {**kept, "PYTHONPATH": joined, _PATHS: joined, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 

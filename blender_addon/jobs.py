@@ -77,6 +77,8 @@ def finish_open(scene: bpy.types.Scene, photo: PhotoToOpen, answer: dict, keep_s
     working_photo = Path(answer["photo"])
     if scene.cinemagraph.photo is not None:
         ensure.ensure_objects(scene)  # those that a deleted root, for example, has left behind
+    else:
+        depth_models.use_for_new_photo(scene.cinemagraph)
     scene_objects.place_photo(
         scene, scene_objects.OpenedPhoto(photo.source, working_photo, photo.job, camera, answer["file_size"])
     )
@@ -160,17 +162,18 @@ def finish_flow(answer: dict) -> FlowPreview:
         return FlowPreview(file["lines"], file["offsets"], file["speed"])
 
 
-def start_depth(scene: bpy.types.Scene, download: bool = False) -> EngineRequest:
+def start_depth(scene: bpy.types.Scene, download: bool = False, model: str = "") -> EngineRequest:
     """Ask the engine for the depth of the scene's photo, without a build.
 
     Args:
         scene: A scene with a photo.
         download: Whether a missing model may be downloaded.
+        model: The model to use, in place of the scene's source of depth.
 
     Raises:
         CinemaError: As for `start_build`.
     """
-    fields = _inputs(scene)
+    fields = _inputs(scene, model)
     fields["options"]["download"] = download
     return engine.ask("depth", fields)
 
@@ -211,30 +214,29 @@ def start_export(scene: bpy.types.Scene, file: Path) -> EngineRequest:
     return engine.ask("export", {"out": str(job_path(scene)), "file": str(file)})
 
 
-def _inputs(scene: bpy.types.Scene) -> dict:
-    """Fields of a request for points, motion or depth."""
+def _inputs(scene: bpy.types.Scene, model: str = "") -> dict:
+    """Fields of a request for points, motion or depth; a model takes the place of the scene's source of depth."""
     settings = scene.cinemagraph
-    depth = settings.depth_file if settings.depth_source == "FILE" else ""
+    depth = settings.depth_file if settings.depth_source == "FILE" and not model else ""
     files = {"depth": depth, "region": settings.region_file, "flow": settings.flow_file}
     given = {name: bpy.path.abspath(path) if path else None for name, path in files.items()}
-    return _photo(scene) | given | {"annotations": _annotations(scene)}
+    return _photo(scene, model) | given | {"annotations": _annotations(scene)}
 
 
-def _photo(scene: bpy.types.Scene) -> dict:
+def _photo(scene: bpy.types.Scene, model: str = "") -> dict:
     """Fields of a request with the photo, the job folder and the options."""
     settings = scene.cinemagraph
     job = ensure_job_folder(scene)
-    unused = _unused_options(settings)
+    unused = _unused_options(settings, "MODEL" if model else settings.depth_source)
     options = {name: read_option(settings, name) for name in SHOWN if name not in unused}
     options["max_side"] = max(settings.width, settings.height)  # the photo was scaled when it was opened
     if "depth_model" in options:
-        options["depth_model"] = depth_models.resolve(settings.depth_model)
+        options["depth_model"] = depth_models.resolve(model or settings.depth_model)
     return {"photo": str(job / job_files.PHOTO), "out": str(job), "options": options}
 
 
-def _unused_options(settings: bpy.types.PropertyGroup) -> set[str]:
+def _unused_options(settings: bpy.types.PropertyGroup, source: str) -> set[str]:
     """Options that the depth's source does not use; left out, so that changing them invalidates no cached result."""
-    source = settings.depth_source
     unused = set() if source == "MODEL" else {"depth_model"}
     if source == "BUILT_IN":
         unused.add("depth_kind")

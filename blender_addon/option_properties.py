@@ -8,9 +8,9 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from ..cinema_core.shared.models import DEFAULT_MODEL, OFFERED
 from ..cinema_core.shared.options import DEFAULTS, KINDS, ROWS, Row
 from . import callbacks
-from .known_models import DEFAULT_MODEL, KNOWN_MODELS
 
 NOT_SHOWN = ("keys", "seed", "device", "download")  # options of the command line alone
 SUBTYPES = {"px": "PIXEL", "frames": "TIME", "share": "PERCENTAGE", "file": "FILE_PATH"}  # by unit
@@ -35,10 +35,10 @@ OWN: dict[str, dict[str, Any]] = {
     "depth_near": {"default": 1.0},
     "depth_far": {"default": 20.0},
     "depth_model": {
-        "description": "Name or folder of a depth model for the transformers library, or a .pt or .onnx file",
+        "description": "An offered depth model, a .pt or .onnx file, or the name or folder of a transformers model",
         "default": DEFAULT_MODEL,
         "update": callbacks.on_update("depth_model"),
-        "search": lambda _settings, _context, _text: list(KNOWN_MODELS.items()),
+        "search": lambda _settings, _context, _text: [(name, OFFERED[name].summary) for name in OFFERED],
         "search_options": {"SUGGESTION"},
     },
     "reach": {"subtype": "FACTOR"},

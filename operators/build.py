@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..blender_addon import jobs, playback, result, viewport
+from ..blender_addon import depth_models, jobs, playback, result, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
 from .polls import has_photo, is_own
@@ -24,6 +24,8 @@ class BuildOperator(EngineOperator):
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         report = jobs.finish_build(scene, answer)
+        if told := depth_models.use_focal(scene.cinemagraph, report.get("depth_focal")):
+            self.report({"INFO"}, told)
         if self._has_no_hints:
             jobs.draw_suggested(scene)
         self.report({"INFO"}, f"Built {report['still_points'] + report['moving_points']:,} points")

@@ -5,6 +5,7 @@ from bpy.props import StringProperty
 
 from ..blender_addon import depth_display, depth_models, ensure, jobs, live, viewport
 from ..blender_addon.engine import EngineRequest
+from ..cinema_core.shared.errors import CinemaError
 from .engine_job import EngineOperator
 from .polls import has_photo
 
@@ -12,17 +13,17 @@ from .polls import has_photo
 class _ShowsDepth(EngineOperator):
     """Mixin: asks the engine for the depth and shows it."""
 
-    download = False
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_photo(cls, context) and cls.is_idle(context)
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
-        return jobs.start_depth(context.scene, self.download)
+        return jobs.start_depth(context.scene)
 
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         ensure.ensure_objects(scene)
+        if told := depth_models.use_focal(scene.cinemagraph, answer.get("focal")):
+            self.report({"INFO"}, told)
         depth_display.show_depth(scene, jobs.finish_depth(answer))
         context.window_manager.cinemagraph.live_depth_trouble = ""
         if viewport.shows(context, scene):
@@ -92,8 +93,30 @@ class CINEMAGRAPH_OT_choose_model(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
-    """Download the model from huggingface.co unless it is already on this computer, and show its depth"""
+class _UsesModel(_ShowsDepth):
+    """Mixin: lets the scene use a model once the engine has estimated depth with it, and shows the depth."""
+
+    model: StringProperty(name="Model", description="The model; by default the one of the scene", options={"SKIP_SAVE"})
+    download = False
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        offered = depth_models.find_offered(properties.model)
+        return f"{cls.__doc__}. {offered.label}: {offered.merit}. Licence {offered.licence}" if offered else cls.__doc__
+
+    def start(self, context: bpy.types.Context) -> EngineRequest:
+        self._chosen = self.model or context.scene.cinemagraph.depth_model
+        if self.download and depth_models.is_local(self._chosen):
+            raise CinemaError("A file or folder needs no download", "Enter the name of a model as owner/model")
+        return jobs.start_depth(context.scene, self.download, self._chosen)
+
+    def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
+        depth_models.use(scene.cinemagraph, self._chosen)
+        super().finish(context, scene, answer)
+
+
+class CINEMAGRAPH_OT_download_model(_UsesModel, bpy.types.Operator):
+    """Download the model from huggingface.co unless it is already on this computer, use it, and show its depth"""
 
     bl_idname = "cinemagraph.download_model"
     bl_label = "Download"
@@ -102,14 +125,39 @@ class CINEMAGRAPH_OT_download_model(_ShowsDepth, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        settings = context.scene.cinemagraph
         if not bpy.app.online_access:
             cls.poll_message_set("Blender is offline; enable Allow Online Access in Preferences > System > Network")
             return False
-        if settings.depth_source != "MODEL" or depth_models.is_local(settings.depth_model):
-            cls.poll_message_set("Enter the name of a model as owner/model to download it")
-            return False
         return super().poll(context)
+
+
+class CINEMAGRAPH_OT_use_model(_UsesModel, bpy.types.Operator):
+    """Use the model, which is on this computer, and show its depth"""
+
+    bl_idname = "cinemagraph.use_model"
+    bl_label = "Use Model"
+    bl_options = {"UNDO"}
+
+
+class CINEMAGRAPH_OT_remove_model(bpy.types.Operator):
+    """Remove the model from this computer; it can be downloaded again"""
+
+    bl_idname = "cinemagraph.remove_model"
+    bl_label = "Remove Model"
+
+    model: StringProperty(options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.window_manager.cinemagraph.running:
+            cls.poll_message_set("The engine is busy; wait until it is done")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        if depth_models.find_offered(self.model):
+            depth_models.remove(self.model)
+        return {"FINISHED"}
 
 
 CLASSES = (
@@ -118,4 +166,6 @@ CLASSES = (
     CINEMAGRAPH_OT_hide_depth,
     CINEMAGRAPH_OT_choose_model,
     CINEMAGRAPH_OT_download_model,
+    CINEMAGRAPH_OT_use_model,
+    CINEMAGRAPH_OT_remove_model,
 )

@@ -176,10 +176,13 @@ class _TimeLeft:
     """Estimates the time that a job still takes from the time that it has taken."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
+        self._start, self._last = time.monotonic(), 0.0
 
     def estimate(self, fraction: float) -> str:
         """Give a text such as ", about 20 s left"; "" where there is no ground for an estimate yet."""
+        if fraction < self._last:  # the download of a model has ended, and the estimate of depth begins
+            self._start = time.monotonic()
+        self._last = fraction
         taken = time.monotonic() - self._start
         if taken < SOUND_AFTER[0] or fraction < SOUND_AFTER[1]:
             return ""

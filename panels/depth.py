@@ -2,8 +2,10 @@
 
 import bpy
 
-from ..blender_addon import depth_display
+from .. import __package__ as base_package
+from ..blender_addon import depth_display, depth_models
 from ..blender_addon.hint_layers import DEPTH_HINTS
+from ..cinema_core.shared.models import DEFAULT_MODEL, OFFERED
 from .parts import SidebarPanel, show_draw_buttons, show_job, show_wrapped
 
 
@@ -24,8 +26,38 @@ class CINEMAGRAPH_PT_depth(SidebarPanel, bpy.types.Panel):
         _draw_strokes(context, layout)
 
 
-def _draw_built_in(_context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+def _draw_built_in(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     layout.label(text="Approximate, made for landscapes", icon="INFO")
+    here = depth_models.is_downloaded(DEFAULT_MODEL)
+    text = f"Use {OFFERED[DEFAULT_MODEL].label}" if here else f"Better: {OFFERED[DEFAULT_MODEL].summary}"
+    _show_model_button(context, layout, DEFAULT_MODEL, text)
+
+
+def _show_model_button(context: bpy.types.Context, layout: bpy.types.UILayout, name: str, text: str) -> None:
+    """Show the button that downloads an offered model, or uses it where it is on this computer."""
+    if depth_models.is_downloaded(name):
+        settings = context.scene.cinemagraph
+        used = settings.depth_source == "MODEL" and settings.depth_model == name
+        layout.operator("cinemagraph.use_model", text=text, icon="CHECKMARK", depress=used).model = name
+        return
+    layout.operator("cinemagraph.download_model", text=text, icon="IMPORT").model = name
+
+
+def _show_offered(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Show a button for each offered model, and the switch for new photos."""
+    column = layout.column(align=True)
+    for name, model in OFFERED.items():
+        row = column.row(align=True)
+        here = depth_models.is_downloaded(name)
+        _show_model_button(context, row, name, f"{model.label}, {model.licence}" if here else model.summary)
+        if here:
+            row.operator("cinemagraph.remove_model", text="", icon="TRASH").model = name
+    preferences = context.preferences.addons[base_package].preferences
+    if depth_models.find_offered(preferences.depth_model):
+        layout.prop(preferences, "model_for_new_photos")
+    missing = not all(map(depth_models.is_downloaded, OFFERED))
+    if missing and not bpy.app.online_access and not bpy.app.online_access_override:
+        layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
 
 
 def _draw_file(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
@@ -48,10 +80,12 @@ def _draw_file(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
 
 def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     settings = context.scene.cinemagraph
+    _show_offered(context, layout)
     row = layout.row(align=True)
     row.prop(settings, "depth_model", text="")
     row.operator("cinemagraph.choose_model", text="", icon="FILE_FOLDER")
-    row.operator("cinemagraph.download_model", text="", icon="IMPORT")
+    if not depth_models.is_local(settings.depth_model) and not depth_models.find_offered(settings.depth_model):
+        row.operator("cinemagraph.download_model", text="", icon="IMPORT")
     row = layout.row()
     row.use_property_split, row.use_property_decorate = True, False
     row.prop(settings, "depth_kind")

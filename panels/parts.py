@@ -22,6 +22,7 @@ PLACES = {
     "CINEMAGRAPH_OT_show_flow": "flow",
     "CINEMAGRAPH_OT_show_depth": "depth",
     "CINEMAGRAPH_OT_download_model": "depth",
+    "CINEMAGRAPH_OT_use_model": "depth",
     "CINEMAGRAPH_OT_check_camera": "coverage",
     "CINEMAGRAPH_OT_limit_camera": "coverage",
 }

@@ -24,6 +24,12 @@ class CinemagraphPreferences(bpy.types.AddonPreferences):
         description="Name the next step of the work in the sidebar, until the first loop is rendered",
         default=True,
     )
+    depth_model: StringProperty(name="Depth Model", description="The offered depth model that was chosen last")
+    model_for_new_photos: BoolProperty(
+        name="For New Photos",
+        description="Use the depth model that was chosen last for every photo that is opened in a scene without one",
+        default=True,
+    )
     python_path: StringProperty(
         name="Engine Python",
         description="A Python of your own with the engine's packages, in place of those that the extension sets up",

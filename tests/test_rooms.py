@@ -33,7 +33,10 @@ MAY_IMPORT = {
 }
 
 # Modules that import packages of an optional group, and only when they are used -> the group.
-OPTIONAL = {"model": "models", "model_location": "models", "user_models": "models", "frame_writer": "video"}
+OPTIONAL = {
+    "model": "models", "model_location": "models", "model_download": "models", "user_models": "models",
+    "frame_writer": "video",
+}  # fmt: skip
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
@@ -43,7 +46,8 @@ DISTRIBUTIONS = {
     "pillow_heif": "pillow-heif",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "huggingface_hub": "transformers",
-}  # which brings it
+    "certifi": "transformers",
+}  # which brings both
 BLENDERS_OWN = {
     "bpy",
     "mathutils",

@@ -20,7 +20,7 @@ from ..shared.options import BuildOptions
 from .conventions import fit_to_photo, to_disparity
 from .edges import clean_depth
 from .network import Prediction, infer
-from .user_models import infer_depth
+from .user_models import Estimate, infer_depth
 
 _NETWORK_DETAIL = "the built-in network: approximate, trained on landscapes"
 NEAREST_SHARE = 0.005  # share of pixels outside the sky that may be nearer than 1; single ones must not set the scale
@@ -47,7 +47,7 @@ def find_depth(
     if file:
         return depth_from_map(photo, prediction, file, options)
     if options.depth_model:
-        return depth_by_model(photo, prediction, options)
+        return depth_by_model(photo, prediction, estimate_by_model(photo.color, options), options)
     return depth_by_network(photo, prediction(), options)
 
 
@@ -60,14 +60,19 @@ def depth_from_map(photo: Photo, prediction: Callable[[], Prediction], file: Pat
     return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
 
 
-def depth_by_model(photo: Photo, prediction: Callable[[], Prediction], options: BuildOptions) -> Depth:
-    """Depth estimated by the user's model; arguments and errors as in `find_depth`."""
+def estimate_by_model(color: np.ndarray, options: BuildOptions) -> Estimate:
+    """The estimate of the user's model for a photo's (H, W, 3) colours; errors as in `find_depth`."""
+    return infer_depth(color, options.depth_model, choose_device(options.device))
+
+
+def depth_by_model(photo: Photo, prediction: Callable[[], Prediction], found: Estimate, options: BuildOptions) -> Depth:
+    """Depth from the estimate of the user's model; other arguments and errors as in `find_depth`."""
     _check_ends(options)
-    device = choose_device(options.device)
-    found = infer_depth(photo.color, options.depth_model, options.download, device)
     kind = found.kind if options.depth_kind == "auto" else options.depth_kind
     read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
-    return Depth(_finish(read.disparity, photo.color, options), "model", read.text, found.licence)
+    text = f"{read.text}; focal length {found.focal:.0f} px" if found.focal else read.text
+    values = _finish(read.disparity, photo.color, options)
+    return Depth(values, "model", text, found.licence, read.warnings, found.focal)
 
 
 def depth_by_network(photo: Photo, prediction: Prediction, options: BuildOptions) -> Depth:

@@ -1,27 +1,32 @@
-"""Finds a depth model on this computer: a file, a folder, or a model in the user's Hugging Face cache.
+"""Finds a depth model on this computer: one that is offered for download, a file, a folder, or a model in the user's
+Hugging Face cache.
 
-Only `find_model` with `download` uses the network. huggingface_hub, which transformers brings, is an optional
-dependency.
+Only `fetch_model` uses the network. huggingface_hub, which transformers brings, is an optional dependency.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 
 from ..files.model import SUFFIXES, not_installed
 from ..shared.errors import CinemaError, first_line
+from ..shared.models import OFFERED, downloaded_model
+from .model_download import download_model
 
 # Files of a transformers model that are looked for and fetched; no code among them.
 _HUB_FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json", "README.md")
+_FETCH = "Fetch it (Download in the panel, --download on the command line)"
 
 
-def find_model(model: str, download: bool = False) -> Path:
+def find_model(model: str) -> Path:
     """Find a model on this computer.
 
     Args:
-        model: A folder of a transformers model, a .pt or .onnx file, or the name of a model in the Hugging Face cache.
-        download: Fetch it into that cache when it is not there.
+        model: The name of an offered model, a folder of a transformers model, a .pt or .onnx file, or the name of a
+            model in the Hugging Face cache.
 
     Returns:
         The file, or the folder with config.json.
@@ -30,6 +35,11 @@ def find_model(model: str, download: bool = False) -> Path:
         CinemaError: The model is not on this computer.
     """
     place = Path(model).expanduser()
+    if model in OFFERED:
+        found = downloaded_model(model)
+        if found is None:
+            raise CinemaError(f"{OFFERED[model].label} is not on this computer", f"{_FETCH}: {OFFERED[model].summary}")
+        return found
     if place.is_file() or place.suffix.lower() in SUFFIXES:
         if place.suffix.lower() not in SUFFIXES:
             raise CinemaError(f"{place.name} is not a model", "Choose a model's folder, or a .pt or .onnx file")
@@ -40,15 +50,30 @@ def find_model(model: str, download: bool = False) -> Path:
         if not (place / "config.json").is_file():
             raise CinemaError(f"{place} holds no transformers model", "Choose the folder that has its config.json")
         return place
-    if place.is_absolute() or model.count("/") != 1 or model.startswith("."):
-        raise CinemaError(f"There is no model {model}", "Give a folder, a .pt or .onnx file, or a name as owner/model")
+    if not _is_hub_name(model):
+        names = ", ".join(OFFERED)
+        hint = f"Give a folder, a .pt or .onnx file, a name as owner/model, or one of {names}"
+        raise CinemaError(f"There is no model {model}", hint)
     cached = _find_in_cache(model)
-    if cached is None and not download:
-        raise CinemaError(
-            f"The model {model} is not on this computer",
-            "Fetch it (Download in the panel, --download on the command line), or give a model's folder",
-        )
-    return cached or _download(model)
+    if cached is None:
+        raise CinemaError(f"The model {model} is not on this computer", f"{_FETCH}, or give a model's folder")
+    return cached
+
+
+def fetch_model(model: str, progress: Callable[[float], None] = lambda fraction: None) -> None:
+    """Download a model that is not on this computer; a file or folder is left as it is.
+
+    Args:
+        model: See `find_model`.
+        progress: Called with the share that is here, 0..1; of models in the Hugging Face cache none is known.
+
+    Raises:
+        CinemaError: It cannot be fetched.
+    """
+    if model in OFFERED:
+        download_model(model, progress)
+    elif not Path(model).expanduser().exists() and _is_hub_name(model) and _find_in_cache(model) is None:
+        _download_to_cache(model)
 
 
 def model_key(model: str) -> list:
@@ -57,13 +82,18 @@ def model_key(model: str) -> list:
         place = find_model(model)
     except CinemaError:
         return [model]
-    files = sorted(place.glob("*")) if place.is_dir() else [place]
+    # Beside an ONNX file may lie its weights: model.onnx, model.onnx_data.
+    files = sorted(place.glob("*") if place.is_dir() else place.parent.glob(f"{escape(place.name)}*"))
     return [str(place), [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]]
 
 
 def stay_offline() -> None:
-    """Keep huggingface_hub and transformers from using the network, except in `_download`."""
+    """Keep huggingface_hub and transformers from using the network, except in `fetch_model`."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # huggingface_hub reads it when it is imported
+
+
+def _is_hub_name(model: str) -> bool:
+    return not Path(model).is_absolute() and model.count("/") == 1 and not model.startswith((".", "~"))
 
 
 def _find_in_cache(name: str) -> Path | None:
@@ -81,7 +111,7 @@ def _find_in_cache(name: str) -> Path | None:
     return folder if complete else None
 
 
-def _download(name: str) -> Path:
+def _download_to_cache(name: str) -> None:
     stay_offline()
     try:
         from huggingface_hub import constants, snapshot_download
@@ -89,7 +119,7 @@ def _download(name: str) -> Path:
         raise not_installed("transformers", error) from error
     constants.HF_HUB_OFFLINE = False  # the user asked for this download alone
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
+        snapshot_download(name, allow_patterns=list(_HUB_FILES))
     except Exception as error:  # of the network, the hub or the disk
         text = f"The model {name} could not be fetched ({first_line(error)})"
         raise CinemaError(text, "Check its name and the connection, or give a model's folder") from error

@@ -1,7 +1,10 @@
-"""Depth estimation by a model that the user has.
+"""Depth estimation by a model that the user has, or has downloaded.
 
-Models are either those of the `transformers` library, from a folder or from the user's Hugging Face cache, or single
-TorchScript or ONNX files that take an image (NCHW, normalised as for ImageNet) and return disparity.
+Models are those of the `transformers` library, from a folder or from the user's Hugging Face cache; TorchScript or ONNX
+files that take an image (NCHW, normalised as for ImageNet) and return disparity, as Depth Anything V2 does; and those
+of `camera_models`, which estimate the camera too. Depth Anything V2 sees the shorter side at 518 px, both multiples of
+14 (preprocessor_config.json of depth-anything/Depth-Anything-V2-Small-hf), and returns disparity of unknown scale and
+zero.
 
 No code that comes with a model's weights is run. transformers is an optional dependency.
 """
@@ -14,18 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..files.model import PlainModel, load_plain_model, not_installed
 from ..shared.errors import CinemaError, first_line
-from ..shared.licence import NOT_STATED, read_licence
+from ..shared.models import NOT_STATED, OFFERED, read_licence
+from .camera_models import estimate_with_camera
+from .model_input import IMAGENET, fit_size, normalise
 from .model_location import find_model, stay_offline
 
-DEFAULT_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
-LICENCES = {DEFAULT_MODEL: "apache-2.0"}  # of models whose card may be missing from the cache
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of R, G, B
-LARGEST_AREA = 2.5  # times the square that a model was trained on: limits the memory that panoramas take
+LICENCES = {  # of models whose card may be missing from the cache
+    "depth-anything/Depth-Anything-V2-Small-hf": "apache-2.0"
+}
 PLAIN_SIZES = (
     (518, 14),
     (384, 32),
@@ -45,12 +48,14 @@ class Estimate:
         kind: "disparity" or "metric".
         name: The model's name.
         licence: The model's licence, or NOT_STATED.
+        focal: Focal length, px of the photo; None of models that do not estimate it.
     """
 
     values: np.ndarray
     kind: str
     name: str
     licence: str
+    focal: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,49 +73,33 @@ class _Preparation:
     deviation: tuple[float, ...]
 
 
-def infer_depth(color: np.ndarray, model: str, download: bool = False, device: str = "cpu") -> Estimate:
+def infer_depth(color: np.ndarray, model: str, device: str = "cpu") -> Estimate:
     """Estimate a photo's depth.
 
     Args:
         color: (H, W, 3) float32 sRGB.
         model: See `model_location.find_model`.
-        download: Whether the model may be fetched.
         device: The torch device.
 
     Raises:
         CinemaError: The model is missing or cannot be used, or a library that it needs is not installed.
     """
-    place = find_model(model, download)
+    place = find_model(model)
+    offered = OFFERED.get(model)
+    if offered is not None:
+        name, licence = offered.label, offered.licence
+    else:
+        name = model if place.is_dir() and not Path(model).exists() else place.name
+        licence = read_licence(place if place.is_dir() else place.parent)
+        licence = LICENCES.get(model, licence) if licence == NOT_STATED else licence
+    focal = None
     if place.is_dir():
         values, kind = _run_transformers(place, model, color, device)
     else:
-        values, kind = _run_file(load_plain_model(place, device), place.name, color), "disparity"
+        values, kind, focal = _run_file(load_plain_model(place, device), name, color)
     if not np.isfinite(values).any():
         raise CinemaError(f"The model {model} returns no finite depth", "Use another model")
-    name = model if place.is_dir() and not Path(model).exists() else place.name
-    stated = read_licence(place if place.is_dir() else place.parent)
-    return Estimate(values, kind, name, LICENCES.get(model, stated) if stated == NOT_STATED else stated)
-
-
-def fit_size(shape: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
-    """The size at which a model sees a photo.
-
-    Args:
-        shape: (H, W) of the photo.
-        side: px that the shorter side gets, about.
-        multiple: px that both sides are multiples of.
-
-    Returns:
-        (w, h) px with the photo's aspect, of at most LARGEST_AREA times side * side.
-    """
-    height, width = shape
-    scale = side / min(height, width)
-    scale *= min(1.0, (LARGEST_AREA * side**2 / (height * width * scale**2)) ** 0.5)
-    return _multiple_of(width * scale, multiple), _multiple_of(height * scale, multiple)
-
-
-def _multiple_of(length: float, multiple: int) -> int:
-    return max(multiple, multiple * round(length / multiple))
+    return Estimate(values, kind, name, licence, focal)
 
 
 def _run_transformers(folder: Path, name: str, color: np.ndarray, device: str) -> tuple[np.ndarray, str]:
@@ -139,7 +128,7 @@ def _run_transformers(folder: Path, name: str, color: np.ndarray, device: str) -
 
     def run(size: tuple[int, int]) -> np.ndarray:
         with torch.inference_mode():
-            normalised = _normalise(color, size, preparation.mean, preparation.deviation)
+            normalised = normalise(color, size, preparation.mean, preparation.deviation)
             pixels = torch.from_numpy(normalised).to(device)
             return _as_map(model(pixel_values=pixels).predicted_depth.float().cpu().numpy(), name)
 
@@ -181,21 +170,6 @@ def _trained_size(stated: object, backbone: Any) -> tuple[int, int]:
     return side, side
 
 
-def _normalise(
-    color: np.ndarray, size: tuple[int, int], mean: tuple[float, ...], deviation: tuple[float, ...]
-) -> np.ndarray:
-    """(1, 3, h, w) float32."""
-    small = (_resize(color, size) - np.asarray(mean, np.float32)) / np.asarray(deviation, np.float32)
-    return np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == size:
-        return image
-    shrink = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-
-
 def _as_map(values: np.ndarray, name: str) -> np.ndarray:
     """(h, w) float32 from an array that may have further axes of length 1."""
     shape = [side for side in values.shape if side != 1]
@@ -206,13 +180,20 @@ def _as_map(values: np.ndarray, name: str) -> np.ndarray:
     return values.reshape(shape).astype(np.float32)
 
 
-def _run_file(model: PlainModel, name: str, color: np.ndarray) -> np.ndarray:
-    """(h, w) float32 disparity, at the first size that the model takes."""
+def _run_file(model: PlainModel, name: str, color: np.ndarray) -> tuple[np.ndarray, str, float | None]:
+    """(h, w) float32 values, their kind, and the focal length, px of the photo, where the model estimates it."""
+    found = estimate_with_camera(model, name, color)
+    if found is not None:
+        return found.depth, "metric", found.focal
     shape = (color.shape[0], color.shape[1])
     squares = [(side, side) for side in PLAIN_SQUARES]
     own = model.size and (model.size[1], model.size[0])
     sizes = [own] if own else [*(fit_size(shape, *size) for size in PLAIN_SIZES), *squares]
-    return _run_at_first_size(lambda size: _as_map(model.run(_normalise(color, size, *IMAGENET)), name), sizes, name)
+
+    def run(size: tuple[int, int]) -> np.ndarray:
+        return _as_map(model.run(normalise(color, size, *IMAGENET)), name)
+
+    return _run_at_first_size(run, sizes, name), "disparity", None
 
 
 def _run_at_first_size(

@@ -57,6 +57,7 @@ def build_all(builder: Builder, batch: Batch, messages: Messages) -> Result:
         KeyboardInterrupt: The user cancelled; its text says what is left.
     """
     inputs, others = list_inputs(batch.folder, batch.out)
+    commands.fetch_model(batch.options, messages)
     try:
         batch.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -48,9 +48,23 @@ def open_photo(source: Path, out: Path, max_side: int, focal: float | None, mess
     return Result(f"{path}: {picture.width} x {picture.height}, focal length {picture.focal:.0f} px", fields)
 
 
+def fetch_model(options: BuildOptions, messages: Messages) -> None:
+    """Download the depth model, if the options ask for it: before the build, whose keys depend on the model's files.
+
+    Raises:
+        CinemaError: It cannot be fetched.
+    """
+    if not (options.download and options.depth_model):
+        return
+    from ..depth.model_location import fetch_model as fetch
+
+    fetch(options.depth_model, lambda fraction: messages.progress("download", fraction))
+
+
 def build(builder: Builder, request: Request, messages: Messages, ready: Ready = lambda report: None) -> Result:
     """Build a job."""
     check_job(request)
+    fetch_model(request.options, messages)
     report = builder.build(request, messages.progress, messages.warning, ready)
     return Result(_build_summary(request.out, report), build_fields(request.out, report))
 
@@ -77,6 +91,7 @@ def depth(builder: Builder, request: Request, messages: Messages) -> Result:
     from ..shared import job_files, transaction
 
     check_job(request)
+    fetch_model(request.options, messages)
     found = builder.depth(request, messages.progress, messages.warning)
     with transaction.stage(request.out, keep=True) as staging:
         np.savez(staging.path / job_files.DEPTH_PREVIEW, disparity=(1 / found.values).astype(np.float16))
@@ -97,6 +112,7 @@ def save_depth(builder: Builder, request: Request, file: Path, messages: Message
     check_file(file, inputs_of(request))
     from ..files.depth_map import write_depth
 
+    fetch_model(request.options, messages)
     found = builder.depth(request, messages.progress, messages.warning)
     with writing(file) as partial:
         write_depth(partial, found.values)
@@ -105,7 +121,7 @@ def save_depth(builder: Builder, request: Request, file: Path, messages: Message
 
 
 def _depth_fields(depth: Depth) -> dict[str, Any]:
-    return {"detail": depth.detail, "licence": depth.licence, "depth_source": depth.source}
+    return {"detail": depth.detail, "licence": depth.licence, "depth_source": depth.source, "focal": depth.focal}
 
 
 def suggest(builder: Builder, request: Request) -> Result:

@@ -32,7 +32,8 @@ PACKAGES = {
     "tifffile": "tifffile",
     "torch": "torch",
 }
-OPTIONAL = ("transformers", "onnxruntime", "imageio-ffmpeg")  # packages for models of the user and for videos
+# Packages for depth models and videos. A failure of onnxruntime, which the extension sets up, must not stop all else.
+OPTIONAL = ("transformers", "onnxruntime", "imageio-ffmpeg")
 PRIVATE_MARK = "complete.json"  # file in a folder of packages that the extension has unpacked for this engine alone
 _REPAIR = "Remove the engine in the extension's preferences, and set it up again"
 # Patterns in the text of an error of an import -> the error and the remedy, the more special first.

@@ -1,6 +1,6 @@
-"""Models in single files, TorchScript (.pt) and ONNX (.onnx), run on arrays.
+"""Models in files, TorchScript (.pt) and ONNX (.onnx), run on arrays.
 
-ONNX files are run by onnxruntime, an optional dependency.
+The weights of an ONNX file may lie beside it, in a file that it names. ONNX files are run by onnxruntime on the CPU.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,16 @@ class PlainModel:
         run: Takes (1, C, H, W) float32 arrays and returns a float32 array; raises RuntimeError for arrays of a shape
             that the model does not take.
         size: (H, W) of the only input size; None where the model takes any size, or does not state it.
+        inputs: Name -> number of axes, in their order; of ONNX files alone.
+        outputs: Names, in their order; of ONNX files alone.
+        evaluate: Takes an array for each input, by name, and gives each output, by name; of ONNX files alone.
     """
 
     run: Callable[..., np.ndarray]
     size: tuple[int, int] | None = None
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    evaluate: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
 
 
 def load_plain_model(path: Path, device: str = "cpu") -> PlainModel:
@@ -89,25 +96,39 @@ def _load_torchscript(path: Path, device: str) -> PlainModel:
 def _load_onnx(path: Path) -> PlainModel:
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:  # other failures of the import are explained as those of the engine's packages
         raise not_installed("onnxruntime", error) from error
+    onnxruntime.disable_telemetry_events()  # of its builds for Windows
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ONNX_ERRORS_ONLY
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # idle threads would take other work's time
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base class
         raise CinemaError(
             f"{path.name} is not an ONNX model that onnxruntime can load ({first_line(error)})", _EXPORT_AGAIN
         ) from error
+    return _wrap_session(session)
+
+
+def _wrap_session(session: Any) -> PlainModel:
     inputs = session.get_inputs()
+    outputs = tuple(entry.name for entry in session.get_outputs())
+    types = {entry.name: np.int64 if entry.type == "tensor(int64)" else np.float32 for entry in inputs}
     sides = inputs[0].shape[-2:] if inputs else []  # a free side has a name, or None
     size = (sides[0], sides[1]) if len(sides) == 2 and all(isinstance(side, int) for side in sides) else None
 
-    def run(*arrays: np.ndarray) -> np.ndarray:
-        given = {entry.name: np.ascontiguousarray(array, np.float32) for entry, array in zip(inputs, arrays)}
+    def evaluate(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        given = {name: np.asarray(array, types[name], order="C") for name, array in arrays.items()}
         try:
-            return np.asarray(session.run(None, given)[0], np.float32)
+            return dict(zip(outputs, session.run(None, given)))
         except Exception as error:
             raise RuntimeError(first_line(error)) from error
 
-    return PlainModel(run, size)
+    def run(*arrays: np.ndarray) -> np.ndarray:
+        found = evaluate({entry.name: array for entry, array in zip(inputs, arrays)})
+        return np.asarray(next(iter(found.values())), np.float32)
+
+    return PlainModel(run, size, {entry.name: len(entry.shape) for entry in inputs}, outputs, evaluate)

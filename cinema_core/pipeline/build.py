@@ -45,7 +45,8 @@ def plan(request: Request, run: Runner) -> Plan:
     prediction = run(table.PREDICTION, photo)
 
     read_depth = run(table.MAP_DEPTH, photo, prediction.deferred, file["depth"])
-    model_depth = run(table.MODEL_DEPTH, photo, prediction.deferred)
+    estimate = run(table.ESTIMATE, run(table.COLOR, photo))
+    model_depth = run(table.MODEL_DEPTH, photo, prediction.deferred, estimate)
     network_depth = run(table.NETWORK_DEPTH, photo, prediction)
     model = given(request.options.depth_model, request.options.depth_model)
     base_depth = either(file["depth"], read_depth, either(model, model_depth, network_depth))

@@ -66,6 +66,7 @@ def publish(
             "depth_source": depth.source,
             "depth_detail": depth.detail,
             "depth_licence": depth.licence,
+            "depth_focal": depth.focal,
             "quality": quality,
             "warnings": warnings,
         }

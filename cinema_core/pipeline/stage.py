@@ -58,7 +58,6 @@ class Stage(Generic[T]):
         name: Name in the key, and in memory.
         make: Makes a value of the inputs' values, in their order; the options come last, where it has any.
         options: Names of the options that the value depends on.
-        unkeyed: Names of options that it needs, but that do not change the value.
         stored: How it lies in the job folder; None where it is remade.
         timed: The stage of `timing.STAGES` that making it counts as; None where it takes no time.
         by_content: The key is that of the value itself. For cheap extracts of a larger input: where the extract stays
@@ -69,7 +68,6 @@ class Stage(Generic[T]):
     name: str
     make: Callable[..., T]
     options: tuple[str, ...] = ()
-    unkeyed: tuple[str, ...] = ()
     stored: Stored[T] | None = None
     timed: str | None = None
     by_content: bool = False
@@ -175,9 +173,8 @@ class Runner:
         if found is not None:
             return found
         values = [item.value for item in inputs]
-        names = stage.options + stage.unkeyed
-        if names:
-            values.append(SimpleNamespace(**{name: getattr(self._options, name) for name in names}))
+        if stage.options:
+            values.append(SimpleNamespace(**{name: getattr(self._options, name) for name in stage.options}))
         with self._timer(stage.timed) if stage.timed else nullcontext(), keep_freed_memory():
             return self._keep(stage, key, stage.make(*values))
 

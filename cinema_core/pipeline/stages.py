@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..depth.find import depth_by_model, depth_by_network, depth_from_map
+from ..depth.find import depth_by_model, depth_by_network, depth_from_map, estimate_by_model
 from ..depth.network import infer
 from ..depth_strokes.apply import apply_depth_strokes
 from ..device import choose_device
@@ -316,10 +316,12 @@ DEPTH_STROKES = Stage("depth strokes", _depth_strokes, by_content=True)
 MAP_DEPTH = Stage(
     "depth from map", depth_from_map, ("depth_kind", *_DEPTH_FINISHING), stored=stored.BASE_DEPTH, timed="depth"
 )
+# A model takes seconds; it runs again for other colours alone, not for another focal length.
+COLOR = Stage("photo's colours", lambda photo: photo.color, by_content=True)
+ESTIMATE = Stage("model's estimate", estimate_by_model, ("depth_model", "device"), timed="depth")
 MODEL_DEPTH = Stage(
-    "depth by model", depth_by_model, ("depth_kind", "depth_model", "device", *_DEPTH_FINISHING), ("download",),
-    stored=stored.BASE_DEPTH, timed="depth",
-)  # fmt: skip
+    "depth by model", depth_by_model, ("depth_kind", *_DEPTH_FINISHING), stored=stored.BASE_DEPTH, timed="depth"
+)
 NETWORK_DEPTH = Stage("depth by network", depth_by_network, _DEPTH_FINISHING, stored=stored.BASE_DEPTH, timed="depth")
 DEPTH = Stage("depth", _correct_depth, stored=stored.DEPTH, timed="depth strokes")
 LAYERS = Stage(

@@ -98,7 +98,7 @@ def write_depth(folder: Path, depth: Depth, files: tuple[str, ...] = DEPTH_FILES
     """
     _check("depth", depth.values, np.float32, depth.values.shape)
     save_array(folder / files[0], depth.values)
-    note = {"source": depth.source, "detail": depth.detail, "licence": depth.licence, "warnings": depth.warnings}
+    note = {name: value for name, value in vars(depth).items() if name != "values"}
     (folder / files[1]).write_text(json.dumps(note, indent=1), encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def read_depth(job: Path, shape: tuple[int, int], files: tuple[str, ...] = DEPTH
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("depth is not finite and positive")
     note = json.loads((job / files[1]).read_text(encoding="utf-8"))
-    return Depth(values, note["source"], note["detail"], note["licence"], tuple(note["warnings"]))
+    return Depth(values, note["source"], note["detail"], note["licence"], tuple(note["warnings"]), note["focal"])
 
 
 def _read_depth(job: Path, files: tuple[str, ...], key: str, first: Photo) -> Depth:

@@ -70,6 +70,7 @@ class Depth:
         detail: How it was read or estimated, for the user.
         licence: The model's licence as its model card states it; "" without a model.
         warnings: Messages for the user.
+        focal: The model's estimate of the focal length, px of the working photo; None where there is none.
     """
 
     values: np.ndarray
@@ -77,6 +78,7 @@ class Depth:
     detail: str = ""
     licence: str = ""
     warnings: tuple[str, ...] = ()
+    focal: float | None = None
 
     def __post_init__(self) -> None:
         _check("values", self.values, (None, None))

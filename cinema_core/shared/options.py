@@ -100,11 +100,11 @@ class BuildOptions:
         "Gamma", "Exponent applied to disparity between nearest and farthest; above 1 the middle distance recedes",
         "depth", low=0.1, high=10, soft=(0.3, 3)))
     depth_model: str = _option("", Row(
-        "Model", "Depth model: a transformers folder, a name in the hub cache, or a .pt or .onnx file; "
-        "by default the built-in network",
+        "Model", "Depth model: the name of one that is offered, a .pt or .onnx file, a transformers folder, or a name "
+        "in the hub cache; by default the built-in network",
         "depth", unit="model", is_model=True))
     download: bool = _option(False, Row(
-        "Download", "Download a depth model that is not in the hub cache",
+        "Download", "Download the depth model if it is not on this computer",
         "depth"))
     inpaint_model: str = _option("", Row(
         "Inpainting Model", "Inpainting model, a .pt or .onnx file; by default texture of the photo is copied",

@@ -47,7 +47,7 @@ def addon(installed) -> types.SimpleNamespace:
     bpy.ops.wm.read_homefile(use_empty=True)
     modules = ("scene", "strokes", "nodes", "meshes", "result", "jobs", "engine", "camera_path", "render", "marks",
                "selection", "flow_display", "live", "depth_display", "depth_models", "coverage",
-               "camera_recording", "hint_layers", "overlays", "known_models", "callbacks", "reactions",
+               "camera_recording", "hint_layers", "overlays", "callbacks", "reactions",
                "versions", "ensure", "job_store", "exchange")  # fmt: skip
     return types.SimpleNamespace(
         **{name: import_module(f"{MODULE}.blender_addon.{name}") for name in modules},
@@ -55,6 +55,7 @@ def addon(installed) -> types.SimpleNamespace:
         stroke_kinds=import_module(f"{MODULE}.cinema_core.shared.stroke_kinds"),
         camera=import_module(f"{MODULE}.cinema_core.shared.camera"),
         errors=import_module(f"{MODULE}.cinema_core.shared.errors"),
+        models=import_module(f"{MODULE}.cinema_core.shared.models"),
         options=import_module(f"{MODULE}.cinema_core.shared.options"),
     )
 

@@ -130,6 +130,27 @@ def test_panels_draw_before_and_after_a_photo_and_a_build(addon, scene, photo_fi
     assert "20 frames, 0.8 s, 320 × 180 px" in texts  # at 24 frames per second
 
 
+def test_each_offered_model_has_a_button_with_size_and_licence(addon, placed, tmp_path, monkeypatch):
+    monkeypatch.setenv("CINEMAGRAPH_MODELS", str(tmp_path))
+    offered, small = addon.models.OFFERED, addon.models.DEFAULT_MODEL
+    assert f"Better: {offered[small].summary}" in draw_all(placed).texts
+    placed.cinemagraph.depth_source = "MODEL"
+    drawn = draw_all(placed)
+    assert {model.summary for model in offered.values()} <= set(drawn.texts) and "Allow Online Access" in drawn.texts
+    assert drawn.operators.count("cinemagraph.download_model") == len(offered)
+    (tmp_path / small).mkdir()
+    (tmp_path / small / "model.onnx").write_bytes(b"")
+    drawn = draw_all(placed)
+    assert f"{offered[small].label}, MIT" in drawn.texts and offered[small].summary not in drawn.texts
+    assert (drawn.operators.count("cinemagraph.use_model"), drawn.operators.count("cinemagraph.remove_model")) == (1, 1)
+    placed.cinemagraph.depth_source = "BUILT_IN"
+    assert "Use MoGe-2 Small" in draw_all(placed).texts
+    tooltip = import_module(f"{MODULE}.operators.depth").CINEMAGRAPH_OT_download_model.description(
+        None, type("Given", (), {"model": small})
+    )
+    assert offered[small].merit in tooltip and tooltip.endswith("Licence MIT")
+
+
 def test_each_panel_has_the_button_of_its_step_and_one_next_step(addon, scene, placed, job, steps):
     parts = import_module(f"{MODULE}.panels.parts")
     said = [text for text in draw_all(scene).texts if text in parts.STEPS.values()]

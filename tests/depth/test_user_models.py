@@ -19,17 +19,18 @@ import numpy as np
 import pytest
 import torch
 
-from cinema_core.depth import user_models
 from cinema_core.depth.find import find_depth
-from cinema_core.depth.model_location import find_model, model_key
-from cinema_core.depth.user_models import DEFAULT_MODEL, fit_size, infer_depth
+from cinema_core.depth.model_input import IMAGENET, LARGEST_AREA, fit_size
+from cinema_core.depth.model_location import fetch_model, find_model, model_key
+from cinema_core.depth.user_models import infer_depth
 from cinema_core.shared.data import Photo
 from cinema_core.shared.errors import CinemaError
-from cinema_core.shared.licence import NOT_STATED
+from cinema_core.shared.models import NOT_STATED
 from cinema_core.shared.options import BuildOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 WIDTH, HEIGHT = 120, 80
+IN_CACHE = "depth-anything/Depth-Anything-V2-Small-hf"
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_the_model_sees_the_photo_as_it_was_trained_to(anything, photo, monkeypa
     monkeypatch.setattr(transformers.DepthAnythingForDepthEstimation, "forward", watched)
     estimate = infer_depth(photo.color, str(anything))
     assert seen[0].shape == (1, 3, 70, 112) and estimate.kind == "disparity"  # 105 px are 7.5 patches
-    mean = (photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]
+    mean = (photo.color.mean((0, 1)) - IMAGENET[0]) / IMAGENET[1]
     assert seen[0].mean((0, 2, 3)).numpy() == pytest.approx(mean, abs=0.01)
 
 
@@ -132,16 +133,16 @@ def copy(folder: Path, to: Path) -> Path:
 
 def test_a_model_in_the_hub_cache_is_found_by_its_name(anything, tmp_path, photo):
     with pytest.raises(CinemaError, match="not on this computer") as error:
-        find_depth(photo, None, BuildOptions(depth_model=DEFAULT_MODEL))
+        find_depth(photo, None, BuildOptions(depth_model=IN_CACHE))
     assert "Download" in error.value.hint
     home = tmp_path / "hub" / "models--depth-anything--Depth-Anything-V2-Small-hf"
     folder = copy(anything, home / "snapshots" / "abc")
     (folder / "README.md").unlink()
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text("abc")
-    assert find_model(DEFAULT_MODEL) == folder
-    found = find_depth(photo, None, BuildOptions(depth_model=DEFAULT_MODEL))
-    assert found.licence == "apache-2.0" and found.detail.startswith(DEFAULT_MODEL)
+    assert find_model(IN_CACHE) == folder
+    found = find_depth(photo, None, BuildOptions(depth_model=IN_CACHE))
+    assert found.licence == "apache-2.0" and found.detail.startswith(IN_CACHE)
 
 
 def test_a_model_without_weights_in_the_hub_cache_is_not_found(anything, tmp_path):
@@ -178,7 +179,7 @@ def test_only_a_download_asks_the_hub(tmp_path, monkeypatch):
         find_model("someone/model")
     assert not asked
     with pytest.raises(CinemaError, match="could not be fetched .no route to the hub."):
-        find_model("someone/model", download=True)
+        fetch_model("someone/model")
     assert asked == [("someone/model", False)] and constants.HF_HUB_OFFLINE
 
 
@@ -243,10 +244,12 @@ def find_in_new_process(cache: Path, hub_url: str, model: str, download: bool) -
 
 FIND = """
 import sys
-from cinema_core.depth.model_location import find_model
+from cinema_core.depth.model_location import fetch_model, find_model
 from cinema_core.shared.errors import CinemaError
 try:
-    print(find_model(sys.argv[1], sys.argv[2] == "1"))
+    if sys.argv[2] == "1":
+        fetch_model(sys.argv[1])
+    print(find_model(sys.argv[1]))
 except CinemaError as error:
     print(error)
 """
@@ -313,7 +316,7 @@ def test_weights_that_are_missing_are_not_made_up(anything, tmp_path, photo):
 @pytest.mark.parametrize("shape", [(3000, 4000), (4000, 3000), (500, 4000), (80, 120), (20, 4000)])
 def test_large_photos_are_seen_at_the_models_size(shape):
     width, height = fit_size(shape, 518, 14)
-    assert width % 14 == height % 14 == 0 and width * height < 1.1 * user_models.LARGEST_AREA * 518**2
+    assert width % 14 == height % 14 == 0 and width * height < 1.1 * LARGEST_AREA * 518**2
     if max(shape) / min(shape) < 2.4:
         assert min(width, height) == pytest.approx(518, abs=7) and width / height == pytest.approx(
             shape[1] / shape[0], rel=0.03
@@ -377,8 +380,23 @@ def onnx(path: Path, size: tuple[int, int]) -> Path:
 
 def test_an_onnx_file_estimates_depth_at_its_own_size(tmp_path, photo):
     estimate = infer_depth(photo.color, str(onnx(tmp_path / "mean.onnx", (48, 64))))
-    mean = ((photo.color.mean((0, 1)) - user_models.IMAGENET[0]) / user_models.IMAGENET[1]).mean()
+    mean = ((photo.color.mean((0, 1)) - IMAGENET[0]) / IMAGENET[1]).mean()
     assert estimate.values.shape == (48, 64) and estimate.values.mean() == pytest.approx(mean, abs=0.02)
+
+
+def test_an_onnxruntime_that_does_not_load_is_explained_as_a_package_of_the_engine(tmp_path, photo, monkeypatch):
+    from cinema_core.engine.outcome import attempt
+
+    package = tmp_path / "broken" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "raise ImportError('DLL load failed while importing onnxruntime_pybind11_state')"
+    )
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(package.parent)
+    found = attempt(lambda: infer_depth(photo.color, str(onnx(tmp_path / "mean.onnx", (48, 64)))))
+    assert "Windows lacks the Visual C++ runtime" in found.text and "Redistributable" in found.hint
+    sys.modules.pop("onnxruntime", None)
 
 
 def test_without_onnxruntime_it_says_how_to_get_it(tmp_path, photo, monkeypatch):

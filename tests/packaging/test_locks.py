@@ -126,9 +126,9 @@ def test_no_wheel_for_cuda_is_in_a_lock_that_is_bundled(lock):
     assert all(package.startswith(("nvidia-", "cuda-")) for package in proprietary)
 
 
-def test_unpacked_packages_are_below_900_mb(lock):
+def test_unpacked_packages_are_below_1000_mb(lock):
     if lock.device == "cpu":
-        assert lock.unpacked / 2**20 <= 900
+        assert lock.unpacked / 2**20 <= 1000  # 69 of them for onnxruntime, which runs the depth models
 
 
 @pytest.mark.parametrize("abi", ["cp311", "cp313"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cinema_core.shared.licence import NOT_STATED, read_licence
+from cinema_core.shared.models import NOT_STATED, read_licence
 
 
 @pytest.mark.parametrize(
