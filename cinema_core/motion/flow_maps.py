@@ -52,7 +52,7 @@ class FlowMaps:
         share = (at - before).astype(np.float32)
         nodes = pixels / np.float32(self.spacing)
         found = np.empty_like(pixels)
-        for number in np.unique(before):
+        for number in np.flatnonzero(np.bincount(before)):
             rows = np.flatnonzero(before == number)
             part = share[rows, None]
             one, other = (sample(self.displacement[n], nodes[rows]) for n in (number, number + 1))

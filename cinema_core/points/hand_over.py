@@ -22,7 +22,7 @@ from ..image.grid import sample
 from ..motion.flow_maps import FlowMaps
 
 HAND_OVER = 0.12  # of a life; length of the window in which the texture changes hands
-COARSE_HAND_OVER = 0.4  # of a life; the same of the coarse structure, whose quick change would show as a front
+COARSE_HAND_OVER = 0.9  # of a life; the same of the coarse structure, whose quick change would show as a front
 NOISE_SPACING = 1 / 14  # of the longer side; distance of the noise's nodes
 SOURCE_SPACING = 4  # times the noise's; of the noise that spreads the source times, so that it distorts little
 SOURCE_SPREAD = 0.3  # of a life; how far a source time within the loop moves to either side

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ..image.grid import masked_blur, sample
@@ -25,8 +26,9 @@ MAX_TRAVEL = 1 / 5  # of the longer side; how far the flow may carry a texture i
 STRUCTURE_SIGMA = 1 / 25  # of the longer side; blur that leaves the structure that belongs to a place
 MAX_DIFFERENCE = 0.1  # sRGB, any channel; of that structure where a texture's life begins and ends
 LIVES_BLUR = 1 / 60  # of the longer side; smoothness of the number of lives over the surface
-COARSE_SIGMA = 1 / 60  # of the longer side; blur that separates coarse structure from detail
+COARSE_SIGMA = 1 / 40  # of the longer side; blur that separates coarse structure from detail
 NEVER = (255, 255)  # fade of points whose colour does not change in a cycle
+LEAST_SHARE = 1 / 512  # of a texture; less cannot be seen
 IDLE_WEIGHT = 0.01  # of a cycle; windows that overlap the cycle by less do not decide when the colour changes
 
 
@@ -125,21 +127,52 @@ def make_key_pictures(
     fade = np.empty((cycles, len(index), 2), np.uint8)
     pictures[0] = pictures[-1] = np.rint(np.clip(color.reshape(-1, 3)[index], 0, 1) * 255)
     level = sample(lives, pixels / np.float32(schedule.maps.spacing))
-    idle = schedule.hand_over.at(pixels, 0)
-    for number in range(int(level.max()) + 1):
+    for number in range(int(level.max()) + 1):  # where numbers of lives meet, the schedules are the same
         rows = np.flatnonzero(level.astype(np.int64) == number)
+        nodes = _Nodes(schedule.maps, pixels[rows])
+        more = np.clip(lives.ravel()[nodes.index] - number, 0, 1)
+        idle = schedule.hand_over.at(nodes.places, 0)
         for cycle in range(cycles) if len(rows) else ():
-            change = schedule.change(pixels[rows], cycle * STEPS, 2**number, level[rows] - number)
-            fade[cycle, rows] = _fade(change, idle[rows], cycle * STEPS)
+            change = schedule.change(nodes.places, cycle * STEPS, 2**number, more)
+            begin, end = np.rint(nodes.interpolated(_fade(change, idle, cycle * STEPS))).T
+            begin = np.minimum(begin, 254)
+            fade[cycle, rows] = np.stack([begin, np.maximum(end, begin + 1)], 1)
             if cycle:
-                pictures[cycle, rows] = _picture(bands, schedule.maps, pixels[rows], change, cycle * STEPS)
+                pictures[cycle, rows] = _picture(bands, nodes, change, cycle * STEPS)
     return KeyPictures(row, pictures, fade)
 
 
-def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
-    """(P, 2) uint8: begin and end of the change in the cycle that starts now.
+class _Nodes:
+    """Nodes of flow maps around some pixels. Schedules are smooth, so it suffices to compute them there.
 
-    Where no change is due, the two pictures show the same texture but for rounding, and change at the time `idle`, (P,)
+    Args:
+        maps: The flow maps.
+        pixels: (P, 2) float32, px.
+
+    Attributes:
+        index: (n,) int64, flat indices of the nodes.
+        places: (n, 2) float32, px.
+    """
+
+    def __init__(self, maps: FlowMaps, pixels: np.ndarray) -> None:
+        self.maps, self.pixels = maps, pixels
+        column, row = (pixels / maps.spacing).astype(np.int64).T
+        near = np.zeros(maps.inside.shape, np.uint8)
+        near[np.minimum(row, near.shape[0] - 1), np.minimum(column, near.shape[1] - 1)] = 1
+        self.index = np.flatnonzero(cv2.dilate(near, np.ones((3, 3), np.uint8)))
+        self.places = maps.node_places(0)[self.index]
+
+    def interpolated(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(P, C) float32, or of some rows of the pixels, from (C, n) of the nodes, C up to 4."""
+        grid = np.zeros((self.maps.inside.size, len(values)), np.float32)
+        grid[self.index] = values.T
+        return sample(grid.reshape(*self.maps.inside.shape, -1), self.pixels[rows] / np.float32(self.maps.spacing))
+
+
+def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
+    """(2, n) float32, in 1/255 of the cycle that starts now: begin and end of the change in it.
+
+    Where no change is due, the two pictures show the same texture but for rounding, and change at the time `idle`, (n,)
     float32 0..1. Two changes in one cycle become one. All of it varies continuously over the surface: a jump would be a
     line in the picture.
     """
@@ -150,24 +183,25 @@ def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
     ends = np.stack([*(np.clip(middle + long / 2, 0, 1) for middle, long in windows), idle + width])
     weight = ends - begins  # of a window, as much of it as lies in this cycle
     weight[2] = IDLE_WEIGHT
-    begin, end = ((times * weight).sum(0) / weight.sum(0) for times in (begins, ends))
-    first = np.minimum(np.rint(begin * 255), 254)
-    return np.stack([first, np.maximum(np.rint(end * 255), first + 1)], 1)
+    return 255 * np.stack([(times * weight).sum(0) / weight.sum(0) for times in (begins, ends)])
 
 
-def _picture(bands: Bands, maps: FlowMaps, pixels: np.ndarray, change: Change, now: int) -> np.ndarray:
+def _picture(bands: Bands, nodes: _Nodes, change: Change, now: int) -> np.ndarray:
     """(P, 3) uint8, sRGB: the picture now of a surface that has these bands at every source time."""
     offsets = change.source - np.float32(now)
-    stays = np.stack([maps.remains(pixels, offset) for offset in offsets])
-    fine, coarse = (_known(shares, stays) for shares in (change.shares(now), change.coarse_shares(now)))
-    found = np.zeros((len(pixels), 3), np.float32)
+    stays = np.stack([nodes.maps.remains(nodes.places, offset) for offset in offsets])
+    fine, coarse = (
+        nodes.interpolated(_known(shares, stays)).T for shares in (change.shares(now), change.coarse_shares(now))
+    )
+    found = np.zeros((len(nodes.pixels), 3), np.float32)
     for detail, mean, offset in zip(fine, coarse, offsets):
-        rows = np.flatnonzero((detail > 0) | (mean > 0))
+        rows = np.flatnonzero((detail > LEAST_SHARE) | (mean > LEAST_SHARE))
         if not len(rows):
             continue
-        places = maps.places(pixels[rows], offset[rows])
+        displacement = nodes.maps.places(nodes.places, offset) - nodes.places
+        places = nodes.pixels[rows] + nodes.interpolated(displacement.T, rows)
         found[rows] += mean[rows, None] * sample(bands.mean, places)
-        own = np.flatnonzero(detail[rows] > 0)
+        own = np.flatnonzero(detail[rows] > LEAST_SHARE)
         found[rows[own]] += detail[rows[own], None] * sample(bands.detail, places[own], sharp=True)
     return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
 
