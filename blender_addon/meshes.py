@@ -7,7 +7,8 @@ an existing one first copies everything in it (measured: twice the time).
 import bpy
 import numpy as np
 
-from .nodes import BIRTH, COLOR, CYCLE_COLORS, DEATH, RADIUS_FACTOR, STEP
+from .node_graph import RADIUS_FACTOR
+from .nodes import BIRTH, COLOR, CYCLE_COLORS, DEATH, STEP
 
 # Attribute type -> name of its values in `foreach_set`. Colours are stored as bytes, because they come from an 8-bit
 # photo, take a quarter of the memory, and "color_srgb" needs no conversion.

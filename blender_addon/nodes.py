@@ -10,96 +10,14 @@ from typing import Any
 import bpy
 
 from . import versions
+from .node_graph import Graph, Socket
 
 COLOR = "Col"  # attribute that the material reads; Cycles shows points black if it is called "color"
-RADIUS_FACTOR = "spread"  # radius in pixels of the photo; named so in the node groups of earlier files
 BIRTH, DEATH = "birth", "death"  # phases 0..1 between which a moving point is shown
 # "start0", "end0", "start1", ...: colours of a moving point at the start and the end of each cycle, sRGB bytes. Their
 # alpha is the phase of the cycle at which the change from the one to the other begins and ends.
 CYCLE_COLORS = ("start", "end")
 STEP = "step"  # "step1".."stepK": position at phase j/K minus position at phase 0
-
-Socket = bpy.types.NodeSocket
-
-
-class Graph:
-    """A node tree under construction: each call adds one node and connects its inputs."""
-
-    def __init__(self, name: str):
-        self.tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
-        self.tree.is_modifier = True
-
-    def add(self, kind: str, *inputs: Any, **properties: Any) -> bpy.types.Node:
-        """Add a node; `inputs` go to its enabled sockets in order, and None leaves a socket unchanged."""
-        node = self.tree.nodes.new(kind)
-        for name, value in properties.items():
-            setattr(node, name, value)
-        # Nodes are laid out in the order of creation, so that the group is readable in the editor.
-        count = len(self.tree.nodes) - 1
-        node.location = (200 * (count // 5), -190 * (count % 5))
-        sockets = [socket for socket in node.inputs if socket.enabled]
-        for socket, value in zip(sockets, inputs):
-            self._feed(socket, value)
-        return node
-
-    def _feed(self, socket: Socket, value: Any) -> None:
-        if isinstance(value, bpy.types.NodeSocket):
-            self.tree.links.new(value, socket)
-        elif value is not None:
-            socket.default_value = value
-
-    def math(self, operation: str, *inputs: Any) -> Socket:
-        return self.add("ShaderNodeMath", *inputs, operation=operation).outputs[0]
-
-    def vector(self, operation: str, *inputs: Any) -> Socket:
-        node = self.add("ShaderNodeVectorMath", *inputs, operation=operation)
-        return next(socket for socket in node.outputs if socket.enabled)
-
-    def named(self, kind: str, name: Any) -> Socket:
-        """Read a named attribute, FLOAT, FLOAT_VECTOR or FLOAT_COLOR."""
-        node = self.add("GeometryNodeInputNamedAttribute", name, data_type=kind)
-        return next(socket for socket in node.outputs if socket.enabled)
-
-    def input(self, kind: str, name: str, description: str, **settings: Any) -> None:
-        socket = self.tree.interface.new_socket(name, in_out="INPUT", socket_type=kind)
-        socket.description = description
-        for setting, value in settings.items():
-            setattr(socket, setting, value)
-
-    def interface(self) -> dict[str, Socket]:
-        """Give the group's input sockets by name; call it after all inputs are declared."""
-        self.tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-        outputs = self.add("NodeGroupInput").outputs
-        return {socket.name: socket for socket in outputs if socket.name}
-
-    def radius(self, inputs: dict[str, Socket], depth: Socket) -> Socket:
-        """Point size * radius factor * z / (2 * focal): the size of a photo pixel seen from its camera."""
-        pixels = self.math("MULTIPLY", inputs["Point Size"], self.named("FLOAT", RADIUS_FACTOR))
-        per_depth = self.math("DIVIDE", pixels, self.math("MULTIPLY", inputs["Focal"], 2.0))
-        return self.math("MULTIPLY", per_depth, depth)
-
-    def matched(self, inputs: dict[str, Socket], position: Socket) -> Socket:
-        """Positions for the current focal length: x and y * built / current, so that points keep their pixels."""
-        factor = self.math("DIVIDE", inputs["Built Focal"], inputs["Focal"])  # exactly 1 while both are equal
-        sideways = self.add("ShaderNodeCombineXYZ", factor, factor, 1.0).outputs[0]
-        return self.vector("MULTIPLY", position, sideways)
-
-    def depth(self) -> Socket:
-        position = self.add("GeometryNodeInputPosition").outputs[0]
-        return self.add("ShaderNodeSeparateXYZ", position).outputs["Z"]
-
-    def without(self, geometry: Socket, pattern: str) -> Socket:
-        """Remove the attributes whose names match a wildcard pattern."""
-        node = self.add("GeometryNodeRemoveAttribute")
-        versions.match_wildcards(node)
-        self._feed(node.inputs["Geometry"], geometry)
-        self._feed(node.inputs["Name"], pattern)
-        return node.outputs[0]
-
-    def finish(self, geometry: Socket, material: Socket) -> bpy.types.GeometryNodeTree:
-        painted = self.add("GeometryNodeSetMaterial", geometry, None, material).outputs[0]
-        self.add("NodeGroupOutput", painted)
-        return self.tree
 
 
 def create_still_group() -> bpy.types.GeometryNodeTree:
@@ -216,7 +134,7 @@ def _declare_play(graph: Graph) -> None:
     )
     graph.input(
         "NodeSocketInt",
-        "Repeats",
+        "Stop After",
         "Number of loops that are played from Start Frame on, before and after which the photo stands still; "
         "0 plays forever",
         default_value=0,
@@ -234,16 +152,16 @@ def _declare_play(graph: Graph) -> None:
 
 
 def _turns(graph: Graph, inputs: dict[str, Socket]) -> Socket:
-    """Cycles played until now: ((frame - start) * speed / loop length + offset) * cycles, and no more than Repeats."""
+    """Cycles played until now: ((frame - start) * speed / loop length + offset) * cycles, no more than Stop After."""
     frame = graph.add("GeometryNodeInputSceneTime").outputs["Frame"]
-    forever = graph.math("MULTIPLY", graph.math("LESS_THAN", inputs["Repeats"], 0.5), 1e6)
+    forever = graph.math("MULTIPLY", graph.math("LESS_THAN", inputs["Stop After"], 0.5), 1e6)
     elapsed = graph.math("SUBTRACT", frame, inputs["Start Frame"])
     played = graph.math(
         "MULTIPLY", graph.math("MAXIMUM", elapsed, graph.math("MULTIPLY", forever, -1.0)), inputs["Speed"]
     )
     # Dividing last keeps whole numbers of loops exact, so that their phase is exactly 0.
     turns = graph.math("DIVIDE", graph.math("MULTIPLY", played, inputs["Cycles"]), inputs["Loop Length"])
-    most = graph.math("ADD", graph.math("MULTIPLY", inputs["Repeats"], inputs["Cycles"]), forever)
+    most = graph.math("ADD", graph.math("MULTIPLY", inputs["Stop After"], inputs["Cycles"]), forever)
     turns = graph.math("MAXIMUM", graph.math("MINIMUM", turns, most), graph.math("MULTIPLY", most, -1.0))
     return graph.math("ADD", turns, graph.math("MULTIPLY", inputs["Offset"], inputs["Cycles"]))
 
@@ -279,7 +197,8 @@ def _color(graph: Graph, phase: Socket, cycle: Socket) -> Socket:
     first, last = (graph.add("FunctionNodeSeparateColor", color, mode="RGB").outputs["Alpha"] for color in (start, end))
     width = graph.math("MAXIMUM", graph.math("SUBTRACT", last, first), 1 / 255)
     share = graph.math("DIVIDE", graph.math("SUBTRACT", phase, first), width)
-    mix = graph.add("ShaderNodeMix", share, start, end, data_type="RGBA", clamp_factor=True)
+    # as vectors, without the alpha that holds the window: the stored colour is opaque
+    mix = graph.add("ShaderNodeMix", share, start, end, data_type="VECTOR", clamp_factor=True)
     return next(socket for socket in mix.outputs if socket.enabled)
 
 

@@ -77,6 +77,8 @@ VALUES: dict[str, tuple[callbacks.Getter, callbacks.Setter]] = {
     "loop_length": _of_all_parts("Loop Length"),
     "start_frame": _of_all_parts("Start Frame"),
     "play_speed": _of_all_parts("Speed"),
+    "loop_offset": _of_all_parts("Offset"),
+    "stop_after": _of_all_parts("Stop After"),
     "depth_opacity": (
         lambda settings: depth_display.get_opacity(settings.id_data),
         lambda settings, value: depth_display.set_opacity(settings.id_data, value),

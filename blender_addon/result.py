@@ -14,7 +14,7 @@ from . import scene as scene_objects
 
 PART, KEY = "cinemagraph_part", "cinemagraph_key"  # custom properties of meshes: name of the part, id of its points
 # Inputs of the modifiers that the artist sets, and a part of a later build takes over.
-LIVE_INPUTS = ("Point Size", "Loop Length", "Start Frame", "Speed", "Offset", "Repeats")
+LIVE_INPUTS = ("Point Size", "Loop Length", "Start Frame", "Speed", "Offset", "Stop After")
 Part = tuple[bpy.types.Object, bpy.types.NodesModifier]  # an object of points, and the modifier that plays it
 
 
@@ -205,7 +205,7 @@ def _defaults(report: dict, settings: bpy.types.PropertyGroup) -> dict:
         "Start Frame": 1.0,
         "Speed": 1.0,
         "Offset": 0.0,
-        "Repeats": 0,
+        "Stop After": 0,
         "Point Size": report["point_size"],
         "Keys": report["keys"],
         "Focal": settings.focal,

@@ -95,6 +95,25 @@ class PlaybackSettings:
         soft_max=4.0,
         **callbacks.computed("play_speed"),
     )
+    loop_offset: FloatProperty(
+        name="Offset",
+        description="Number of loops that the motion is ahead; with keyframes on this input of the modifiers, and "
+        "Repeats at 0, the motion eases, waits or turns back",
+        min=-1000.0,
+        max=1000.0,
+        soft_min=0.0,
+        soft_max=1.0,
+        **callbacks.computed("loop_offset"),
+    )
+    stop_after: IntProperty(
+        name="Stop After",
+        description="Number of loops that play from Start Frame on, before and after which the photo stands still; "
+        "0 plays forever",
+        min=0,
+        max=100000,
+        soft_max=10,
+        **callbacks.computed("stop_after"),
+    )
 
 
 class PathSettings:

@@ -182,7 +182,7 @@ class CINEMAGRAPH_PT_playback(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for name in ("loop_length", "start_frame", "play_speed", "point_size"):
+        for name in ("loop_length", "start_frame", "play_speed", "loop_offset", "stop_after", "point_size"):
             layout.prop(context.scene.cinemagraph, name)
 
 

@@ -3,6 +3,7 @@
 Imported by other rooms:
 
 * bands: `OccludedBand`
+* depth_order: `SKY_DISPARITY`
 * discontinuities: `MIN_DISCONTINUITY`
 * matting: `MixedPixels`
 * split: `Layers`, `split_layers`

@@ -3,6 +3,7 @@
 Imported by other rooms:
 
 * flowing: `FlowingPart`, `find_flowing`
+* flow_maps: `FlowMaps`, `trace_flow_maps`
 * hints: `Hints`, `read_hints`
 * solve: `MotionConstraints`, `feather`, `solve_motion`
 * streamlines: `join_streamlines`, `trace_streamlines`, `trace_swings`

@@ -56,7 +56,7 @@ def test_the_loop_closes_exactly(addon, placed, job):
 def test_the_motion_repeats_as_often_as_told_and_the_photo_stands_before_and_after(addon, placed, job):
     addon.result.import_result(placed, job)
     item, modifier = moving(addon, placed)[1]
-    addon.nodes.set_inputs(modifier, {"Repeats": 2, "Start Frame": 5.0})
+    addon.nodes.set_inputs(modifier, {"Stop After": 2, "Start Frame": 5.0})
     for frame, phase in ((1, 0), (5, 0), (10, 0.25), (5 + FRAMES + 2, 0.1), (5 + 2 * FRAMES, 0), (100, 0)):
         placed.frame_set(frame)
         assert np.abs(evaluated_points(item)["position"] - expected(make_points(), phase, 2)[0]).max() < 1e-5
