@@ -14,7 +14,7 @@ from ..image.grid import pool, sample
 from .trajectories import integrate
 
 NODE_SPACING = 2  # px between integrated nodes; between them the displacement is interpolated
-SOFT_EXIT = 1.0  # steps within which a texture fades that has nearly left the region
+SOFT_EXIT = 1.0  # steps within which a texture fades that comes from the end of the known part
 MOST_NODES = 1 << 24  # of all maps together, 128 MB; with more the nodes stand farther apart
 
 
@@ -27,8 +27,8 @@ class FlowMaps:
         steps: Steps of time in each direction.
         spacing: px between nodes.
         inside: (h, w) bool, nodes in and beside the region; elsewhere the displacement is 0.
-        exits: (2, h, w) float32, steps until the water leaves the region, back in time and onwards; more than `steps`
-            if it stays.
+        exits: (2, h, w) float32, steps until the water leaves the known part of the region, back in time and onwards;
+            more than `steps` if it stays.
     """
 
     displacement: np.ndarray
@@ -60,7 +60,7 @@ class FlowMaps:
         return found
 
     def remains(self, pixels: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """(P,) float32, 0..1: whether the water of (P, 2) pixels stays in the region for (P,) steps, back or onwards.
+        """(P,) float32, 0..1: whether the water of (P, 2) pixels stays in the known part for (P,) steps, either way.
 
         It falls from 1 to 0 over `SOFT_EXIT` steps, so that the limit is no line in the picture.
         """
@@ -94,12 +94,15 @@ class FlowMaps:
         return np.maximum((total + apart) / 2, 2 / np.maximum(total - apart, 1e-3)).astype(np.float32)
 
 
-def trace_flow_maps(motion: np.ndarray, region: np.ndarray, step: float, steps: int, device: str = "cpu") -> FlowMaps:
+def trace_flow_maps(
+    motion: np.ndarray, region: np.ndarray, known: np.ndarray, step: float, steps: int, device: str = "cpu"
+) -> FlowMaps:
     """Integrate where the water at each pixel of a region was and will be.
 
     Args:
         motion: (H, W, 2) float32, px/frame, valid a little beyond the region.
         region: (H, W) bool.
+        known: (H, W) bool, the part of it where the texture is the photo's own.
         step: Frames of a step.
         steps: Steps in each direction.
         device: torch device.
@@ -113,11 +116,12 @@ def trace_flow_maps(motion: np.ndarray, region: np.ndarray, step: float, steps: 
     near = cv2.dilate((pool(region.astype(np.float32), spacing) > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     row, column = np.nonzero(near)
     nodes = ((np.stack([column, row], 1) + 0.5) * spacing).astype(np.float32)
-    distance = _signed_distance(region)
+    distance = _signed_distance(known)
     displacement = np.zeros((2 * steps + 1, *near.shape, 2), np.float32)
     exits = np.zeros((2, *near.shape), np.float32)
     for direction, backward in enumerate((True, False)):
-        inside, depth = np.ones(len(nodes), bool), np.ones(len(nodes), np.float32)
+        depth = sample(distance, nodes)
+        inside = depth > 0
         left = np.zeros(len(nodes), np.float32)
         for number, places in enumerate(integrate(motion, nodes, step * steps, steps, backward, device)):
             displacement[steps + (-number if backward else number), row, column] = places - nodes

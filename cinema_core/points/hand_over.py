@@ -22,6 +22,9 @@ from ..image.grid import sample
 from ..motion.flow_maps import FlowMaps
 
 HAND_OVER = 0.12  # of a life; length of the window in which the texture changes hands
+# Of a life; from its begin to the middle of the first window, and from that of the last to its end. With a larger one,
+# more of what one sees has flowed on from the photo, and more of it changes hands at a time.
+EARLIEST = 0.2
 COARSE_HAND_OVER = 0.9  # of a life; the same of the coarse structure, whose quick change would show as a front
 NOISE_SPACING = 1 / 14  # of the longer side; distance of the noise's nodes
 SOURCE_SPACING = 4  # times the noise's; of the noise that spreads the source times, so that it distorts little
@@ -179,7 +182,7 @@ class Schedule:
         begin = np.where(side > 0, half, 0)
         centre = number + 0.5 + side / 4
         places = self.maps.places(pixels, (centre * life - now).astype(np.float32))
-        due = HAND_OVER / 2 + (1 - HAND_OVER) * self.hand_over.at(places, centre * life / self.maps.steps)
+        due = EARLIEST + (1 - 2 * EARLIEST) * self.hand_over.at(places, centre * life / self.maps.steps)
         return ((number + begin + (1 - half) * due) * life).astype(np.float32)
 
     def _source_time(self, pixels: np.ndarray, now: int, time: float, life: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ MAX_STRETCH = 2.0  # by how much the flow may stretch or squeeze a texture in ha
 MAX_TRAVEL = 1 / 5  # of the longer side; how far the flow may carry a texture in its life
 STRUCTURE_SIGMA = 1 / 25  # of the longer side; blur that leaves the structure that belongs to a place
 MAX_DIFFERENCE = 0.1  # sRGB, any channel; of that structure where a texture's life begins and ends
-LIVES_BLUR = 1 / 60  # of the longer side; smoothness of the number of lives over the surface
+LIVES_BLUR = 1 / 120  # of the longer side; smoothness of the number of lives over the surface
 COARSE_SIGMA = 1 / 40  # of the longer side; blur that separates coarse structure from detail
 NEVER = (255, 255)  # fade of points whose colour does not change in a cycle
 LEAST_SHARE = 1 / 512  # of a texture; less cannot be seen
@@ -99,8 +99,10 @@ def lives_needed(maps: FlowMaps, most: int, structure: np.ndarray, disparity: np
         colors = [sample(structure, maps.node_places(side * half)).reshape(*level.shape, 3) for side in (-1, 1)]
         fits &= sky | (np.abs(colors[1] - colors[0]).max(-1) <= MAX_DIFFERENCE)
         level[fits] = fewer
-    inside = maps.inside
-    return masked_blur(level, inside, max(1.0, LIVES_BLUR * longer_side / maps.spacing))
+    blur = max(1.0, LIVES_BLUR * longer_side / maps.spacing)
+    reach = 2 * round(blur) + 1  # so that the blur takes little from strips along a bank
+    wide = cv2.dilate(np.where(maps.inside, level, 0), np.ones((reach, reach), np.uint8))
+    return masked_blur(wide, maps.inside, blur)
 
 
 def make_key_pictures(
@@ -207,7 +209,7 @@ def _picture(bands: Bands, nodes: _Nodes, change: Change, now: int) -> np.ndarra
 
 
 def _known(shares: np.ndarray, stays: np.ndarray) -> np.ndarray:
-    """(3, P) float32 shares of textures that come from within the region, (3, P) 0..1, with those of the others."""
+    """(3, P) float32 shares of textures that come from known places, (3, P) 0..1, with those of the others."""
     lost, known = (shares * (1 - stays)).sum(0), stays.sum(0)
     shares = np.where(known > 0, shares * stays + stays * (lost / np.maximum(known, 1e-6)), shares)
     return (shares / shares.sum(0)).astype(np.float32)

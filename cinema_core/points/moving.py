@@ -79,7 +79,9 @@ def moving_points(
         return trace_paths(motion, surface.region, frames / cycles, keys, backward, device)
 
     cycles = _cycles(surface.region, motion, frames)
-    maps = trace_flow_maps(motion, surface.region, frames / (STEPS * cycles), STEPS * cycles, device)
+    known = np.zeros_like(surface.region)
+    known[layers.photo] = surface.region[layers.photo]  # invented texture is not carried into the photo
+    maps = trace_flow_maps(motion, surface.region, known, frames / (STEPS * cycles), STEPS * cycles, device)
     lives = lives_needed(maps, max(1, cycles // 2), local_mean(surface, STRUCTURE_SIGMA), surface.disparity)
     bands = split_bands(surface)
     start = np.flatnonzero(surface.region)

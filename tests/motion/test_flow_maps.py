@@ -8,11 +8,12 @@ from cinema_core.motion.flow_maps import FlowMaps, trace_flow_maps
 HEIGHT, WIDTH, STEP, STEPS = 60, 160, 5.0, 8
 REGION = np.zeros((HEIGHT, WIDTH), bool)
 REGION[:, 20:140] = True
+KNOWN = REGION & (np.arange(WIDTH) < 130)
 
 
 def maps_of(across: np.ndarray | float, down: np.ndarray | float = 0.0) -> FlowMaps:
     motion = np.stack(np.broadcast_arrays(np.float32(across), np.float32(down), np.zeros((HEIGHT, WIDTH)))[:2], -1)
-    return trace_flow_maps(motion.astype(np.float32), REGION, STEP, STEPS)
+    return trace_flow_maps(motion.astype(np.float32), REGION, KNOWN, STEP, STEPS)
 
 
 def test_places_follow_a_uniform_flow_back_and_onwards():
@@ -26,12 +27,12 @@ def test_places_follow_a_uniform_flow_back_and_onwards():
 
 
 def test_water_remains_until_it_reaches_the_boundary():
-    """From 80.5 it is 59.5 px to the right end and 60.5 px to the left: 5.95 and 6.05 steps of 10 px."""
+    """From 80.5 it is 49.5 px to the end of the known part and 60.5 px to the left: 4.95 and 6.05 steps of 10 px."""
     maps = maps_of(2.0)
     pixels = np.repeat(np.array([[80.5, 30.5]], np.float32), 6, 0)
-    offset = np.array([-7, -6.5, -4.9, 4.8, 6.2, 7], np.float32)
+    offset = np.array([-7, -6.5, -4.9, 3.8, 5.2, 7], np.float32)
     assert maps.remains(pixels, offset) == pytest.approx([0, 0, 1, 1, 0, 0], abs=0.06)
-    soft = maps.remains(pixels, np.full(6, 5.45, np.float32))[0]
+    soft = maps.remains(pixels, np.full(6, 4.45, np.float32))[0]
     assert 0.4 < soft < 0.6  # half a step before it leaves
 
 
