@@ -4,8 +4,9 @@ Water carries the texture that the photo shows, and the flow distorts that textu
 its texture anew from the photo, at source times: times at which its texture is the photo's own, undistorted. The first
 source time is the loop's start, the last one the loop's end, so that the loop begins and ends with the photo. Between
 two source times the texture changes hands, in a window that is short against its life. The windows of neighbours open
-one after the other: their order is smooth noise over the surface, whose values are spread evenly over a life. So at
-every time the same small share of the surface changes hands, and no pulse runs through the picture.
+one after the other: their order is smooth noise over the surface, whose values are spread evenly over the
+middle of a life. So the same small share of the surface changes hands at every time of it, and no pulse runs through
+the picture.
 
 Related: flow maps of games stagger the phases of two textures by noise (Vlachos, "Water Flow in Portal 2", 2010), and
 fade at all times.
