@@ -17,6 +17,7 @@ import numpy as np
 from ..image.grid import masked_blur, sample
 from ..layers.depth_order import SKY_DISPARITY
 from ..motion.flow_maps import FlowMaps
+from ..threads import map_threads
 from .hand_over import HAND_OVER, Change, Schedule
 from .moving_surface import MovingSurface, local_mean
 
@@ -131,44 +132,75 @@ def make_key_pictures(
     level = sample(lives, pixels / np.float32(schedule.maps.spacing))
     for number in range(int(level.max()) + 1):  # where numbers of lives meet, the schedules are the same
         rows = np.flatnonzero(level.astype(np.int64) == number)
-        nodes = _Nodes(schedule.maps, pixels[rows])
-        more = np.clip(lives.ravel()[nodes.index] - number, 0, 1)
-        idle = schedule.hand_over.at(nodes.places, 0)
-        for cycle in range(cycles) if len(rows) else ():
-            change = schedule.change(nodes.places, cycle * STEPS, 2**number, more)
-            begin, end = np.rint(nodes.interpolated(_fade(change, idle, cycle * STEPS))).T
-            begin = np.minimum(begin, 254)
-            fade[cycle, rows] = np.stack([begin, np.maximum(end, begin + 1)], 1)
+        if not len(rows):
+            continue
+        group = _Group(schedule, bands, pixels[rows], lives, number)
+        for cycle, (shown, window) in enumerate(map_threads(group.at, range(cycles))):
+            fade[cycle, rows] = window
             if cycle:
-                pictures[cycle, rows] = _picture(bands, nodes, change, cycle * STEPS)
+                pictures[cycle, rows] = shown
     return KeyPictures(row, pictures, fade)
 
 
-class _Nodes:
-    """Nodes of flow maps around some pixels. Schedules are smooth, so it suffices to compute them there.
+def _rounded(fade: np.ndarray) -> np.ndarray:
+    """(P, 2) uint8 of begins and ends, (P, 2) float32; an end is at least a step after its begin."""
+    begin, end = np.rint(fade).T
+    begin = np.minimum(begin, 254)
+    return np.stack([begin, np.maximum(end, begin + 1)], 1).astype(np.uint8)
+
+
+class _Group:
+    """Pixels whose textures have a number of lives, or up to twice as many.
+
+    Their schedule is smooth, so it suffices to compute it at the nodes of the flow maps around them.
 
     Args:
-        maps: The flow maps.
+        schedule: The hand-overs.
+        bands: Of the surface's colours.
         pixels: (P, 2) float32, px.
-
-    Attributes:
-        index: (n,) int64, flat indices of the nodes.
-        places: (n, 2) float32, px.
+        lives: (h, w) float32, as of `lives_needed`.
+        number: Logarithm to the base 2 of the number of lives.
     """
 
-    def __init__(self, maps: FlowMaps, pixels: np.ndarray) -> None:
-        self.maps, self.pixels = maps, pixels
-        column, row = (pixels / maps.spacing).astype(np.int64).T
-        near = np.zeros(maps.inside.shape, np.uint8)
+    def __init__(self, schedule: Schedule, bands: Bands, pixels: np.ndarray, lives: np.ndarray, number: int) -> None:
+        self.schedule, self.maps, self.bands, self.pixels = schedule, schedule.maps, bands, pixels
+        column, row = (pixels / self.maps.spacing).astype(np.int64).T
+        near = np.zeros(self.maps.inside.shape, np.uint8)
         near[np.minimum(row, near.shape[0] - 1), np.minimum(column, near.shape[1] - 1)] = 1
         self.index = np.flatnonzero(cv2.dilate(near, np.ones((3, 3), np.uint8)))
-        self.places = maps.node_places(0)[self.index]
+        self.nodes = self.maps.node_places(0)[self.index]
+        self.lives, self.more = 2**number, np.clip(lives.ravel()[self.index] - number, 0, 1)
+        self.idle = schedule.hand_over.at(self.nodes, 0)
+
+    def at(self, cycle: int) -> tuple[np.ndarray, np.ndarray]:
+        """(P, 3) uint8, sRGB, the picture at the start of a cycle; and (P, 2) uint8, the fade in it."""
+        change = self.schedule.change(self.nodes, cycle * STEPS, self.lives, self.more)
+        fade = _rounded(self.interpolated(_fade(change, self.idle, cycle * STEPS)))
+        return self._picture(change, cycle * STEPS), fade
 
     def interpolated(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(P, C) float32, or of some rows of the pixels, from (C, n) of the nodes, C up to 4."""
         grid = np.zeros((self.maps.inside.size, len(values)), np.float32)
         grid[self.index] = values.T
         return sample(grid.reshape(*self.maps.inside.shape, -1), self.pixels[rows] / np.float32(self.maps.spacing))
+
+    def _picture(self, change: Change, now: int) -> np.ndarray:
+        """(P, 3) uint8, sRGB: the picture now, of a surface that has the photo's bands at every source time."""
+        offsets = change.source - np.float32(now)
+        stays = np.stack([self.maps.remains(self.nodes, offset) for offset in offsets])
+        shares = (change.shares(now), change.coarse_shares(now))
+        fine, coarse = (self.interpolated(_known(part, stays)).T for part in shares)
+        found = np.zeros((len(self.pixels), 3), np.float32)
+        for detail, mean, offset in zip(fine, coarse, offsets):
+            rows = np.flatnonzero((detail > LEAST_SHARE) | (mean > LEAST_SHARE))
+            if not len(rows):
+                continue
+            displacement = self.maps.places(self.nodes, offset) - self.nodes
+            places = self.pixels[rows] + self.interpolated(displacement.T, rows)
+            found[rows] += mean[rows, None] * sample(self.bands.mean, places)
+            own = np.flatnonzero(detail[rows] > LEAST_SHARE)
+            found[rows[own]] += detail[rows[own], None] * sample(self.bands.detail, places[own], sharp=True)
+        return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
 
 
 def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
@@ -186,26 +218,6 @@ def _fade(change: Change, idle: np.ndarray, now: int) -> np.ndarray:
     weight = ends - begins  # of a window, as much of it as lies in this cycle
     weight[2] = IDLE_WEIGHT
     return 255 * np.stack([(times * weight).sum(0) / weight.sum(0) for times in (begins, ends)])
-
-
-def _picture(bands: Bands, nodes: _Nodes, change: Change, now: int) -> np.ndarray:
-    """(P, 3) uint8, sRGB: the picture now of a surface that has these bands at every source time."""
-    offsets = change.source - np.float32(now)
-    stays = np.stack([nodes.maps.remains(nodes.places, offset) for offset in offsets])
-    fine, coarse = (
-        nodes.interpolated(_known(shares, stays)).T for shares in (change.shares(now), change.coarse_shares(now))
-    )
-    found = np.zeros((len(nodes.pixels), 3), np.float32)
-    for detail, mean, offset in zip(fine, coarse, offsets):
-        rows = np.flatnonzero((detail > LEAST_SHARE) | (mean > LEAST_SHARE))
-        if not len(rows):
-            continue
-        displacement = nodes.maps.places(nodes.places, offset) - nodes.places
-        places = nodes.pixels[rows] + nodes.interpolated(displacement.T, rows)
-        found[rows] += mean[rows, None] * sample(bands.mean, places)
-        own = np.flatnonzero(detail[rows] > LEAST_SHARE)
-        found[rows[own]] += detail[rows[own], None] * sample(bands.detail, places[own], sharp=True)
-    return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
 
 
 def _known(shares: np.ndarray, stays: np.ndarray) -> np.ndarray:

@@ -215,7 +215,7 @@ def test_points_made_in_chunks_are_the_same_and_need_little_extra_memory(scene, 
         tracemalloc.stop()
     for name, values in vars(made[0]).items():
         assert np.abs(values.astype(np.float64) - getattr(made[1], name)).max() < 1e-5
-    assert room < 2.6  # the flow maps and key pictures of a small scene weigh as much as its points
+    assert room < 3  # the flow maps and key pictures of a small scene weigh as much as its points
     counts = [2 * len(made[0].position), 0]
     assert [len(join_points(made).position), len(made)] == counts  # joined groups are freed
 
