@@ -76,13 +76,17 @@ def find_licence(model: str) -> str:
 def use(settings: bpy.types.PropertyGroup, name: str) -> None:
     """Let a scene use a model, and remember it for new photos."""
     settings.depth_model, settings.depth_source = name, "MODEL"
-    if find_offered(name):
-        bpy.context.preferences.addons[base_package].preferences.depth_model = name
+    addon = bpy.context.preferences.addons.get(base_package)
+    if find_offered(name) and addon is not None:
+        addon.preferences.depth_model = name
 
 
 def use_for_new_photo(settings: bpy.types.PropertyGroup) -> None:
     """Let a scene that gets its first photo use the model that was chosen last, if the user wants that."""
-    preferences = bpy.context.preferences.addons[base_package].preferences
+    addon = bpy.context.preferences.addons.get(base_package)
+    if addon is None:  # registered by a script, without being enabled
+        return
+    preferences = addon.preferences
     name = preferences.depth_model
     wanted = preferences.model_for_new_photos and settings.depth_source == "BUILT_IN"
     if wanted and find_offered(name) and is_downloaded(name):
