@@ -140,10 +140,13 @@ def test_the_time_left_is_told_once_there_is_ground_for_it(addon, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(job.time, "monotonic", lambda: now[0])
     left = job._TimeLeft()
-    assert left.estimate(0.5) == ""
+    assert left.estimate(0.05) == ""
     now[0] = 110.0
     assert left.estimate(0.1) == "" and left.estimate(0.25) == ", about 30 s left"
     assert left.estimate(0.8) == ", about 2 s left"
+    assert left.estimate(0.1) == ""  # another part of the job begins
+    now[0] = 120.0
+    assert left.estimate(0.25) == ", about 30 s left"
 
 
 def test_the_hint_brush_draws_thin_lines(addon, scene):
