@@ -103,8 +103,7 @@ def test_build_brings_moving_points(addon, built):
     assert np.array_equal(first["position"], last["position"]) and np.array_equal(first["color"], last["color"])
     assert len(first["position"]) > 1000
     assert (
-        len(first["position"]) != len(later["position"])
-        or np.abs(first["position"] - later["position"]).max() > 1e-3
+        len(first["position"]) != len(later["position"]) or np.abs(first["position"] - later["position"]).max() > 1e-3
     )
     report = built.cinemagraph.report
     assert report["moving_points"] == sum(len(part.data.vertices) for part, _ in parts) and report["seconds"] > 0

@@ -62,19 +62,21 @@ def test_an_old_job_is_built_again_as_if_it_were_new(old_job, tmp_path):
     assert left == new | {"mine.txt"}  # no file of the old version stays, and none of the user's goes
 
 
-def test_the_new_points_are_those_of_the_old_version(old_job, tmp_path):
+def test_the_new_still_points_are_those_of_the_old_version(old_job, tmp_path):
     """The same photo and strokes gave these very points before the files were moved and renamed.
 
-    Points of mixed pixels and backing points have changed since, and radius factors up to those that close gaps.
+    Points of mixed pixels and backing points have changed since, and radius factors up to those that close gaps. Moving
+    points are others altogether.
     """
-    old = {path.stem.replace("spread", "radius_factor"): np.load(path) for path in old_job.glob("points/*.npy")}
+    old = {path.stem.replace("spread", "radius_factor"): np.load(path) for path in old_job.glob("points/still_*.npy")}
     build(tmp_path / "job", old_job / "photo.png", old_job / "strokes.json")
     new = job_folder.read_points(tmp_path / "job")
+    new = {name: values for name, values in new.items() if name.startswith("still_")}
     assert old.keys() == new.keys()
     for points in (old, new):
         factor = points["still_radius_factor"]
         whole = (factor >= 1) & (factor <= MERGED_RADIUS)
-        points |= {name: values[whole] for name, values in points.items() if name.startswith("still_")}
+        points |= {name: values[whole] for name, values in points.items()}
         points["still_radius_factor"] = np.where(factor[whole] <= LARGEST_CLOSING, 1, factor[whole])
     assert len(old["still_position"]) > 2000
     for name, values in old.items():

@@ -76,10 +76,12 @@ def start_writer(job: Path, text: str, moment: str) -> subprocess.Popen:
 
 
 def points(still: int = 4, moving: int = 3, keys: int = 2) -> dict[str, np.ndarray]:
-    sizes = {"S": still, "M": moving, "K": keys + 1}
-    whole = ("still_layer", "moving_cycles")
+    sizes = {"S": still, "M": moving, "K": keys + 1, "J": 2}
     return {
-        name: np.zeros([sizes.get(size, size) for size in shape], np.int16 if name in whole else np.float32)
+        name: np.zeros(
+            [size if isinstance(size, int) else sizes[size] for size in shape],
+            job_files.POINTS_DTYPES.get(name, "float32"),
+        )
         for name, shape in job_files.POINTS.items()
     }
 
