@@ -43,6 +43,21 @@ def test_moving_points_follow_their_trajectories(addon, placed, job, frame):
         assert np.abs(found["radius"] - radius).max() < 1e-6
 
 
+def test_many_colours_are_stored_as_bytes_and_play_the_same(addon, placed, job, monkeypatch):
+    addon.result.import_result(placed, job)
+    placed.frame_set(6)
+    kinds, colors = [], []
+    for limit in (None, 0):
+        if limit is not None:
+            monkeypatch.setattr(addon.result.meshes, "FLOAT_COLORS", limit)
+            write_job(job, make_points(), moving_id="again")
+            addon.result.import_result(placed, job)
+        item, _ = moving(addon, placed)[1]
+        kinds.append(item.data.attributes["start1"].data_type)
+        colors.append(evaluated_points(item)["color"])
+    assert kinds == ["FLOAT_COLOR", "BYTE_COLOR"] and np.abs(colors[0] - colors[1]).max() < 1e-4
+
+
 def test_the_loop_closes_exactly(addon, placed, job):
     addon.result.import_result(placed, job)
     for item, _ in moving(addon, placed):
