@@ -18,14 +18,10 @@ def create_material(attribute: str) -> bpy.types.Material:
     color = nodes.new("ShaderNodeAttribute")
     color.attribute_type = "GEOMETRY"
     color.attribute_name = attribute
-    positive = nodes.new("ShaderNodeVectorMath")  # the cross-fade of moving points may be slightly negative
-    positive.operation = "MAXIMUM"
-    positive.inputs[1].default_value = (0.0, 0.0, 0.0)
     shine = nodes.new("ShaderNodeEmission")
     output = nodes.new("ShaderNodeOutputMaterial")
-    links.new(color.outputs["Color"], positive.inputs[0])
-    links.new(positive.outputs[0], shine.inputs["Color"])
+    links.new(color.outputs["Color"], shine.inputs["Color"])
     links.new(shine.outputs["Emission"], output.inputs["Surface"])
-    for place, node in enumerate((color, positive, shine, output)):
+    for place, node in enumerate((color, shine, output)):
         node.location = (220 * place - 440, 0)
     return material

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image.grid import pool, sample
-from .trajectories import integrate
+from ..image.grid import sample
+from .trajectories import NODE_SPACING, find_nodes, integrate
 
-NODE_SPACING = 2  # px between integrated nodes; between them the displacement is interpolated
 SOFT_EXIT = 1.0  # steps within which a texture fades that comes from the end of the known part
 MOST_NODES = 1 << 24  # of all maps together, 128 MB; with more the nodes stand farther apart
 
@@ -113,9 +112,7 @@ def trace_flow_maps(
     spacing = NODE_SPACING
     while (2 * steps + 1) * (region.size // spacing**2) > MOST_NODES:
         spacing *= 2
-    near = cv2.dilate((pool(region.astype(np.float32), spacing) > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    row, column = np.nonzero(near)
-    nodes = ((np.stack([column, row], 1) + 0.5) * spacing).astype(np.float32)
+    near, nodes = find_nodes(region, spacing)
     distance = _signed_distance(known)
     displacement = np.zeros((2 * steps + 1, *near.shape, 2), np.float32)
     exits = np.zeros((2, *near.shape), np.float32)
@@ -124,13 +121,13 @@ def trace_flow_maps(
         inside = depth > 0
         left = np.zeros(len(nodes), np.float32)
         for number, places in enumerate(integrate(motion, nodes, step * steps, steps, backward, device)):
-            displacement[steps + (-number if backward else number), row, column] = places - nodes
+            displacement[steps + (-number if backward else number), near] = places - nodes
             before, depth = depth, sample(distance, places)
             if number:  # of the step in which the water leaves, the part until it reaches the boundary
                 part = before / np.maximum(before - depth, 1e-6)
                 left += np.where(inside, np.where(depth > 0, 1, np.clip(part, 0, 1)), 0)
                 inside &= depth > 0
-        exits[direction, row, column] = left + np.where(inside, SOFT_EXIT, 0)
+        exits[direction, near] = left + np.where(inside, SOFT_EXIT, 0)
     return FlowMaps(displacement, steps, spacing, near, exits)
 
 

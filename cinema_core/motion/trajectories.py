@@ -110,16 +110,29 @@ def trace_paths(
     Returns:
         The displacements, from which `Paths.of` makes trajectories.
     """
-    cells = (pool(region.astype(np.float32), NODE_SPACING) > 0).astype(np.uint8)
-    near = cv2.dilate(cells, np.ones((3, 3), np.uint8)) > 0
-    row, column = np.nonzero(near)
-    nodes = ((np.stack([column, row], 1) + 0.5) * NODE_SPACING).astype(np.float32)
+    near, nodes = find_nodes(region, NODE_SPACING)
     displacement = np.zeros((keys + 1, *near.shape, 2), np.float32)
     for key, places in enumerate(integrate(motion, nodes, frames, keys, backward, device)):
-        displacement[key, row, column] = places - nodes
+        displacement[key, near] = places - nodes
     down, right = np.gradient(displacement[-1], NODE_SPACING, axis=(0, 1))
     strain = np.sqrt(np.square(down).sum(-1) + np.square(right).sum(-1))
     return Paths(region, displacement, strain, backward)
+
+
+def find_nodes(region: np.ndarray, spacing: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes in the middle of the cells of a coarse grid that lie in a region or beside it.
+
+    Args:
+        region: (H, W) bool.
+        spacing: px, width of a cell.
+
+    Returns:
+        (h, w) bool, the cells; and (n, 2) float32, px, their nodes.
+    """
+    cells = (pool(region.astype(np.float32), spacing) > 0).astype(np.uint8)
+    near = cv2.dilate(cells, np.ones((3, 3), np.uint8)) > 0
+    row, column = np.nonzero(near)
+    return near, ((np.stack([column, row], 1) + 0.5) * spacing).astype(np.float32)
 
 
 def integrate(

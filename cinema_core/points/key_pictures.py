@@ -68,14 +68,14 @@ class Bands:
     detail: np.ndarray
 
 
-def split_bands(surface: MovingSurface) -> Bands:
+def _split_bands(surface: MovingSurface) -> Bands:
     """The bands of a surface's colours, the finest detail enhanced by as much as sampling it takes from it."""
     mean = local_mean(surface, COARSE_SIGMA)
     detail = surface.color - mean
     return Bands(mean, detail + np.float32(SHARPENING) * (detail - cv2.GaussianBlur(detail, (0, 0), 1)))
 
 
-def lives_needed(maps: FlowMaps, most: int, structure: np.ndarray, disparity: np.ndarray) -> np.ndarray:
+def lives_needed(surface: MovingSurface, maps: FlowMaps) -> np.ndarray:
     """Lives of a texture within the loop.
 
     They are so many that the flow stretches a texture little in its life, and carries it neither far nor to where the
@@ -83,19 +83,18 @@ def lives_needed(maps: FlowMaps, most: int, structure: np.ndarray, disparity: np
     take theirs with them.
 
     Args:
-        maps: Flow maps.
-        most: The most lives, a power of two.
-        structure: (H, W, 3) float32, sRGB, the surface blurred by `STRUCTURE_SIGMA`.
-        disparity: (H, W) float32, of the surface.
+        surface: The surface.
+        maps: Its flow maps; their steps are a power of two.
 
     Returns:
-        (h, w) float32, logarithms to the base 2, of nodes; smooth.
+        (h, w) float32, logarithms to the base 2, of nodes; smooth, and at most that of half the cycles.
     """
-    longer_side = max(structure.shape)
-    level = np.full(maps.exits.shape[1:], np.log2(most), np.float32)
+    longer_side, structure = max(surface.region.shape), local_mean(surface, STRUCTURE_SIGMA)
+    most = int(np.log2(max(1, maps.steps // STEPS // 2)))
+    level = np.full(maps.inside.shape, most, np.float32)
     fits = np.ones(level.shape, bool)
-    sky = sample(disparity, maps.node_places(0)).reshape(level.shape) <= SKY_DISPARITY
-    for fewer in range(int(np.log2(most)) - 1, -1, -1):
+    sky = sample(surface.disparity, maps.node_places(0)).reshape(level.shape) <= SKY_DISPARITY
+    for fewer in range(most - 1, -1, -1):
         half = maps.steps // 2**fewer // 2
         fits &= np.maximum(maps.stretch(half), maps.stretch(-half)) <= MAX_STRETCH
         fits &= maps.travel(half) <= MAX_TRAVEL / 2 * longer_side
@@ -108,29 +107,25 @@ def lives_needed(maps: FlowMaps, most: int, structure: np.ndarray, disparity: np
     return masked_blur(wide, maps.inside, blur)
 
 
-def make_key_pictures(
-    color: np.ndarray, bands: Bands, region: np.ndarray, schedule: Schedule, lives: np.ndarray
-) -> KeyPictures:
-    """The key pictures of a part of a surface.
+def make_key_pictures(surface: MovingSurface, schedule: Schedule, lives: np.ndarray) -> KeyPictures:
+    """The key pictures of a surface.
 
     Args:
-        color: (H, W, 3) float32, sRGB, of the surface.
-        bands: Of these colours.
-        region: (H, W) bool, the part.
-        schedule: The hand-overs; the steps of its flow maps are a multiple of the cycles.
+        surface: The surface.
+        schedule: The hand-overs; the steps of its flow maps are `STEPS` times the cycles.
         lives: (h, w) float32, as of `lives_needed`.
 
     Returns:
         The key pictures; their number follows from the steps of the schedule.
     """
-    cycles = schedule.maps.steps // STEPS
+    cycles, region, bands = schedule.maps.steps // STEPS, surface.region, _split_bands(surface)
     index = np.flatnonzero(region)
     pixels = np.stack([index % region.shape[1], index // region.shape[1]], 1).astype(np.float32) + 0.5
     row = np.full(region.size, -1, np.int32)
     row[index] = np.arange(len(index), dtype=np.int32)
     pictures = np.empty((cycles + 1, len(index), 3), np.uint8)
     fade = np.empty((cycles, len(index), 2), np.uint8)
-    pictures[0] = pictures[-1] = np.rint(np.clip(color.reshape(-1, 3)[index], 0, 1) * 255)
+    pictures[0] = pictures[-1] = np.rint(np.clip(surface.color.reshape(-1, 3)[index], 0, 1) * 255)
     level = sample(lives, pixels / np.float32(schedule.maps.spacing))
     for number in range(int(level.max()) + 1):  # where numbers of lives meet, the schedules are the same
         rows = np.flatnonzero(level.astype(np.int64) == number)
@@ -139,7 +134,7 @@ def make_key_pictures(
         group = _Group(schedule, bands, pixels[rows], lives, number)
         for cycle, (shown, window) in enumerate(map_threads(group.at, range(cycles))):
             fade[cycle, rows] = window
-            if cycle:
+            if shown is not None:
                 pictures[cycle, rows] = shown
     return KeyPictures(row, pictures, fade)
 
@@ -174,11 +169,14 @@ class _Group:
         self.lives, self.more = 2**number, np.clip(lives.ravel()[self.index] - number, 0, 1)
         self.idle = schedule.hand_over.at(self.nodes, 0)
 
-    def at(self, cycle: int) -> tuple[np.ndarray, np.ndarray]:
-        """(P, 3) uint8, sRGB, the picture at the start of a cycle; and (P, 2) uint8, the fade in it."""
+    def at(self, cycle: int) -> tuple[np.ndarray | None, np.ndarray]:
+        """(P, 3) uint8, sRGB, the picture at the start of a cycle, and (P, 2) uint8, the fade in it.
+
+        The picture of the first cycle is the photo, and None here.
+        """
         change = self.schedule.change(self.nodes, cycle * STEPS, self.lives, self.more)
         fade = _rounded(self.interpolated(_fade(change, self.idle, cycle * STEPS)))
-        return self._picture(change, cycle * STEPS), fade
+        return self._picture(change, cycle * STEPS) if cycle else None, fade
 
     def interpolated(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(P, C) float32, or of some rows of the pixels, from (C, n) of the nodes, C up to 4."""

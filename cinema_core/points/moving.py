@@ -20,10 +20,11 @@ from ..image.grid import sample
 from ..layers.split import Layers
 from ..motion.flow_maps import trace_flow_maps
 from ..motion.trajectories import Paths, Trajectories, trace_paths
-from ..shared.data import POINT_AXES, MovingPoints
+from ..shared.data import MovingPoints
+from ..shared.job_files import POINT_AXES
 from .hand_over import make_schedule
-from .key_pictures import NEVER, STEPS, STRUCTURE_SIGMA, KeyPictures, lives_needed, make_key_pictures, split_bands
-from .moving_surface import MovingSurface, local_mean
+from .key_pictures import NEVER, STEPS, KeyPictures, lives_needed, make_key_pictures
+from .moving_surface import MovingSurface
 from .unproject import slope_offset
 
 STRAIN_GROWTH = 0.5  # radius factor added per px/px of strain, where the flow pulls the lattice of points apart
@@ -82,15 +83,12 @@ def moving_points(
     known = np.zeros_like(surface.region)
     known[layers.photo] = surface.region[layers.photo]  # invented texture is not carried into the photo
     maps = trace_flow_maps(motion, surface.region, known, frames / (STEPS * cycles), STEPS * cycles, device)
-    lives = lives_needed(maps, max(1, cycles // 2), local_mean(surface, STRUCTURE_SIGMA), surface.disparity)
-    bands = split_bands(surface)
+    pictures = make_key_pictures(surface, make_schedule(surface.region, maps), lives_needed(surface, maps))
+    del maps
     start = np.flatnonzero(surface.region)
     forward = _ChunkedTrajectories(trace(), start)
     ends = np.concatenate([_end_pixels(paths, paths.places[-1], surface.region) for _, paths in forward])
     rest = _without_end(start, ends, surface.region.size) if thin else start
-    schedule = make_schedule(surface.region, maps)
-    pictures = make_key_pictures(surface.color, bands, surface.region, schedule, lives)
-    del maps, schedule, bands
     points = _allocate(len(start) + len(rest), keys, cycles)  # joining pieces would take as much memory again
     make = partial(_family_points, source, pictures)
     for rows, paths in forward:
@@ -140,7 +138,7 @@ def join_points(groups: list[MovingPoints]) -> MovingPoints:
         part["colors"] = np.pad(part["colors"], ((0, most - len(part["colors"])), (0, 0), (0, 0), (0, 0)), "wrap")
     return MovingPoints(
         **{
-            name: np.concatenate([part.pop(name) for part in parts], POINT_AXES.get(name, 0))
+            name: np.concatenate([part.pop(name) for part in parts], POINT_AXES[f"moving_{name}"])
             for name in MovingPoints.__dataclass_fields__
         }
     )

@@ -14,7 +14,6 @@ import numpy as np
 PHOTO_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".hif", ".avif", ".webp", ".tif", ".tiff", ".bmp", ".exr",
 )  # fmt: skip
-POINT_AXES = {"displacement": 1, "colors": 2}  # axis of the points in the arrays of `MovingPoints` where it is not 0
 FARTHEST = 100.0  # scene units; beyond it there is no visible parallax at any preset's amplitude
 
 

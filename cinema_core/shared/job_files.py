@@ -27,6 +27,10 @@ POINTS = {
     "moving_cycles": ("M",),
 }
 POINTS_DTYPES = {"still_layer": "int16", "moving_cycles": "int16", "moving_colors": "uint8"}  # float32 where not named
+# Axis of each array that counts its points.
+POINT_AXES = {
+    name: next(axis for axis, size in enumerate(shape) if size in ("S", "M")) for name, shape in POINTS.items()
+}
 POINTS_FILES = {name: f"points/{name}.npy" for name in POINTS}
 NAMES = (REPORT, TIMING, STAGES, STROKES, PHOTO, DEPTH, DEPTH_NOTE, DEPTH_BASE, DEPTH_BASE_NOTE, DEPTH_PREVIEW, MOTION,
          REGION, LAYERS, FLOW, *POINTS_FILES.values())  # fmt: skip

@@ -2,8 +2,8 @@
 
 Each case is PHOTO or PHOTO:ANNOTATIONS. The figures of a case are the fidelity of the first frame through the matched
 camera (16 samples, the point size and filter of a moving camera), the change of still pixels and the seam with a still
-camera, holes on the four camera paths, build time and memory, playback time, and the Cycles time compared with that of
-as many still points.
+camera, holes on the four camera paths, build time and memory, playback time, the Cycles time compared with that of as
+many still points, and the sharpness at the first frame and at the ends of the paths.
 """
 
 import argparse
@@ -17,9 +17,17 @@ from pathlib import Path
 
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="cinemagraph-bench-")
 
-import bpy
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import bpy  # imported before torch, because both bring their own threads
 import numpy as np
 
+from cinema_core.shared.camera import SIDE, UP_DOWN, ZOOM_IN, Camera
+from cinema_core.shared.job_folder import read_points
+from cinema_core.view.splatting import Splatter
+
+# Moves of the camera to the ends of paths, core axes; see `camera_path`.
+ENDS = {"up": (0, -UP_DOWN, 0), "zoom in": (0, 0, ZOOM_IN), "side": (SIDE, 0, 0)}
 # Each is compared with the next frame, and the wrap-around with the median of these differences.
 SEAM_FRAMES = (6, 15, 24, 31, 41, 53)
 
@@ -66,6 +74,8 @@ def measure(photo: Path, annotations: str, quick: bool):
     yield "fidelity of frame 1, dB", f"whole {psnr(first, truth):.2f}, still {psnr(first[~region], truth[~region]):.2f}"
     if quick:
         return
+    yield "sharpness of frame 1, % of the photo's", f"{100 * detail(first) / detail(truth):.0f}"
+    yield "  at ends, % of the preview's", ", ".join(ends_sharpness(scene, job))
     yield from seam_figures(scene, first, region)
     yield "Cycles per frame, s", cycles_times(scene)
 
@@ -121,6 +131,28 @@ def render_frame(scene: bpy.types.Scene, frame: int) -> np.ndarray:
 
 def psnr(picture: np.ndarray, truth: np.ndarray) -> float:
     return 10 * np.log10(255**2 / max(np.square(picture - truth).mean(), 1e-9))
+
+
+def detail(picture: np.ndarray) -> float:
+    """Mean absolute Laplacian of the grey values of an (H, W, 3) picture."""
+    grey = picture.mean(-1)
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return float(np.abs(4 * grey[1:-1, 1:-1] - around).mean())
+
+
+def ends_sharpness(scene: bpy.types.Scene, job: Path):
+    """Yields "name share" of the ends of camera paths: detail of Cycles' frame 1, in % of the preview's."""
+    settings = scene.cinemagraph
+    camera = Camera(settings.width, settings.height, settings.focal)
+    splatter = Splatter(dict(read_points(job)), camera, settings.point_size)
+    home = settings.camera.location.copy()
+    for name, (right, down, ahead) in ENDS.items():
+        pose = np.eye(4)
+        pose[:3, 3] = right, down, ahead
+        preview = splatter.render(0.0, pose)[0] * 255
+        settings.camera.location = home[0] + right, home[1] + ahead, home[2] - down  # Blender's axes
+        yield f"{name} {100 * detail(render_frame(scene, 1)) / detail(preview):.0f}"
+    settings.camera.location = home
 
 
 def seam_figures(scene: bpy.types.Scene, first: np.ndarray, region: np.ndarray):

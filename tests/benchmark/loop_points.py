@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cinema_core.pipeline.build import plan
 from cinema_core.pipeline.cache import DiskCache, MemoryCache
@@ -16,9 +17,9 @@ from cinema_core.pipeline.request import Request
 from cinema_core.pipeline.stage import Runner
 from cinema_core.pipeline.stages import crop_to_photo
 from cinema_core.shared.camera import Camera
-from cinema_core.shared.data import POINT_AXES
+from cinema_core.shared.job_files import POINT_AXES
 from cinema_core.shared.options import BuildOptions
-from cinema_core.view.splatting import Splatter
+from cinema_core.view.splatting import Splatter, fade_share
 
 POINT_SIZE = 1.4  # diameter of a point in its own pixel footprints
 PHOTO_POSE = np.eye(4)
@@ -48,7 +49,7 @@ def double_points(
         rows = points["moving_cycles"] == number
         cycle, own = divmod(phase * number, 1.0)
         start, end = points["moving_colors"][int(cycle) % len(points["moving_colors"])][:, rows].astype(np.int64)
-        weight[rows] = ((255 * own - start[:, 3]) / np.maximum(end[:, 3] - start[:, 3], 1)).clip(0, 1)
+        weight[rows] = fade_share(own, torch.from_numpy(start[:, 3]), torch.from_numpy(end[:, 3]))
         difference[rows] = np.abs(end - start)[:, :3].max(-1) / 255
     return (difference > differ) & (weight > between[0]) & (weight < between[1])
 
@@ -93,7 +94,7 @@ def points_in(points: dict[str, np.ndarray], camera: Camera, window: tuple[slice
     kept = {}
     for name, array in points.items():
         chosen = keep[name.partition("_")[0]]
-        kept[name] = np.take(array, np.flatnonzero(chosen), POINT_AXES.get(name.removeprefix("moving_"), 0))
+        kept[name] = np.take(array, np.flatnonzero(chosen), POINT_AXES[name])
     for name in ("still_position", "moving_position", "moving_displacement"):
         kept[name] = kept[name] @ shear
     return kept

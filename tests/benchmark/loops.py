@@ -1,14 +1,10 @@
-"""Prints figures of photos' loops, measured with the preview's renderer at the photo's camera.
+"""Prints figures of the points of photos' loops, measured with the preview's renderer at the photo's camera.
 
-Each case is PHOTO:ANNOTATIONS. The figures of a case:
+Each case is PHOTO:ANNOTATIONS. The figures of a case; those of the picture are in `loop_photos.py`:
 
-* seam: the frame difference at the wrap-around, relative to the median of other frame differences;
-* least and greatest contrast of fine detail in the moving region over the loop, in % of the photo's contrast, and for
-  comparison the same with staggered phases of the trajectories;
-* sharpness of the frames around the wrap-around, relative to the frame at phase 0, to reveal a sudden change;
-* fidelity at phase 0 in the moving region and in the rest, and number of still pixels that ever change;
 * number of moving points with and without thinning, and share of pixels that no point of its own size covers, without
   the backing points, at the worst of several phases;
+* sharpness of the frames around the wrap-around, relative to the frame at phase 0, to reveal a sudden change;
 * seconds for trajectories and points.
 """
 
@@ -27,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cv2
 import numpy as np
-import torch
 
 from cinema_core.pipeline.build import plan
 from cinema_core.pipeline.cache import DiskCache, MemoryCache
@@ -40,8 +35,6 @@ from cinema_core.shared.data import MovingPoints, StillPoints
 from cinema_core.shared.options import BuildOptions
 from cinema_core.view.splatting import Splatter
 
-# Phases of the loop that are measured; the photo is at phase 0.
-PHASES = (0.08, 0.17, 0.25, 0.33, 0.42, 0.5, 0.58, 0.67, 0.75, 0.83, 0.92)
 POINT_SIZE = 1.4  # diameter of a point in its own pixel footprints
 PHOTO_POSE = np.eye(4)
 
@@ -50,7 +43,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--pictures", type=Path, help="folder to which frames are written as PNG")
     parser.add_argument("case", nargs="+", metavar="PHOTO:ANNOTATIONS")
     arguments = parser.parse_args()
     options = BuildOptions(speed=arguments.speed, frames=arguments.frames)
@@ -60,8 +52,6 @@ def main() -> None:
         loop = Loop(Path(photo), Path(annotations), options)
         for name, value in loop.figures():
             print(f"{name:<34}{value}", flush=True)
-        if arguments.pictures:
-            loop.write(arguments.pictures, f"{Path(annotations).stem}_{arguments.speed:g}")
 
 
 class Loop:
@@ -95,10 +85,10 @@ class Loop:
             )
         return time.perf_counter() - began, points
 
-    def _splatter(self, still: StillPoints, moving: MovingPoints, kind: type = Splatter) -> Splatter:
+    def _splatter(self, still: StillPoints, moving: MovingPoints) -> Splatter:
         points = {f"still_{n}": getattr(still, n) for n in still.__dataclass_fields__}
         points |= {f"moving_{n}": getattr(moving, n) for n in moving.__dataclass_fields__}
-        return kind(points, self.layers.camera, POINT_SIZE)
+        return Splatter(points, self.layers.camera, POINT_SIZE)
 
     def figures(self):
         """Yields (name, value as text) of every figure."""
@@ -113,33 +103,10 @@ class Loop:
             f"{len(self.all.position)} -> {len(self.moving.position)} ({self._drawn()} drawn at once)",
         )
         yield "trajectories and points, s", f"{self.seconds:.2f}"
-        frames = {phase: self.splatter.render(phase, PHOTO_POSE)[0] for phase in (0.0, *PHASES)}
-        wrap = [self.splatter.render(1 + n * step, PHOTO_POSE)[0] for n in range(-4, 0)]
-        after = [frames[0.0], *(self.splatter.render(n * step, PHOTO_POSE)[0] for n in range(1, 4))]
-        inner = [
-            self._difference(frames[p], self.splatter.render(p + step, PHOTO_POSE)[0])
-            for p in (0.08, 0.33, 0.5, 0.67, 0.83)
-        ]
-        yield "seam", f"{self._difference(wrap[-1], frames[0.0]) / np.median(inner):.3f}"
-        yield "contrast, % of the photo's", self._contrast([frames[p] for p in PHASES])
-        staggered = self._splatter(self.still, self.moving, Staggered)
-        yield "  staggered phases", self._contrast([staggered.render(p, PHOTO_POSE)[0] for p in PHASES[::3]])
-        detail = _sharpness(frames[0.0], self.region)
-        yield (
-            "sharpness at frames -4..3, %",
-            " ".join(f"{100 * _sharpness(f, self.region) / detail:.1f}" for f in wrap + after),
-        )
-        yield (
-            "fidelity at phase 0, dB",
-            f"moving {_psnr(frames[0.0], self.photo, self.region):.2f}, "
-            f"still {_psnr(frames[0.0], self.photo, ~self.region):.2f}",
-        )
-        changed = np.max([np.abs(_bytes(f) - _bytes(frames[0.0])).max(-1) for f in frames.values()], 0)
-        away = cv2.dilate(self.region.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-        yield (
-            "still pixels that ever change",
-            f"{(changed[~self.region] > 0).sum()}, {(changed[away] > 0).sum()} of them over 2 px away",
-        )
+        frames = [self.splatter.render(n * step % 1, PHOTO_POSE)[0] for n in range(-4, 4)]
+        detail = _sharpness(frames[4], self.region)
+        shares = [f"{100 * _sharpness(frame, self.region) / detail:.1f}" for frame in frames]
+        yield "sharpness at frames -4..3, %", " ".join(shares)
         yield (
             "uncovered without backing, %",
             f"all {self._uncovered(self.all):.4f}, thinned {self._uncovered(self.moving):.4f}",
@@ -148,15 +115,6 @@ class Loop:
     def _drawn(self) -> int:
         own = 0.5
         return int(((self.moving.birth <= own) & (self.moving.death > own)).sum())
-
-    def _difference(self, a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.abs(a - b)[self.region].mean())
-
-    def _contrast(self, frames: list[np.ndarray]) -> str:
-        """Least and greatest contrast of fine detail in the frames, in % of the photo's, as text."""
-        own = _contrast(self.photo, self.region)
-        shares = [100 * _contrast(frame, self.region) / own for frame in frames]
-        return f"{min(shares):.1f} to {max(shares):.1f}"
 
     def _uncovered(self, moving: MovingPoints) -> float:
         """Uncovered share of the region's pixels without backing points, in %, at the worst of several phases."""
@@ -170,46 +128,11 @@ class Loop:
             / self.region.sum()
         )
 
-    def write(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for phase in (0.0, 0.25, 0.5, 0.75, 0.98):
-            picture = np.rint(self.splatter.render(phase, PHOTO_POSE)[0] * 255).astype(np.uint8)
-            cv2.imwrite(str(folder / f"{name}_{round(100 * phase):02d}.png"), picture[..., ::-1])
-
-
-class Staggered(Splatter):
-    """Renders every trajectory at one of four phases, chosen by its starting position."""
-
-    def alive(self, phase: float) -> list[tuple[float, torch.Tensor]]:
-        place = self.points["moving_position"]
-        pixel = (place[:, :2] / place[:, 2:] * self.camera.focal).floor().long()
-        group = (pixel[:, 0] * 7 + pixel[:, 1] * 13) % 4
-        found = []
-        for own, rows in ((n, r) for g in range(4) for n, r in ((g, torch.nonzero(group == g).flatten()),)):
-            at = (phase + own / 4) % 1.0
-            alive = (self.points["moving_birth"][rows] <= at) & (self.points["moving_death"][rows] > at)
-            found.append((at, rows[alive]))
-        return found
-
-
-def _contrast(picture: np.ndarray, region: np.ndarray) -> float:
-    luma = cv2.cvtColor(np.ascontiguousarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
-    return float((luma - cv2.GaussianBlur(luma, (0, 0), max(luma.shape) / 160))[region].std())
-
 
 def _sharpness(picture: np.ndarray, region: np.ndarray) -> float:
     luma = cv2.cvtColor(np.ascontiguousarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
     inner = cv2.erode(region.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return float(cv2.Laplacian(luma, cv2.CV_32F)[inner].std())
-
-
-def _bytes(picture: np.ndarray) -> np.ndarray:
-    return np.rint(picture * 255).astype(int)
-
-
-def _psnr(picture: np.ndarray, photo: np.ndarray, where: np.ndarray) -> float:
-    error = np.square(_bytes(picture) - _bytes(photo))[where].mean()
-    return min(99.0, float(10 * np.log10(255**2 / max(error, 1e-9))))
 
 
 if __name__ == "__main__":

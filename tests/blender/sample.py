@@ -7,7 +7,6 @@ import bpy
 import numpy as np
 
 from cinema_core.shared import job_files, job_folder, transaction
-from cinema_core.shared.data import POINT_AXES
 
 WIDTH, HEIGHT, FOCAL = 320, 180, 300.0
 KEYS, FRAMES, MOVING, PICTURES = 4, 20, 600, 2
@@ -64,7 +63,7 @@ def make_points(moving: int = MOVING, keys: int = KEYS, seed: int = 1) -> dict[s
     }
     for name, values in points.items():  # a build writes the points of a part one after the other
         chosen = order[name.split("_")[0]]
-        points[name] = np.take(values, chosen, POINT_AXES.get(name.removeprefix("moving_"), 0))
+        points[name] = np.take(values, chosen, job_files.POINT_AXES[name])
     return {n: a.astype(job_files.POINTS_DTYPES.get(n, "float32")) for n, a in points.items()}
 
 
@@ -72,7 +71,7 @@ def only_moving(points: dict[str, np.ndarray], rows: np.ndarray | slice) -> dict
     """The same arrays with some of the moving points."""
     rows = np.arange(len(points["moving_position"]))[rows]
     return {
-        name: np.take(a, rows, POINT_AXES.get(name.removeprefix("moving_"), 0)) if name.startswith("moving") else a
+        name: np.take(a, rows, job_files.POINT_AXES[name]) if name.startswith("moving") else a
         for name, a in points.items()
     }
 
