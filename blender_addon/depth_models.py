@@ -1,6 +1,5 @@
 """Depth models: those that are offered, their folder, the one for new photos, and licences."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,11 +7,11 @@ import bpy
 
 from .. import __package__ as base_package
 from ..cinema_core.shared.models import (
-    FOLDER_VARIABLE,
     NOT_STATED,
     OFFERED,
     OfferedModel,
     downloaded_model,
+    models_folder,
     read_licence,
 )
 
@@ -21,8 +20,7 @@ FILES = (".pt", ".onnx")  # suffixes of models in one file
 
 def folder() -> Path:
     """Give the folder of downloaded models: in the extension's user folder, which is removed with it."""
-    given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else Path(bpy.utils.extension_path_user(base_package, path="models"))
+    return models_folder(Path(bpy.utils.extension_path_user(base_package, path="models")))
 
 
 def is_downloaded(name: str) -> bool:
@@ -47,9 +45,9 @@ def find_offered(model: str) -> OfferedModel | None:
 
 def is_local(model: str) -> bool:
     """Tell whether the model is a folder or file, rather than a name."""
-    place = resolve(model)
     if find_offered(model):
         return False
+    place = resolve(model)
     return Path(place).suffix.lower() in FILES or Path(place).is_absolute() or Path(place).exists()
 
 

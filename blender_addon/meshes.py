@@ -49,8 +49,9 @@ def moving_mesh(points: dict[str, np.ndarray], name: str, chosen: slice) -> bpy.
     for key in range(1, len(steps)):
         _store(mesh, f"{STEP}{key}", "FLOAT_VECTOR", np.subtract(steps[key], steps[0], out=step))
     colors = points["moving_colors"][:, :, chosen]
-    as_floats = 4 * colors[: pictures(points, chosen)].size <= FLOAT_COLORS
-    for cycle in range(pictures(points, chosen)):
+    colors = colors[: pictures(points, chosen)]
+    as_floats = 4 * colors.size <= FLOAT_COLORS
+    for cycle in range(len(colors)):
         for side, prefix in enumerate(CYCLE_COLORS):
             color = colors[cycle, side]
             values = (_LINEAR if as_floats else _BYTES)[color]

@@ -226,7 +226,7 @@ def input_property(modifier: bpy.types.NodesModifier, name: str) -> tuple[Any, s
 
 def get_inputs(modifier: bpy.types.NodesModifier) -> dict[str, Any]:
     """Read a modifier's inputs by name, without the geometry."""
-    slots = {item.name: input_property(modifier, item.name) for item in _sockets(modifier)}
+    slots = {item.name: versions.input_property(modifier, item.identifier) for item in _sockets(modifier)}
     return {name: owner.path_resolve(path) for name, (owner, path) in slots.items()}
 
 

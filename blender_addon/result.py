@@ -37,7 +37,7 @@ def import_result(scene: bpy.types.Scene, job: Path, timing: dict | None = None)
     still = _still_meshes(scene, report, points)
     playing, moving = _moving_meshes(scene, report, points)
     scene_objects.ensure_root(scene)
-    _ensure_nodes(settings)
+    _ensure_nodes(scene)
     before, now = (_defaults(one, settings) for one in (settings.report, report))
     _restore_modifiers(scene, before or now)
     for name in LIVE_INPUTS if before else ():
@@ -159,25 +159,25 @@ def _equal_slices(values: np.ndarray) -> list[slice]:
     ]
 
 
-def _ensure_nodes(settings: bpy.types.PropertyGroup) -> None:
+def _ensure_nodes(scene: bpy.types.Scene) -> None:
+    settings = scene.cinemagraph
     settings.still_nodes = settings.still_nodes or nodes.create_still_group()
     if settings.moving_nodes is None or not nodes.plays_pictures(settings.moving_nodes):
-        _replace_group(settings)
+        _replace_group(scene)
     settings.material = settings.material or material.create_material(nodes.COLOR)
 
 
-def _replace_group(settings: bpy.types.PropertyGroup) -> None:
+def _replace_group(scene: bpy.types.Scene) -> None:
     """A new group for moving points, also in place of an earlier version's; the inputs of its modifiers stay.
 
     Sockets have the same identifiers in both, so that keyframes and drivers on inputs stay too.
     """
+    settings, played = scene.cinemagraph, parts(scene, moving_only=True)
     old, settings.moving_nodes = settings.moving_nodes, nodes.create_moving_group()
-    for part in settings.parts if old is not None else ():
-        for modifier in part.object.modifiers if part.object is not None else ():
-            if modifier.type == "NODES" and modifier.node_group == old:
-                inputs = nodes.get_inputs(modifier)
-                modifier.node_group = settings.moving_nodes
-                nodes.set_inputs(modifier, inputs)
+    for _, modifier in played:
+        inputs = nodes.get_inputs(modifier)
+        modifier.node_group = settings.moving_nodes
+        nodes.set_inputs(modifier, inputs)
     if old is not None and old.users == 0:
         bpy.data.node_groups.remove(old)
 
@@ -260,7 +260,7 @@ def _update_inputs(modifier: bpy.types.NodesModifier, before: dict, now: dict) -
     """Set the inputs to those of the new build, except inputs that the user has changed since the last one."""
     chosen = nodes.get_inputs(modifier)
     own = {name for name, value in chosen.items() if name in before and _differs(value, before[name])}
-    own -= {"Keys", "Focal", "Built Focal", "Cycles", "Pictures"}  # these describe the mesh and its photo
+    own -= {"Keys", "Focal", "Built Focal"}  # these describe the mesh and its photo
     nodes.set_inputs(modifier, {name: value for name, value in now.items() if name not in own})
 
 

@@ -67,7 +67,11 @@ def _selected(drawing: bpy.types.GreasePencilDrawing, offsets: np.ndarray) -> li
 
 def get_speed(scene: bpy.types.Scene) -> float:
     """Give the mean factor on the speed of the chosen strokes, 1 if there are none."""
-    chosen = choose(scene)
+    return mean_speed(choose(scene))
+
+
+def mean_speed(chosen: Chosen | None) -> float:
+    """Give the mean factor on the speed of strokes, 1 if there are none."""
     if chosen is None or not chosen.strokes:
         return 1.0
     factors = read_attribute(chosen.drawing, SPEED, "value", len(chosen.offsets) - 1)[chosen.strokes]

@@ -37,15 +37,10 @@ def drawn_layer(context: bpy.types.Context) -> str:
     return hints.data.layers.active.name
 
 
-def stop_drawing(context: bpy.types.Context) -> None:
-    """Leave Draw Mode; the view stays."""
-    _leave_mode(context)
-
-
 def start_drawing(context: bpy.types.Context, layer: str) -> None:
     """Look through the photo's camera and start Draw Mode on a layer of the hints."""
     settings = context.scene.cinemagraph
-    _leave_mode(context)
+    leave_mode(context)
     hints = settings.hints
     for item in _over_photo(context):
         item.hide_viewport = False
@@ -74,7 +69,7 @@ def show_photo(context: bpy.types.Context) -> None:
 
 def show_result(context: bpy.types.Context) -> None:
     """Leave Draw Mode and look through the scene camera, in a shading mode that shows the points' colours."""
-    _leave_mode(context)
+    leave_mode(context)
     settings = context.scene.cinemagraph
     for item in _over_photo(context):
         item.hide_set(True)  # they would cover the result; drawing shows them again
@@ -185,7 +180,8 @@ def _over_photo(context: bpy.types.Context) -> list[bpy.types.Object]:
     return [item for item in items if in_scene(item, context.scene)]
 
 
-def _leave_mode(context: bpy.types.Context) -> None:
+def leave_mode(context: bpy.types.Context) -> None:
+    """Leave Draw Mode, or any other; the view stays."""
     if context.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
         bpy.ops.object.mode_set(mode="OBJECT")
 

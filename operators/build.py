@@ -5,17 +5,13 @@ import bpy
 from ..blender_addon import depth_models, jobs, playback, result, viewport
 from ..blender_addon.engine import EngineRequest
 from .engine_job import EngineOperator
-from .polls import has_photo, is_own
+from .polls import is_own
 
 
 class BuildOperator(EngineOperator):
     """Mixin: builds the scene's photo and strokes."""
 
     complete = staticmethod(jobs.finish_report)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_photo(cls, context) and cls.is_idle(context)
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
         self._has_no_hints = not jobs.has_hints(context.scene)

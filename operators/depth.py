@@ -7,15 +7,11 @@ from ..blender_addon import depth_display, depth_models, ensure, jobs, live, vie
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from .engine_job import EngineOperator
-from .polls import has_photo
+from .polls import has_photo, is_engine_free
 
 
 class _ShowsDepth(EngineOperator):
     """Mixin: asks the engine for the depth and shows it."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_photo(cls, context) and cls.is_idle(context)
 
     def start(self, context: bpy.types.Context) -> EngineRequest:
         return jobs.start_depth(context.scene)
@@ -149,10 +145,7 @@ class CINEMAGRAPH_OT_remove_model(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.window_manager.cinemagraph.running:
-            cls.poll_message_set("The engine is busy; wait until it is done")
-            return False
-        return True
+        return is_engine_free(cls, context)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         if depth_models.find_offered(self.model):

@@ -9,7 +9,7 @@ from ..blender_addon import engine_state
 from ..blender_addon.engine import EngineRequest
 from ..cinema_core.shared.errors import CinemaError
 from .engine_setup import StagePrinter
-from .polls import is_own
+from .polls import has_photo, is_own
 
 POLL_INTERVAL = 0.03  # seconds between two checks for the engine's answer; an edited stroke must show within a second
 SOUND_AFTER = (2.0, 0.15)  # seconds and progress after which an estimate of the time left is shown
@@ -39,6 +39,10 @@ class EngineOperator:
     def finish(self, context: bpy.types.Context, scene: bpy.types.Scene, answer: dict) -> None:
         """Bring the engine's last answer into the scene of the request."""
         raise NotImplementedError
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_photo(cls, context) and cls.is_idle(context)
 
     @classmethod
     def is_idle(cls, context: bpy.types.Context) -> bool:

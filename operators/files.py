@@ -112,10 +112,6 @@ class CINEMAGRAPH_OT_export_motion(EngineOperator, bpy.types.Operator):
         ),
     )
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_photo(cls, context) and cls.is_idle(context)
-
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         self.filepath = exchange.suggest_path(context.scene, self.form)
         context.window_manager.fileselect_add(self)

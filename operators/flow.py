@@ -15,10 +15,6 @@ class CINEMAGRAPH_OT_show_flow(EngineOperator, bpy.types.Operator):
     bl_label = "Show Flow"
     bl_options = {"UNDO"}
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_photo(cls, context) and cls.is_idle(context)
-
     def start(self, context: bpy.types.Context) -> EngineRequest:
         return jobs.start_flow(context.scene)
 

@@ -35,7 +35,7 @@ class CINEMAGRAPH_OT_draw(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if viewport.drawn_layer(context) == self.layer:
-            viewport.stop_drawing(context)
+            viewport.leave_mode(context)
             return {"FINISHED"}
         ensure.ensure_objects(context.scene)
         for layer in strokes.find_hints(context.scene).data.layers:
@@ -64,7 +64,7 @@ class CINEMAGRAPH_OT_leave_drawing(bpy.types.Operator):
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        viewport.stop_drawing(context)
+        viewport.leave_mode(context)
         return {"FINISHED"}
 
 
@@ -77,10 +77,6 @@ class CINEMAGRAPH_OT_suggest_regions(EngineOperator, bpy.types.Operator):
 
     replace: BoolProperty(name="Replace", description="Remove the strokes of the current frame first", default=False)
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_photo(cls, context) and cls.is_idle(context)
-
     def start(self, context: bpy.types.Context) -> EngineRequest:
         return jobs.start_suggest(context.scene)
 
@@ -92,18 +88,22 @@ class CINEMAGRAPH_OT_suggest_regions(EngineOperator, bpy.types.Operator):
             self.report({"WARNING"}, "No sky, water, clouds or smoke was found; draw a Region or a Motion stroke")
 
 
-def has_strokes(cls: type, context: bpy.types.Context) -> bool:
-    """Tell `poll` whether there are chosen Motion strokes."""
-    if not is_own(cls, context):
-        return False
-    chosen = selection.choose(context.scene)
-    if chosen is None or not chosen.strokes:
-        cls.poll_message_set("Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode")
-        return False
-    return True
+class _ChangesStrokes:
+    """Mixin: changes the chosen Motion strokes."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not is_own(cls, context):
+            return False
+        chosen = selection.choose(context.scene)
+        if chosen is None or not chosen.strokes:
+            text = "Draw a Motion stroke first" if chosen is None else "Select a Motion stroke in Edit Mode"
+            cls.poll_message_set(text)
+            return False
+        return True
 
 
-class CINEMAGRAPH_OT_set_stroke_speed(bpy.types.Operator):
+class CINEMAGRAPH_OT_set_stroke_speed(_ChangesStrokes, bpy.types.Operator):
     """Choose the speed of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
 
     bl_idname = "cinemagraph.set_stroke_speed"
@@ -121,10 +121,6 @@ class CINEMAGRAPH_OT_set_stroke_speed(bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_strokes(cls, context)
-
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.factor = selection.get_speed(context.scene)
         return context.window_manager.invoke_props_popup(self, event)
@@ -134,7 +130,7 @@ class CINEMAGRAPH_OT_set_stroke_speed(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class CINEMAGRAPH_OT_scale_stroke_speed(bpy.types.Operator):
+class CINEMAGRAPH_OT_scale_stroke_speed(_ChangesStrokes, bpy.types.Operator):
     """Halve or double the speed of each of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
 
     bl_idname = "cinemagraph.scale_stroke_speed"
@@ -150,25 +146,17 @@ class CINEMAGRAPH_OT_scale_stroke_speed(bpy.types.Operator):
         action = "Halve" if properties.scale < 1 else "Double"
         return f"{action} the speed of each Motion stroke selected in Edit Mode, otherwise of the last drawn one"
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_strokes(cls, context)
-
     def execute(self, context: bpy.types.Context) -> set[str]:
         selection.scale_speed(context.scene, self.scale)
         return {"FINISHED"}
 
 
-class CINEMAGRAPH_OT_reverse_strokes(bpy.types.Operator):
+class CINEMAGRAPH_OT_reverse_strokes(_ChangesStrokes, bpy.types.Operator):
     """Reverse the direction of the Motion strokes selected in Edit Mode, otherwise of the last drawn one"""
 
     bl_idname = "cinemagraph.reverse_strokes"
     bl_label = "Reverse Strokes"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_strokes(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         selection.reverse(context.scene)

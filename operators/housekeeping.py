@@ -4,6 +4,7 @@ import bpy
 
 from .. import __package__ as base_package
 from ..blender_addon import job_store
+from .polls import is_engine_free
 
 
 class CINEMAGRAPH_OT_clear_jobs(bpy.types.Operator):
@@ -14,10 +15,7 @@ class CINEMAGRAPH_OT_clear_jobs(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.window_manager.cinemagraph.running:
-            cls.poll_message_set("The engine is busy; wait until it is done")
-            return False
-        return True
+        return is_engine_free(cls, context)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         self.report({"INFO"}, f"Freed {job_store.clear() / 1e6:,.0f} MB")

@@ -108,8 +108,7 @@ class CINEMAGRAPH_OT_paste_photo(OpensPhoto, bpy.types.Operator):
         try:
             self.filepath = str(clipboard.photo_file(context))
         except CinemaError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self._failed(error)
         return super().execute(context)
 
 

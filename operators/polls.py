@@ -11,6 +11,14 @@ def is_own(cls: type, context: bpy.types.Context) -> bool:
     return True
 
 
+def is_engine_free(cls: type, context: bpy.types.Context) -> bool:
+    """Tell `poll` whether the engine does nothing, so that files of its may be removed."""
+    if context.window_manager.cinemagraph.running:
+        cls.poll_message_set("The engine is busy; wait until it is done")
+        return False
+    return True
+
+
 def has_photo(cls: type, context: bpy.types.Context) -> bool:
     """Tell `poll` whether the scene has a photo and can be changed; hints that were deleted are made again."""
     if not is_own(cls, context):

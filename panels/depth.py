@@ -28,34 +28,38 @@ class CINEMAGRAPH_PT_depth(SidebarPanel, bpy.types.Panel):
 
 def _draw_built_in(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     layout.label(text="Approximate, made for landscapes", icon="INFO")
-    here = depth_models.is_downloaded(DEFAULT_MODEL)
-    text = f"Use {OFFERED[DEFAULT_MODEL].label}" if here else f"Better: {OFFERED[DEFAULT_MODEL].summary}"
-    _show_model_button(context, layout, DEFAULT_MODEL, text)
+    if depth_models.is_downloaded(DEFAULT_MODEL):
+        _show_use(context, layout, DEFAULT_MODEL, f"Use {OFFERED[DEFAULT_MODEL].label}")
+    else:
+        _show_download(layout, DEFAULT_MODEL, f"Better: {OFFERED[DEFAULT_MODEL].summary}")
 
 
-def _show_model_button(context: bpy.types.Context, layout: bpy.types.UILayout, name: str, text: str) -> None:
-    """Show the button that downloads an offered model, or uses it where it is on this computer."""
-    if depth_models.is_downloaded(name):
-        settings = context.scene.cinemagraph
-        used = settings.depth_source == "MODEL" and settings.depth_model == name
-        layout.operator("cinemagraph.use_model", text=text, icon="CHECKMARK", depress=used).model = name
-        return
+def _show_use(context: bpy.types.Context, layout: bpy.types.UILayout, name: str, text: str) -> None:
+    """Show the button that uses a model, which is on this computer."""
+    settings = context.scene.cinemagraph
+    used = settings.depth_source == "MODEL" and settings.depth_model == name
+    layout.operator("cinemagraph.use_model", text=text, icon="CHECKMARK", depress=used).model = name
+
+
+def _show_download(layout: bpy.types.UILayout, name: str, text: str) -> None:
+    """Show the button that downloads a model and uses it."""
     layout.operator("cinemagraph.download_model", text=text, icon="IMPORT").model = name
 
 
 def _show_offered(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Show a button for each offered model, and the switch for new photos."""
-    column = layout.column(align=True)
+    column, missing = layout.column(align=True), False
     for name, model in OFFERED.items():
         row = column.row(align=True)
-        here = depth_models.is_downloaded(name)
-        _show_model_button(context, row, name, f"{model.label}, {model.licence}" if here else model.summary)
-        if here:
+        if depth_models.is_downloaded(name):
+            _show_use(context, row, name, f"{model.label}, {model.licence}")
             row.operator("cinemagraph.remove_model", text="", icon="TRASH").model = name
+        else:
+            _show_download(row, name, model.summary)
+            missing = True
     preferences = context.preferences.addons[base_package].preferences
     if depth_models.find_offered(preferences.depth_model):
         layout.prop(preferences, "model_for_new_photos")
-    missing = not all(map(depth_models.is_downloaded, OFFERED))
     if missing and not bpy.app.online_access and not bpy.app.online_access_override:
         layout.prop(context.preferences.system, "use_online_access", text="Allow Online Access")
 
@@ -84,7 +88,7 @@ def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
     row.prop(settings, "depth_model", text="")
     row.operator("cinemagraph.choose_model", text="", icon="FILE_FOLDER")
-    if not depth_models.is_local(settings.depth_model) and not depth_models.find_offered(settings.depth_model):
+    if not depth_models.find_offered(settings.depth_model) and not depth_models.is_local(settings.depth_model):
         row.operator("cinemagraph.download_model", text="", icon="IMPORT")
     row = layout.row()
     row.use_property_split, row.use_property_decorate = True, False

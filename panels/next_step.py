@@ -38,8 +38,7 @@ class CINEMAGRAPH_PT_next(SidebarPanel, bpy.types.Panel):
             show_paths(context, layout)
         elif step == "render":
             show_render(context, layout)
-        is_next = drawing or step == "animate"
-        show_animate(context, layout, PRIMARY if is_next else 1.0)
+        show_animate(context, layout, PRIMARY if drawing or step == "animate" else 1.0)
 
 
 CLASSES = (CINEMAGRAPH_PT_next,)

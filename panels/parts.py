@@ -98,10 +98,8 @@ def show_job(context: bpy.types.Context, layout: bpy.types.UILayout, place: str,
 
 
 def next_step(context: bpy.types.Context) -> str:
-    """Give the next step of the work, a key of `STEPS`."""
+    """Give the next step of the work on a photo, a key of `STEPS`."""
     scene = context.scene
-    if scene.cinemagraph.photo is None:
-        return "photo"
     if not result.parts(scene):
         return "animate"
     return "camera" if scene.camera is None or scene.camera.animation_data is None else "render"

@@ -123,7 +123,7 @@ def _show_stroke_speed(context: bpy.types.Context, layout: bpy.types.UILayout) -
     which = "Last Stroke" if context.mode != "EDIT_GREASE_PENCIL" else "1 Stroke" if count == 1 else f"{count} Strokes"
     row = layout.row(align=True)
     row.operator("cinemagraph.scale_stroke_speed", text="", icon="REMOVE").scale = 0.5
-    text = f"{which}: Speed {selection.get_speed(context.scene):.2f}" if count else "Stroke Speed"
+    text = f"{which}: Speed {selection.mean_speed(chosen):.2f}" if count else "Stroke Speed"
     row.operator("cinemagraph.set_stroke_speed", text=text)
     row.operator("cinemagraph.scale_stroke_speed", text="", icon="ADD").scale = 2.0
     row.prop(context.scene.cinemagraph, "speed_from_radius", text="", icon="STYLUS_PRESSURE")

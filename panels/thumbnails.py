@@ -4,7 +4,7 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
-from ..cinema_core.shared.camera import PATHS, camera_path
+from ..cinema_core.shared.camera import camera_path
 
 SIDE = 64  # px
 FRAME, WAY = (0.5, 0.5, 0.5), (1.0, 0.5, 0.1)  # sRGB; both are seen on dark and on light themes
@@ -16,8 +16,14 @@ _pictures: "bpy.utils.previews.ImagePreviewCollection | None" = None
 
 
 def icon(path: str) -> int:
-    """Give the icon of a camera path for a layout; 0, an empty one, without a window."""
-    return 0 if _pictures is None else _pictures[path].icon_id
+    """Give the icon of a camera path for a layout, drawn when it is first shown; 0, an empty one, without a window."""
+    if _pictures is None:
+        return 0
+    if path not in _pictures:
+        picture = _pictures.new(path)
+        picture.image_size = (SIDE, SIDE)
+        picture.image_pixels_float.foreach_set(draw(path).ravel())
+    return _pictures[path].icon_id
 
 
 def draw(path: str) -> np.ndarray:
@@ -61,13 +67,8 @@ def _cover(line: np.ndarray, width: float) -> np.ndarray:
 
 def register() -> None:
     global _pictures
-    if bpy.app.background:
-        return
-    _pictures = bpy.utils.previews.new()
-    for path in PATHS:
-        picture = _pictures.new(path)
-        picture.image_size = (SIDE, SIDE)
-        picture.image_pixels_float.foreach_set(draw(path).ravel())
+    if not bpy.app.background:
+        _pictures = bpy.utils.previews.new()
 
 
 def unregister() -> None:

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..files.model import PlainModel
+from ..image.grid import resize
 from ..shared.errors import CinemaError
-from .model_input import IMAGENET, normalise, resize
+from .model_input import IMAGENET, normalise
 
 PATCH = 14  # px
 TOKENS = 2500  # patches that MoGe-2 sees; its authors suggest 1200 to 2500, more find finer detail

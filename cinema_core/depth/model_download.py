@@ -137,7 +137,7 @@ class _Download:
     def __init__(self, model: OfferedModel, file: ModelFile, folder: Path) -> None:
         self.received = 0
         self.failure: BaseException | None = None
-        self._model, self._file, self._place = model, file, folder / file.name
+        self._model, self._place = model, folder / file.name
         self._address = f"{hub()}/{model.repository}/resolve/{model.revision}/{file.path}"
         self._wanted, self._length = file.sha256, file.size if file.sha256 else 0
         self._stopped = False

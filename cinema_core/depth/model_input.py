@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+
+from ..image.grid import resize
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of R, G, B
 LARGEST_AREA = 2.5  # times the square that a model was trained on: limits the memory that panoramas take
@@ -42,14 +43,6 @@ def normalise(
     """
     small = (resize(color, size) - np.asarray(mean, np.float32)) / np.asarray(deviation, np.float32)
     return np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale an image to (w, h) px, by area where it shrinks."""
-    if image.shape[1::-1] == size:
-        return image
-    shrink = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
 
 
 def _multiple_of(length: float, multiple: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..image.grid import resize
 from ..shared.errors import CinemaError
 from .model import SUFFIXES, PlainModel, load_plain_model
 
@@ -40,8 +41,8 @@ def load_inpainter(path: str | Path, device: str = "cpu") -> Callable[[np.ndarra
             return image
         height, width = mask.shape
         size = _working_size(model, height, width)
-        small = np.ascontiguousarray(_resize(image, size), np.float32)
-        holes = (_resize(mask.astype(np.float32), size) > 0).astype(np.float32)  # pixels that touch a hole belong to it
+        small = np.ascontiguousarray(resize(image, size), np.float32)
+        holes = (resize(mask.astype(np.float32), size) > 0).astype(np.float32)  # pixels that touch a hole belong to it
         filled = _run_padded(model, small, holes, path.name)
         filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         return np.where(mask[..., None], filled, image).astype(np.float32)
@@ -71,13 +72,6 @@ def _run_padded(model: PlainModel, image: np.ndarray, holes: np.ndarray, name: s
         raise _unsuitable(name, f"it returns {' x '.join(map(str, found.shape))} values")
     found = found / 255 if found.max() > 2 else found  # some exports return 0..255
     return np.ascontiguousarray(found[0].transpose(1, 2, 0)[:height, :width], np.float32)
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == size:
-        return image
-    shrink = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
 
 
 def _unsuitable(name: str, reason: str) -> CinemaError:

@@ -3,7 +3,7 @@
 Imported by other rooms:
 
 * downscale: `scale_down`
-* grid: `cell_representatives`, `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `pool`, `sample`,
+* grid: `cell_representatives`, `extend`, `masked_blur`, `nearest_index`, `nearest_labels`, `pool`, `resize`, `sample`,
   `with_margin`
 * masks: `grab_cut`, `refine_mask`
 * polyline: `fill_polygon`, `pixel_corners`, `resample`, `tangents`

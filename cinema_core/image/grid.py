@@ -175,3 +175,11 @@ def _pool(values: np.ndarray, size: int) -> np.ndarray:
         pooled = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
         return pooled.reshape(height, width, *values.shape[2:])
     return values.reshape(height, size, width, size, *values.shape[2:]).mean((1, 3))
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale an image, (H, W) or (H, W, C), to (w, h) px: by area where it shrinks, else linearly."""
+    if image.shape[1::-1] == size:
+        return image
+    shrink = size[0] < image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)

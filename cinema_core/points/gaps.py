@@ -15,13 +15,13 @@ import numpy as np
 
 from ..layers.split import Layers
 from ..shared.camera import SIDE, UP_DOWN, ZOOM_IN
+from .backing import OTHER_SURFACE
 
 # Camera centres, scene units, from which the surfaces have to look closed: the photo's, and the ends of the presets.
 VIEWPOINTS = ((0, 0, 0), (0, 0, ZOOM_IN), (SIDE, 0, 0), (-SIDE, 0, 0), (0, UP_DOWN, 0), (0, -UP_DOWN, 0))
 SAME_SLOPE = 1e-6  # share of the disparity; rounding by which a pixel may reach its occluder's disparity
 CLOSED = 1.05  # radius factor below which a gap is too small for the pixel filter; keeps facing surfaces at exactly 1
 OUTLINE = 5  # px; at this distance from a farther surface, fine backing points take its depth and colour
-FARTHER_SURFACE = 0.9  # ratio of disparities; below it a surface counts as another one
 LARGEST_CLOSING = 1.4  # radius factor; wider gaps get points in between, and a larger disc would hide texture
 
 
@@ -82,4 +82,4 @@ def along_outlines(layers: Layers) -> np.ndarray:
     """(Hc, Wc) bool: pixels close to those of a farther surface."""
     disparity = np.where(layers.valid, layers.disparity, np.float32(np.inf))
     farthest = cv2.erode(disparity, np.ones((2 * OUTLINE + 1, 2 * OUTLINE + 1), np.uint8), borderValue=(np.inf,))
-    return farthest < FARTHER_SURFACE * layers.disparity
+    return farthest < OTHER_SURFACE * layers.disparity

@@ -17,7 +17,7 @@ from ..shared.camera import SIDE, ZOOM_IN
 from ..shared.data import StillPoints
 from .backing import BACKING_LAYER, backing_points
 from .footprint import footprint_radius
-from .gaps import along_outlines, closing_radius
+from .gaps import SAME_SLOPE, along_outlines, closing_radius
 from .merge import MERGED_RADIUS, border_squares, find_squares, lift_squares
 from .moving_surface import MovingSurface, local_mean
 from .unproject import slope_offset, unproject
@@ -49,14 +49,16 @@ def still_points(layers: Layers, *surfaces: MovingSurface) -> tuple[StillPoints,
     whole.ravel()[mixed.index[mixed.front]] = False
     partial = (layers.valid & ~visible & ~whole).astype(np.uint8)
     without_offset = cv2.dilate(partial, np.ones((3, 3), np.uint8)).astype(bool)
-    slopes = _fill_slopes(layers, layers.valid & ~visible, without_offset)
-    closing = closing_radius(layers, whole, _offset(layers, without_offset))
+    offset = slope_offset(layers.disparity, layers.camera)
+    offset[without_offset] = 0  # beside mixed pixels it would make points cover these
+    slopes = _fill_slopes(layers, layers.valid & ~visible, offset)
+    closing = closing_radius(layers, whole, offset)
     radius = np.where(along_outlines(layers), closing, np.float32(1))
     squares = border_squares(layers, whole)
     whole.ravel()[squares] = False
     for layer in range(int(layers.label.max()) + 1):
         mask = whole & (layers.label == layer)
-        pixels = unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, without_offset)
+        pixels = unproject(layers.camera, layers.pad, mask, layers.color, layers.disparity, offset)
         single = [(*pixels, radius[mask])]
         merged = [_sized(_border_points(layers, squares[:, layers.label.ravel()[squares[0]] == layer]), MERGED_RADIUS)]
         for band in layers.bands:
@@ -89,11 +91,6 @@ def _joined(pieces: list[_Points]) -> _Points:
     return position, color, radius_factor
 
 
-def _offset(layers: Layers, without_offset: np.ndarray) -> np.ndarray:
-    """(Hc, Wc, 2) float32, px from the pixels' middles to their points; none on (Hc, Wc) bool `without_offset`."""
-    return np.where(without_offset[..., None], np.float32(0), slope_offset(layers.disparity, layers.camera))
-
-
 def _without_moving_detail(layers: Layers, surfaces: tuple[MovingSurface, ...]) -> np.ndarray:
     """(Hc, Wc, 3) float32, sRGB: the picture, but its local mean on visible pixels of moving surfaces."""
     color = layers.color.copy()
@@ -117,7 +114,7 @@ class _SlopePoints:
     color: np.ndarray
 
 
-def _fill_slopes(layers: Layers, still: np.ndarray, without_offset: np.ndarray) -> _SlopePoints:
+def _fill_slopes(layers: Layers, still: np.ndarray, offset: np.ndarray) -> _SlopePoints:
     """Points that close steep slopes, where a camera separates neighbours without a depth discontinuity between them.
 
     They stand on the ray of the nearer pixel, behind its point, down to the depth of the farther one. So the photo's
@@ -126,12 +123,12 @@ def _fill_slopes(layers: Layers, still: np.ndarray, without_offset: np.ndarray) 
     Args:
         layers: The layers.
         still: (Hc, Wc) bool, pixels that have points.
-        without_offset: (Hc, Wc) bool, pixels whose points have no slope offset.
+        offset: (Hc, Wc, 2) float32, px from the pixels' middles to their points.
     """
-    offset = _offset(layers, without_offset).reshape(-1, 2)
     pieces = [_fill_along_axis(layers, still, axis) for axis in (0, 1)]
     index, disparity, color = (np.concatenate(arrays) for arrays in zip(*pieces))
-    pixels = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad) + offset[index]
+    pixels = np.stack([index % still.shape[1], index // still.shape[1]], 1) + 0.5 - np.array(layers.pad)
+    pixels += offset.reshape(-1, 2)[index]
     return _SlopePoints(index, layers.camera.unproject(pixels, 1 / disparity), color)
 
 
@@ -145,7 +142,7 @@ def _fill_along_axis(layers: Layers, still: np.ndarray, axis: int) -> tuple[np.n
     ends = [part[steep] for part in (np.delete(pixels, -1, axis), np.delete(pixels, 0, axis))]
     nearer = disparity[ends[0]] > disparity[ends[1]]
     near, far = np.where(nearer, *ends), np.where(nearer, *ends[::-1])
-    connected = still.ravel()[near] & layers.valid.ravel()[far] & ~(occluder[far] >= disparity[near] * (1 - 1e-6))
+    connected = still.ravel()[near] & layers.valid.ravel()[far] & ~(occluder[far] >= disparity[near] * (1 - SAME_SLOPE))
     near, far = near[connected], far[connected]
     aside = np.abs(np.stack(np.unravel_index(near, still.shape))[axis] - size[axis] / 2)
     zoom = ZOOM_IN * aside / (1 - ZOOM_IN * disparity[near])

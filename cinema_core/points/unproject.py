@@ -21,7 +21,7 @@ def unproject(
     mask: np.ndarray,
     color: np.ndarray,
     disparity: np.ndarray,
-    without_offset: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unproject pixels into the scene, each to its own depth.
 
@@ -31,15 +31,12 @@ def unproject(
         mask: (Hc, Wc) bool with P pixels.
         color: (Hc, Wc, 3) float32, sRGB.
         disparity: (Hc, Wc) float32.
-        without_offset: (Hc, Wc) bool, pixels whose points get no slope offset. Beside mixed pixels the offset would
-            make them cover these.
+        offset: (Hc, Wc, 2) float32, px from the pixels' middles to their points; None for the slope offset.
 
     Returns:
         (P, 3) float32 positions and (P, 3) float32 colours.
     """
-    offset = slope_offset(disparity, camera)
-    if without_offset is not None:
-        offset[without_offset] = 0
+    offset = slope_offset(disparity, camera) if offset is None else offset
     index = np.flatnonzero(mask)
     position = np.empty((len(index), 3), np.float32)
     for begin in range(0, len(index), UNPROJECTED_PIXELS):

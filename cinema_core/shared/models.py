@@ -114,11 +114,16 @@ OFFERED = {
 DEFAULT_MODEL = "moge-2-small"
 
 
-def models_folder() -> Path:
-    """The folder of downloaded models: that of the variable, else one in the user's cache. It need not exist."""
+def models_folder(default: Path | None = None) -> Path:
+    """The folder of downloaded models: that of the variable, else the default, else one in the user's cache.
+
+    It need not exist.
+    """
     given = os.environ.get(FOLDER_VARIABLE)
     if given:
         return Path(given)
+    if default is not None:
+        return default
     if sys.platform == "win32":
         cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

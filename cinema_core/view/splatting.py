@@ -48,6 +48,10 @@ class Splatter(PointCloud):
         if every == 1:  # with every > 1 only the visible points are converted, in `_colors`
             self.still_color = _linear(self.still_color)
         self._bytes = _linear(torch.arange(256, device=device) / 255)
+        # Factor by which still points are larger than their pixel only to close gaps, see `points.gaps`. Discs of
+        # `SPLAT_RADIUS` close these gaps already; larger ones would reach the middles of neighbouring pixels.
+        factor = self.points["still_radius_factor"]
+        self._closing = torch.where((factor > 1) & (factor <= LARGEST_CLOSING), factor, torch.ones_like(factor))
 
     def rendered(self, picture: np.ndarray) -> np.ndarray:
         """The pixels of a picture (H, W, ...) of the photo's size that are rendered."""
@@ -65,7 +69,8 @@ class Splatter(PointCloud):
         """
         alive = self.alive(phase)
         discs = self._project(alive, SPLAT_RADIUS, pose)
-        discs = discs.with_size(discs.size / self._closing(discs.point))
+        still = int(torch.searchsorted(discs.point, len(self._closing)))
+        discs.size[:still] /= self._closing[discs.point[:still]]
         color = self._colors(alive, discs.point)
         small = self._is_small(discs.point)
         whole, part = torch.nonzero(~small).flatten(), torch.nonzero(small).flatten()
@@ -95,7 +100,7 @@ class Splatter(PointCloud):
         keep &= (self.points["still_radius_factor"] <= 2).cpu()  # backing points are larger
         part = copy.copy(self)
         part.points = {n: a[keep.to(self.device)] if n.startswith("still_") else a for n, a in self.points.items()}
-        part.still_color = self.still_color[keep.to(self.device)]
+        part.still_color, part._closing = (values[keep.to(self.device)] for values in (self.still_color, self._closing))
         return part
 
     def _colors(self, alive: Alive, point: torch.Tensor) -> torch.Tensor:
@@ -167,18 +172,6 @@ class Splatter(PointCloud):
             if len(radius_factor)
             else point < 0
         )
-
-    def _closing(self, point: torch.Tensor) -> torch.Tensor:
-        """(D,) factor by which points are larger than their pixel only to close gaps, see `points.gaps`; else 1.
-
-        Discs of `SPLAT_RADIUS` close these gaps already; larger ones would reach the middles of neighbouring pixels.
-        """
-        radius_factor = self.points["still_radius_factor"]
-        factor = torch.ones(len(point), device=self.device)
-        still = torch.nonzero(point < len(radius_factor)).flatten()
-        own = radius_factor[point[still]]
-        factor[still] = torch.where((own > 1) & (own <= LARGEST_CLOSING), own, torch.ones_like(own))
-        return factor
 
     def _project(self, alive: Alive, factor: float, pose: np.ndarray) -> _Discs:
         """The discs of all points in the frame, in the order of `place`, their radii multiplied by `factor`."""

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cv2
 import numpy as np
+from loop_measures import luma
 
 from cinema_core.pipeline.build import plan
 from cinema_core.pipeline.cache import DiskCache, MemoryCache
@@ -130,9 +131,8 @@ class Loop:
 
 
 def _sharpness(picture: np.ndarray, region: np.ndarray) -> float:
-    luma = cv2.cvtColor(np.ascontiguousarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
     inner = cv2.erode(region.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    return float(cv2.Laplacian(luma, cv2.CV_32F)[inner].std())
+    return float(cv2.Laplacian(luma(picture), cv2.CV_32F)[inner].std())
 
 
 if __name__ == "__main__":
