@@ -40,6 +40,7 @@ _DEPTH_SETTINGS = (  # properties of the scene's settings that the depth depends
     "depth_gamma",
     "depth_model",
     "edge_cleanup",
+    "coherence",
 )
 _FLOW_SETTINGS = (*_DEPTH_SETTINGS, "focal", "speed", "region_file", "flow_file", "feather", "perspective")
 

@@ -43,6 +43,13 @@ OWN: dict[str, dict[str, Any]] = {
     },
     "reach": {"subtype": "FACTOR"},
     "edge_cleanup": {"subtype": "FACTOR"},
+    "coherence": {
+        "items": [
+            ("AUTO", "Automatic", "Only for the estimate of the built-in network"),
+            ("ALWAYS", "Always", "For every depth, also for a file or the estimate of a model"),
+            ("NEVER", "Never", "Depth stays as it was estimated or read"),
+        ]
+    },
 }
 SHOWN = tuple(name for name in ROWS if name not in NOT_SHOWN)
 

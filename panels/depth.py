@@ -123,7 +123,7 @@ class CINEMAGRAPH_PT_hidden(SidebarPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        for name in ("edge_cleanup", "reach", "inpaint_model"):
+        for name in ("coherence", "edge_cleanup", "reach", "inpaint_model"):
             layout.prop(context.scene.cinemagraph, name)
 
 

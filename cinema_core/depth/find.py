@@ -14,6 +14,8 @@ import numpy as np
 
 from ..device import choose_device
 from ..files.depth_map import DepthMap, read_map
+from ..regions.coherent_depth import make_coherent
+from ..regions.painting import above_sky
 from ..shared.data import FARTHEST, Depth, Photo
 from ..shared.errors import CinemaError
 from ..shared.options import BuildOptions
@@ -57,7 +59,7 @@ def depth_from_map(photo: Photo, prediction: Callable[[], Prediction], file: Pat
     given, notes = fit_to_photo(read_map(file), photo)
     read = to_disparity(given, photo, options.depth_kind, _ratio(options), prediction)
     warnings = (*notes, *read.warnings)
-    return Depth(_finish(read.disparity, photo.color, options), "file", read.text, warnings=warnings)
+    return Depth(_finish(read.disparity, photo, options), "file", read.text, warnings=warnings)
 
 
 def estimate_by_model(color: np.ndarray, options: BuildOptions) -> Estimate:
@@ -71,14 +73,14 @@ def depth_by_model(photo: Photo, prediction: Callable[[], Prediction], found: Es
     kind = found.kind if options.depth_kind == "auto" else options.depth_kind
     read = to_disparity(DepthMap(found.values, found.name), photo, kind, _ratio(options), prediction)
     text = f"{read.text}; focal length {found.focal:.0f} px" if found.focal else read.text
-    values = _finish(read.disparity, photo.color, options)
+    values = _finish(read.disparity, photo, options)
     return Depth(values, "model", text, found.licence, read.warnings, found.focal)
 
 
 def depth_by_network(photo: Photo, prediction: Prediction, options: BuildOptions) -> Depth:
     """Depth estimated by the built-in network; arguments and errors as in `find_depth`."""
     _check_ends(options)
-    return Depth(_finish(_estimate(prediction), photo.color, options), "network", _NETWORK_DETAIL)
+    return Depth(_finish(_estimate(prediction), photo, options, built_in=True), "network", _NETWORK_DETAIL)
 
 
 def estimate_depth(photo: Photo) -> np.ndarray:
@@ -113,7 +115,8 @@ def read_depth(path: str | Path, photo: Photo, options: BuildOptions = BuildOpti
 def _estimate(found: Prediction) -> np.ndarray:
     """(H, W) float32 disparity from the network's prediction, the nearest content at 1, the sky at FARTHEST."""
     nearest = float(np.quantile(found.inverse if found.sky.all() else found.inverse[~found.sky], 1 - NEAREST_SHARE))
-    return np.where(found.sky, 1 / FARTHEST, np.exp2(np.minimum(found.inverse - nearest, 0))).astype(np.float32)
+    land = above_sky(np.exp2(np.minimum(found.inverse - nearest, 0)))
+    return np.where(found.sky, np.float32(1 / FARTHEST), land)
 
 
 def _check_ends(options: BuildOptions) -> None:
@@ -135,9 +138,11 @@ def _ratio(options: BuildOptions) -> float | None:
     return max(1.0, (options.depth_far or FARTHEST) / (options.depth_near or 1.0))
 
 
-def _finish(disparity: np.ndarray, color: np.ndarray, options: BuildOptions) -> np.ndarray:
-    """(H, W) float32 depth from disparity: edges cleaned, range shaped, the nearest content at 1."""
-    disparity = clean_depth(disparity.clip(1 / FARTHEST).astype(np.float32), color, options.edge_cleanup)
+def _finish(disparity: np.ndarray, photo: Photo, options: BuildOptions, built_in: bool = False) -> np.ndarray:
+    """(H, W) float32 depth from disparity: edges cleaned, objects rigid, range shaped, the nearest content at 1."""
+    disparity = clean_depth(disparity.clip(1 / FARTHEST).astype(np.float32), photo.color, options.edge_cleanup)
+    if options.coherence == "always" or (options.coherence == "auto" and built_in):
+        disparity = make_coherent(disparity, photo.color, photo.focal)
     disparity = (disparity / disparity.max()).clip(1 / FARTHEST)
     return (1 / _with_range(disparity, options).clip(1 / FARTHEST, 1)).astype(np.float32)
 

@@ -12,8 +12,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from ..image.polyline import resample
-from ..shared.data import Photo, Stroke
-from .superpixels import (
+from ..regions.superpixels import (
     CLEAR_STEP,
     MIN_SUPERPIXEL_DISCONTINUITY,
     MIN_SUPERPIXEL_DISCONTINUITY_SHARE,
@@ -21,6 +20,7 @@ from .superpixels import (
     UNLIKE_COLOR,
     Superpixels,
 )
+from ..shared.data import Photo, Stroke
 
 MIN_STEP = 0.03  # disparity; a clear step is no smaller
 START_SHARE = 0.05  # of a stroke's length; its start

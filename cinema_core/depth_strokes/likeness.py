@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from ..regions.superpixels import SKY_LOG_DISPARITY, UNLIKE_COLOR, Superpixels
 from .constraints import Constraint
-from .superpixels import SKY_LOG_DISPARITY, UNLIKE_COLOR, Superpixels
 
 MIN_EDGE_COLOR = 0.06  # in L, a, b over 100; lower limit on the difference of colour that marks an edge
 MAX_EDGE_COLOR = 0.15  # in L, a, b over 100; upper limit on the same, for rough textures

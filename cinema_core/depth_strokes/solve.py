@@ -17,10 +17,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from ..regions.superpixels import CLEAR_STEP, SEED_SPACING, SKY_LOG_DISPARITY, Superpixels, find_superpixels, subsample
 from ..shared.data import Photo, Stroke
 from .constraints import LEAN, Constraint, read_constraints
 from .likeness import MOVING_LIKENESS, find_likeness
-from .superpixels import CLEAR_STEP, SEED_SPACING, SKY_LOG_DISPARITY, Superpixels, find_superpixels, subsample
 from .upsample import MIN_CHANGE, PixelGuide, upsample_to_pixels
 
 HELD_LIKENESS = 0.35  # likeness up to which a superpixel is held in place with full weight

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .superpixels import CLEAR_STEP, SEED_SPACING, UNLIKE_COLOR, Superpixels, subsample, to_lab
+from ..regions.superpixels import CLEAR_STEP, SEED_SPACING, UNLIKE_COLOR, Superpixels, subsample, to_lab
 
 MIN_CHANGE = 0.012  # log of the factor on disparity; a smaller change counts as none
 SMOOTHED_SHARE = 0.2  # of the range of the change; smaller differences are smoothed

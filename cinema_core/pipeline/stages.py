@@ -308,7 +308,7 @@ def crop_to_photo(values: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 # The table
 
-_DEPTH_FINISHING = ("depth_near", "depth_far", "depth_gamma", "edge_cleanup")
+_DEPTH_FINISHING = ("depth_near", "depth_far", "depth_gamma", "edge_cleanup", "coherence")
 
 PHOTO = Stage("photo", _read_photo, ("max_side", "focal"), stored=stored.PHOTO, timed="photo")
 STROKES = Stage("strokes", _read_strokes)

@@ -15,6 +15,7 @@ from typing import Any
 from .errors import CinemaError, quoted
 
 MAP_KINDS = ("auto", "disparity", "inverted", "metric")
+COHERENCE = ("auto", "always", "never")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -115,6 +116,10 @@ class BuildOptions:
     edge_cleanup: float = _option(1.0, Row(
         "Edge Cleanup", "Strength of aligning depth edges with the photo's and of removing noise; 0 is none",
         "depth", low=0, high=1))
+    coherence: str = _option("auto", Row(
+        "Rigid Objects", "Give every object one rigid depth, so that a camera move neither bends nor tears it; auto "
+        "does so for the built-in network's estimate alone",
+        "depth", choices=COHERENCE))
 # fmt: on
 
 
