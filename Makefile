@@ -10,6 +10,8 @@
 # make bench-motion     compares the motion field with the reference, measures the loop and the time of an edit
 # make bench-loop       prints figures of the loop, of CASES, of moving scenes with known truth, and of
 #                       CLIPS="folder video.mp4 ..." beside the clips; OUT_LOOP=folder for pictures
+# make bench-depth      measures how much camera moves bend and tear photographs, before and after depth by objects;
+#                       OUT_DEPTH=folder writes pictures
 # make bench-geometry   compares views of moved cameras with the ground truth, slabs and a displaced mesh, and measures
 #                       how the layering's cost grows with the photo's size
 # make identity         prints hashes of builds and previews, to compare two versions of the code
@@ -38,7 +40,7 @@ EXTENSION = dist/cinemagraph_3d.zip
 # Blender's own tool for building extensions, included in the bpy wheel.
 EXTENSION_TOOL = .venv/lib/python3.11/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py
 
-.PHONY: demo test test-window fuzz lint identity bench bench-motion bench-loop bench-geometry depth-data depth-train depth-eval environment extension lock \
+.PHONY: demo test test-window fuzz lint identity bench bench-motion bench-loop bench-geometry bench-depth depth-data depth-train depth-eval environment extension lock \
     package package-all repository clean
 
 demo: extension
@@ -83,6 +85,9 @@ bench-loop: environment
 bench-geometry: environment
 	$(PYTHON) tests/benchmark/geometry.py
 	$(PYTHON) tests/benchmark/geometry.py --scaling canyon
+
+bench-depth: environment
+	$(PYTHON) tests/benchmark/depth_figures.py $(if $(OUT_DEPTH),--pictures "$(OUT_DEPTH)")
 
 identity: environment
 	$(PYTHON) tests/benchmark/identity.py $(CASES)

@@ -11,6 +11,7 @@ HOLES = 0.001  # share of a view; the default Tolerance of the camera's check
 SEAM = 1.3  # frame difference at the restart over the usual one; 1.0 to 1.05 in good builds
 CONTRAST = 0.8, 1.2  # share of the photo's contrast in moving parts; 0.93 to 1.03 in good builds
 FIDELITY = 30.0  # dB, frame 1 against the photo; 40 in good builds
+BENT, TORN, SHREDS = 0.06, 2.0, 20  # share of the lines' length, longer sides, pieces; at a path's end
 ANGLE = 20.0  # degrees between the strokes and the motion; at most 0.1 where strokes agree with one another
 PACE = 0.5  # relative error of the speed at the strokes
 # Sentences of the engine that name an argument of the command line -> the same with the name of the button
@@ -50,7 +51,7 @@ def judge(report: dict) -> list[Finding]:
     quality = report.get("quality") or {}
     if not is_measured(report):
         return []
-    faults = [*_holes(quality), *_loop(quality), *_strokes(quality)]
+    faults = [*_holes(quality), *_distortion(report), *_loop(quality), *_strokes(quality)]
     if faults:
         return faults
     loop = ", the loop closes" if quality.get("seam") is not None else ", a still photo"
@@ -76,6 +77,26 @@ def _holes(quality: dict) -> list[Finding]:
         return []
     text = f"Holes on the path {PRESETS[worst].label if worst in PRESETS else worst}, up to {holes[worst]:.1%}"
     return [Finding(text, "raise Point Size, or press Limit to Safe Range after adding the path")]
+
+
+def safe_amplitude(report: dict) -> float:
+    """Factor on the size of camera paths up to which the build's lines stay straight and its surfaces whole."""
+    return 1.0 if _is_given(report) else (report.get("quality") or {}).get("amplitude") or 1.0
+
+
+def _is_given(report: dict) -> bool:
+    """Tell whether the depth is the user's own; it may be true, and true depth of foliage has cuts too."""
+    return report.get("depth_source") == "file"
+
+
+def _distortion(report: dict) -> list[Finding]:
+    quality = report.get("quality") or {}
+    bent, torn, shreds = (quality.get(name) or 0 for name in ("bent", "torn", "shreds"))
+    if _is_given(report) or (bent <= BENT and torn <= TORN and shreds <= SHREDS):
+        return []
+    text = f"Camera moves bend {bent:.0%} of the straight lines" if bent > BENT else "Camera moves tear surfaces"
+    amplitude = quality.get("amplitude") or 1.0
+    return [Finding(text, f"lower Amplitude to {amplitude:.2g}, or correct the depth with strokes")]
 
 
 def _loop(quality: dict) -> list[Finding]:

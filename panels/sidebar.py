@@ -9,6 +9,7 @@ from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
 from .parts import (
     PRIMARY,
     SidebarPanel,
+    path_amplitude,
     show_animate,
     show_colors,
     show_draw_buttons,
@@ -29,6 +30,9 @@ FIGURES = {
     "fidelity_db": ("Photo Fidelity", "{:.1f} dB"),
     "seam": ("Loop Seam", "{:.2f}"),
     "contrast": ("Contrast Kept", "{:.0%}"),
+    "bent": ("Straight Lines Bent", "{:.1%}"),
+    "torn": ("Surfaces Torn", "{:.1f} sides"),
+    "shreds": ("Pieces Torn Off", "{}"),
     "hint_angle_deg": ("Stroke Direction Error", "{:.1f}°"),
     "hint_speed": ("Stroke Speed Error", "{:.0%}"),
 }
@@ -251,6 +255,11 @@ class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "path_amplitude")
+        if path_amplitude(settings) < settings.path_amplitude:
+            text = (
+                f"Paths have an Amplitude of {path_amplitude(settings):.2g}: larger ones would bend or tear this photo"
+            )
+            show_wrapped(context, column, text, "INFO")
         column.prop(settings, "path_loop")
 
 

@@ -20,7 +20,7 @@ from test_command_line import run as run_process
 from test_outputs import run, user_error
 
 from cinema_core.engine.batch_inputs import list_inputs
-from cinema_core.shared.job_folder import FEW_HOLES, GOOD, describe_quality
+from cinema_core.shared.job_folder import FEW_HOLES, GOOD, OF_ESTIMATES, describe_quality
 
 TINY = ("--max-side", 64)
 
@@ -165,6 +165,8 @@ def test_a_cancel_leaves_finished_jobs_and_the_table(folder, tmp_path):
         ({"holes": {"side": 0.03, "circle": 0.0}, "fidelity_db": 22.0},
          "Poor: 3.0% holes on the path side, frame 1 differs from the photo, dB (22)"),
         ({"hint_angle_deg": None, "seam": None}, "Good: no holes, a still photo"),
+        ({"bent": 0.12}, "Fair: a camera move bends straight lines, share of their length (0.12)"),
+        ({"shreds": 44}, "Fair: a camera move tears off pieces, number (44)"),
     ],
 )  # fmt: skip
 def test_the_quality_in_words(change, text):
@@ -176,11 +178,13 @@ def test_the_quality_in_words(change, text):
 def test_the_panel_judges_by_the_same_limits():
     source = (Path(__file__).parents[1] / "blender_addon" / "quality_words.py").read_text(encoding="utf-8")
     assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-    panel = {node.targets[0].id: node.value for node in assigned}
+    panel = {node.targets[0].id: node.value for node in assigned if isinstance(node.targets[0], ast.Name)}
     limits = {
         name: ast.literal_eval(panel[name]) for name in ("HOLES", "SEAM", "CONTRAST", "FIDELITY", "ANGLE", "PACE")
     }
     good = {name: reach for name, reach, _ in GOOD}
+    at_ends = next(ast.literal_eval(node.value) for node in assigned if isinstance(node.targets[0], ast.Tuple))
+    assert at_ends == tuple(good[name][1] for name in OF_ESTIMATES)
     assert limits == {
         "HOLES": FEW_HOLES, "SEAM": good["seam"][1], "CONTRAST": (good["contrast"][0], good["contrast_max"][1]),
         "FIDELITY": good["fidelity_db"][0], "ANGLE": good["hint_angle_deg"][1], "PACE": good["hint_speed"][1],

@@ -18,7 +18,8 @@ ROOMS = ("cinema_core", "blender_addon", "operators", "panels")
 
 # Rooms of cinema_core, in the order of the data flow: each imports only from itself and from those before it.
 CORE_ROOMS = (
-    "shared", "image", "files", "regions", "depth", "depth_strokes", "layers", "motion", "points", "view", "pipeline", "engine",
+    "shared", "image", "files", "regions", "depth", "depth_strokes", "layers", "motion", "points", "view", "pipeline",
+    "engine",
 )  # fmt: skip
 # Modules beside the rooms that every room may import; they import `shared` alone. `__main__` imports any room.
 CORE_MODULES = ("", "device", "threads")

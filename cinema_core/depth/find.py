@@ -143,7 +143,8 @@ def _finish(disparity: np.ndarray, photo: Photo, options: BuildOptions, built_in
     disparity = clean_depth(disparity.clip(1 / FARTHEST).astype(np.float32), photo.color, options.edge_cleanup)
     if options.coherence == "always" or (options.coherence == "auto" and built_in):
         disparity = make_coherent(disparity, photo.color, photo.focal)
-    disparity = (disparity / disparity.max()).clip(1 / FARTHEST)
+    sky = disparity <= 1 / FARTHEST  # it stays at infinity, however near the rest is
+    disparity = np.where(sky, 1 / FARTHEST, disparity / disparity.max()).clip(1 / FARTHEST)
     return (1 / _with_range(disparity, options).clip(1 / FARTHEST, 1)).astype(np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from ..shared import job_files, job_folder, transaction
 from ..shared.camera import Camera
 from ..shared.cancellation import shielded
 from ..shared.errors import CinemaError
+from ..view.distortion import measure_distortion
 from ..view.quality import measure_hints, measure_quality, sample_step
 from ..view.splatting import Splatter
 from . import outputs
@@ -139,7 +141,10 @@ def _measure(request: Request, report: dict[str, Any], clock: StageClock) -> dic
             job_folder.read_points(job), camera, report["point_size"], choose_device(request.options.device),
             sample_step(camera.width, camera.height),
         )  # fmt: skip
-        return report["quality"] | measure_quality(photo.color, region, splatter, report["frames"])
+        disparity = 1 / np.load(job / job_files.DEPTH).astype(np.float32)
+        distortion = measure_distortion(disparity, photo.color, report["focal"])
+        quality = measure_quality(photo.color, region, splatter, report["frames"])
+        return report["quality"] | quality | asdict(distortion)
 
 
 @shielded

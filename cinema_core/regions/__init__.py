@@ -1,4 +1,10 @@
-"""Regions of the photo: things that have one surface each. The stage `coherent_depth` gives each of them one depth.
+"""Regions of the photo: things that have one surface each, which give every object one rigid depth.
 
-Other rooms use `coherent_depth.make_coherent` and the superpixels.
+Imported by other rooms:
+
+* coherent_depth: `make_coherent`
+* painting: `above_sky`
+* straight_lines: `MAX_BEND`, `Lines`, `bend_lines`, `find_lines`
+* superpixels: `CLEAR_STEP`, `MIN_SUPERPIXEL_DISCONTINUITY`, `MIN_SUPERPIXEL_DISCONTINUITY_SHARE`, `SEED_SPACING`,
+  `SKY_LOG_DISPARITY`, `Superpixels`, `UNLIKE_COLOR`, `find_superpixels`, `subsample`, `to_lab`
 """

@@ -15,6 +15,7 @@ from ..shared.camera import SIDE
 from .horizon import find_horizon_row
 from .merging import Links
 from .porous import find_porous
+from .straight_lines import find_lines
 from .superpixels import SKY_LOG_DISPARITY, Superpixels, find_superpixels
 from .surfaces import MODEL_SIDE, PLACE_UNIT, Samples
 
@@ -23,7 +24,9 @@ MIN_SIMILARITY = 0.004
 TEXTURE_REACH = 0.045  # of the longer side; colours are compared over surroundings of this radius too
 TEXTURE_SHARE = 0.35  # of a boundary's contrast that counts where the surroundings are alike
 TEXTURE_FACTOR = 1.6  # on the contrast of the surroundings
-UPRIGHT_PRIOR = 1.5  # factor on the similarity across a level boundary, and its inverse on an upright one
+UPRIGHT_PRIOR = 3.0  # factor on the similarity across a level boundary, and its inverse on an upright one
+MAX_TILT = 12.0  # degrees; straight lines up to it are vertical
+LINE_WIDTH = 9  # px; what is closer to a vertical line than half of it stands
 FAR_WEIGHT = (0.3, 0.5, 0.15)  # weight of a residual: first + second / (disparity + third)
 
 
@@ -73,12 +76,19 @@ def divide_photo(disparity: np.ndarray, color: np.ndarray, focal: float) -> Atom
     horizon = find_horizon_row(np.where(sky, 0, cells.disparity), sky)
     unit = SIDE * focal * MODEL_SIDE / max(disparity.shape)
     is_porous = kept > cells.labels.max()
-    samples, lab = _sample(label, solid, cells, horizon, unit, is_porous)
+    standing = _find_standing(color, label, len(kept))
+    samples, lab = _sample(label, solid, cells, horizon, unit, is_porous, standing)
     return Atoms(label, lab, is_porous, samples, _link(label, lab, horizon), horizon, unit)
 
 
 def _sample(
-    label: np.ndarray, solid: np.ndarray, cells: Superpixels, horizon: float, unit: float, porous: np.ndarray
+    label: np.ndarray,
+    solid: np.ndarray,
+    cells: Superpixels,
+    horizon: float,
+    unit: float,
+    porous: np.ndarray,
+    standing: np.ndarray,
 ) -> tuple[Samples, np.ndarray]:
     """Moments and (n, 3) mean Lab colours of the atoms, from their solid pixels; the gaps count as area."""
     y, x = np.nonzero(solid)
@@ -102,9 +112,26 @@ def _sample(
         FAR_WEIGHT[0] + FAR_WEIGHT[1] / (near + FAR_WEIGHT[2]),
         np.bincount(at, v > 0, count) / seen,
         porous,
+        standing,
     )
     lab = np.stack([np.bincount(at, cells.lab[y, x, channel] * 100.0, count) / seen for channel in range(3)], 1)
     return samples, lab
+
+
+def _find_standing(color: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
+    """(n,) share of each atom that lies beside a vertical line of the photo: such lines are of things that stand."""
+    scale = MODEL_SIDE / max(color.shape[:2])
+    size = tuple(max(16, round(n * scale)) for n in color.shape[1::-1])
+    lines = find_lines(cv2.resize(color, size, interpolation=cv2.INTER_AREA))
+    vertical = np.abs(lines.normal[:, 1]) < np.sin(np.deg2rad(MAX_TILT))
+    beside = np.zeros(size[::-1], np.uint8)
+    for line in lines.place[vertical]:
+        one, other = (tuple(np.rint(end).astype(int).tolist()) for end in (line[0], line[-1]))
+        cv2.line(beside, one, other, 1, LINE_WIDTH)
+    small = cv2.resize(beside, label.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    inside = label >= 0
+    area = np.bincount(label[inside], minlength=count)
+    return np.bincount(label[inside], small[inside], count) / np.maximum(area, 1)
 
 
 def _link(label: np.ndarray, lab: np.ndarray, horizon: float) -> Links:

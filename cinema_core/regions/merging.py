@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .surfaces import Samples, Surfaces, find_residuals, fit_surfaces, misfit, trust_residuals
+from .surfaces import CARD, Samples, Surfaces, find_residuals, fit_surfaces, misfit, trust_residuals
 
-OUTLINE_COST = 50.0  # per px of an outline without an edge in the photo
+OUTLINE_COST = 70.0  # per px of an outline without an edge in the photo
 BASE_COST = 25.0  # of every outline
 MAX_ROUNDS = 60  # of merging; about 25 are needed
+MAX_JOINING = 0.1  # area, relative to the region that it joins beside others
 SWEEPS = 3  # in which atoms change regions
 MIN_REGION = 60.0  # px²; a smaller region joins a neighbour
 # Regions that differ in disparity by this ratio and this shift stay apart, unless their colours are alike.
@@ -27,6 +28,7 @@ FIRM_MISFIT = 3.0  # px, of the common surface in a region of FIRM_AREA; it fall
 MIN_FIRM_MISFIT = 1.5  # px
 FIRM_LIKENESS = 0.6  # of the two sides of an outline; above it the regions may be parts of one thing
 ALIKE_MISFIT = 8.0  # px, for these
+MAX_POROUS_OCTAVES = 0.5  # ratio of disparity up to which a porous thing is part of a standing one
 MIN_SHIFT = 1e-3  # px; smaller shifts count as this one in a ratio
 
 
@@ -69,11 +71,11 @@ def merge_regions(samples: Samples, links: Links) -> np.ndarray:
         trust = trust_residuals(find_residuals(samples, np.arange(len(region)), alone.coefficients[region]))
         ratio = _merge_ratios(samples, region, trust, alone, outlines)
         ratio[_are_apart(samples, region, outlines)] = np.inf
-        merged = _merge_best(outlines.pair, ratio, len(alone.cost))
+        merged = _merge_best(outlines.pair, ratio, np.bincount(region, samples.area))
         if merged is None:
             break
         region = _renumber(merged[region])
-    return _absorb_tiny(samples, links, _exchange(samples, links, region))
+    return _join_porous(samples, links, _absorb_tiny(samples, links, _exchange(samples, links, region)))
 
 
 def fit_regions(samples: Samples, region: np.ndarray, trust: np.ndarray | None = None) -> Surfaces:
@@ -130,18 +132,32 @@ def _are_apart(samples: Samples, region: np.ndarray, outlines: Outlines) -> np.n
     return far & (outlines.similarity < VETO_SIMILARITY)
 
 
-def _merge_best(pair: np.ndarray, ratio: np.ndarray, count: int) -> np.ndarray | None:
-    """(count,) new number of each region, where pairs that are each other's best became one; None without any."""
+def _merge_best(pair: np.ndarray, ratio: np.ndarray, area: np.ndarray) -> np.ndarray | None:
+    """(r,) new number of each region of (r,) areas, after merging; None if no pair with a ratio below 1 is left.
+
+    Pairs that are each other's best become one. Where the best of a region is many times as large, it joins that one,
+    which may take many at once: its surface hardly changes.
+    """
+    count = len(area)
     order = np.argsort(ratio, kind="stable")
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     best = np.full(count, len(order))
     np.minimum.at(best, pair.T.ravel(), np.tile(rank, 2))
-    mutual = (best[pair] == rank[:, None]).all(1) & (ratio < 1)
+    chosen = (best[pair] == rank[:, None]) & (ratio < 1)[:, None]
+    mutual = chosen.all(1)
     if not mutual.any():
         return None
     merged = np.arange(count)
     merged[pair[mutual, 1]] = pair[mutual, 0]
+    small = area[pair] < MAX_JOINING * area[pair[:, ::-1]]
+    joins = chosen & small & ~mutual[:, None]
+    large = np.zeros(count, bool)
+    large[pair[:, ::-1][joins]] = True
+    for side in (0, 1):
+        one, other = pair[joins[:, side], side], pair[joins[:, side], 1 - side]
+        free = ~large[one]
+        merged[one[free]] = merged[other[free]]
     return merged
 
 
@@ -175,4 +191,22 @@ def _absorb_tiny(samples: Samples, links: Links, region: np.ndarray) -> np.ndarr
     weakest = order[np.unique(one[order], return_index=True)[1]]
     joins = np.arange(len(tiny))
     joins[one[weakest]] = other[weakest]
+    return _renumber(joins[region])
+
+
+def _join_porous(samples: Samples, links: Links, region: np.ndarray) -> np.ndarray:
+    """(n,) regions after porous things have joined the standing one that they touch at about their depth.
+
+    A lattice on a tower, or twigs on a trunk, are parts of it.
+    """
+    found, outlines = fit_regions(samples, region), _find_outlines(links, region)
+    porous = np.bincount(region, samples.area * samples.upright) > 0.5 * np.bincount(region, samples.area)
+    shift = np.bincount(region, samples.mixed[:, 0]) / np.bincount(region, samples.area)
+    one, other = np.concatenate([outlines.pair, outlines.pair[:, ::-1]]).T
+    apart = np.abs(np.log2(np.maximum(shift[one], MIN_SHIFT) / np.maximum(shift[other], MIN_SHIFT)))
+    order = np.lexsort((-np.tile(outlines.length, 2), one))
+    order = order[(porous[one] & ~porous[other] & (found.model[other] == CARD) & (apart < MAX_POROUS_OCTAVES))[order]]
+    longest = order[np.unique(one[order], return_index=True)[1]]
+    joins = np.arange(len(porous))
+    joins[one[longest]] = other[longest]
     return _renumber(joins[region])

@@ -11,6 +11,7 @@ import numpy as np
 THIN = 1 / 180  # of the longer side; radius of the opening that takes thin things away
 DARK_THIN = 1 / 110  # of the longer side; radius within which something dark in the sky is thin
 MIN_DARKNESS = 9.0  # L; thin things in the sky are at least this much darker
+SKY_REACH = 0.04  # of the longer side; radius of the surroundings that tell how dark and how even the sky is
 GAP = 1 / 120  # of the longer side; radius of the closing that fills gaps of sky
 WINDOW = 1 / 45  # of the longer side; window in which changes of sky are counted
 MIN_CHANGES = 0.10  # share of neighbouring pixels that change between sky and not sky
@@ -35,8 +36,7 @@ def find_porous(lab: np.ndarray, sky: np.ndarray) -> np.ndarray:
         return none
     solid = (~sky).astype(np.uint8)
     light = np.ascontiguousarray(lab[..., 0])
-    black = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, _disc(DARK_THIN * side))
-    dark = (sky & (black > MIN_DARKNESS)).astype(np.uint8)
+    dark = (sky & _is_dark(light, sky)).astype(np.uint8)
     matter = solid | dark
     thin = matter & ~cv2.morphologyEx(matter, cv2.MORPH_OPEN, _disc(THIN * side)) & 1
     closed = cv2.morphologyEx(matter, cv2.MORPH_CLOSE, _disc(GAP * side))
@@ -59,6 +59,18 @@ def find_porous(lab: np.ndarray, sky: np.ndarray) -> np.ndarray:
     small[0] = False
     kept |= small[part] & (cv2.dilate(kept.astype(np.uint8), _disc(MARGIN * side)) > 0)
     return cv2.connectedComponents(kept.astype(np.uint8), connectivity=8)[1]
+
+
+def _is_dark(light: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """(h, w) bool: pixels that are thin and darker than the sky around them, by more than the sky itself varies."""
+    side = max(light.shape)
+    reach = (2 * round(SKY_REACH * side) + 1,) * 2
+    share = cv2.blur(sky.astype(np.float32), reach) + 1e-6
+    mean = cv2.blur(np.where(sky, light, 0), reach) / share
+    square = cv2.blur(np.where(sky, np.square(light), 0), reach) / share
+    spread = np.sqrt(np.maximum(square - np.square(mean), 0))
+    black = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, _disc(DARK_THIN * side))
+    return (black > MIN_DARKNESS) & (mean - light > MIN_DARKNESS + spread)
 
 
 def _disc(radius: float) -> np.ndarray:

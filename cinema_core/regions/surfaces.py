@@ -22,6 +22,9 @@ RESIDUAL_SCALE = 4.0  # px; a residual of this size costs 1 per px² of area
 ROBUST_SCALE = 4.0  # px; atoms with larger residuals lose their weight (Cauchy)
 FIT_ROUNDS = 2
 PLANE_COST = (0.06, 0.25)  # per px² of area of a free plane, below and above the horizon
+STANDING_COST = 1.0  # per px² of area with vertical lines of a surface that is no card
+TALL_COST = 3.0  # per px² of area of a free plane that is higher than wide: such things stand
+TALL = (0.25, 0.8)  # height over width; from the first on a region is tall to a part, from the second on wholly
 GROUND_COST = -0.02  # per px² of area
 MIN_SHARE_BELOW = 0.85  # of the ground's area that lies below the horizon
 IMPOSSIBLE = 1e12  # cost of a model that a region cannot have
@@ -40,6 +43,7 @@ class Samples:
         weight: (n,) factor on residuals; it is larger for far things, where relative precision counts.
         below: (n,) share of the area below the horizon.
         upright: (n,) bool, atoms that can only be cards.
+        standing: (n,) 0..1, evidence of the photo that the atom is part of something that stands.
     """
 
     area: np.ndarray
@@ -49,6 +53,7 @@ class Samples:
     weight: np.ndarray
     below: np.ndarray
     upright: np.ndarray
+    standing: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,7 @@ def fit_surfaces(
     whole = total(area)
     below = total(area * samples.below[member]) / whole
     upright = total(area * samples.upright[member]) > 0.5 * whole
+    standing = STANDING_COST * total(area * samples.standing[member])
     fits, costs = [], []
     for kind in (CARD, GROUND, PLANE):
         weight = np.ones(len(member)) if trust is None else trust
@@ -92,13 +98,24 @@ def fit_surfaces(
             weight = trust_residuals(residual)
         cost = total(area * misfit(residual))
         if kind == PLANE:
-            cost += whole * (PLANE_COST[0] * below + PLANE_COST[1] * (1 - below)) + IMPOSSIBLE * upright
+            cost += whole * (PLANE_COST[0] * below + PLANE_COST[1] * (1 - below) + TALL_COST * _tallness(total(square)))
+            cost += IMPOSSIBLE * upright + standing
         if kind == GROUND:
             cost += GROUND_COST * whole + IMPOSSIBLE * ((below < MIN_SHARE_BELOW) | (fitted[:, 2] <= 0) | upright)
+            cost += standing
         fits.append(fitted)
         costs.append(cost)
     model = np.argmin(costs, 0)
     return Surfaces(model, np.stack(fits)[model, np.arange(count)], np.min(costs, 0))
+
+
+def _tallness(square: np.ndarray) -> np.ndarray:
+    """(g,) 0..1, how much higher than wide groups are, by their (g, 6) moments."""
+    one, x, y, xx, _, yy = square.T
+    width, height = (
+        np.sqrt(np.maximum(second / one - np.square(first / one), 1e-6)) for first, second in ((x, xx), (y, yy))
+    )
+    return np.clip((height / width - TALL[0]) / (TALL[1] - TALL[0]), 0, 1)
 
 
 def find_residuals(samples: Samples, member: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

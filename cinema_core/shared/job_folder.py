@@ -42,9 +42,13 @@ GOOD = (  # figure of the quality, range in which it is good, the fault outside 
     ("seam", (0.0, 1.3), "the loop jumps where it restarts, times the usual change"),
     ("contrast", (0.8, 100.0), "moving parts blur, share of their contrast"),
     ("contrast_max", (0.0, 1.2), "moving parts sharpen, share of their contrast"),
+    ("bent", (0.0, 0.06), "a camera move bends straight lines, share of their length"),
+    ("torn", (0.0, 2.0), "a camera move tears surfaces, longer sides of the photo"),
+    ("shreds", (0, 20), "a camera move tears off pieces, number"),
     ("hint_angle_deg", (0.0, 20.0), "the flow leaves the strokes' direction, degrees"),
     ("hint_speed", (0.0, 0.5), "the flow leaves the strokes' speed, relative error"),
 )
+OF_ESTIMATES = ("bent", "torn", "shreds")  # figures that judge an estimate; true depth of foliage has cuts too
 
 
 def read_report(job: Path) -> dict:
@@ -82,7 +86,7 @@ def describe_quality(report: dict) -> str:
         faults.append(f"{holes[path]:.1%} holes on the path {path}")
         is_poor = holes[path] > MANY_HOLES
     for name, (low, high), text in GOOD:
-        value = quality.get(name)
+        value = None if name in OF_ESTIMATES and report.get("depth_source") == "file" else quality.get(name)
         if value is not None and not low <= value <= high:
             faults.append(f"{text} ({value:.3g})")
     if faults:

@@ -2,6 +2,7 @@
 
 Imported by other rooms:
 
+* distortion: `measure_distortion`
 * modules `camera_file`, `coverage_io`, `preview`
 * quality: `measure_hints`, `measure_quality`, `sample_step`
 * splatting: `Splatter`

@@ -7,26 +7,29 @@ the end of the presets "side" and "up-down", and lengths are in px of a photo of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..regions.straight_lines import MAX_BEND, Lines, bend_lines, find_lines
 from ..regions.superpixels import to_lab
 from ..shared.camera import SIDE
-from .straight_lines import MAX_BEND, bend_lines, find_lines
 
 MEASURED_SIDE = 720  # px, longer side of the photo that is measured
 MAX_STRETCH = 1.5  # px between adjacent pixels; a larger one is a cut
 MIN_STEP_RATIO = 1.5  # a cut is at least so many times the steps two and three px beside it
-BARE_CONTRAST = 8.0  # distance in Lab, of pixels and of windows at a cut; below it the photo shows no edge
+TORN_CONTRAST = 8.0  # distance in Lab, of pixels and of windows at a cut; below it the photo shows no edge
 WINDOW = 3  # px, width of the windows on either side of a cut
 MIN_TEXTURE = 1.5  # standard deviation of L; in plainer surroundings a cut is not seen
 MAX_PIECE = 0.001  # share of the photo; smaller connected pieces are shreds
 RUBBER_REACH = 1 / 120  # of the longer side; distance of the second difference that tells rubber
 MAX_RUBBER = 1.0  # px, of the second difference
+# Limits of what an artist accepts, found on photographs beside their pictures.
+MAX_BENT, MAX_TORN, MAX_SHREDS = 0.06, 2.0, 20
+AMPLITUDES = (1.0, 0.75, 0.5, 0.35, 0.25)  # factors on a path, tried in this order
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,18 @@ class Distortion:
     Attributes:
         bent: Share of the length of the photo's straight lines that no longer are straight.
         cuts: Length of all cuts, in longer sides of the photo.
-        bare: Length of the cuts without contrast in the photo, in longer sides.
+        torn: Length of the cuts where the photo shows no edge, in longer sides.
         shreds: Number of connected pieces smaller than MAX_PIECE.
         rubber: Share of pixels beside which the surface is bent, away from cuts.
+        amplitude: Factor on the size of the camera paths up to which lines stay straight and surfaces whole.
     """
 
     bent: float
     cuts: float
-    bare: float
+    torn: float
     shreds: int
     rubber: float
+    amplitude: float
 
 
 def measure_distortion(disparity: np.ndarray, color: np.ndarray, focal: float) -> Distortion:
@@ -62,23 +67,33 @@ def measure_distortion(disparity: np.ndarray, color: np.ndarray, focal: float) -
     shift = cv2.resize(disparity, size, interpolation=cv2.INTER_NEAREST) * np.float32(SIDE * focal * scale)
     small = cv2.resize(color, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     lab = cv2.GaussianBlur(to_lab(np.ascontiguousarray(small)) * 100, (0, 0), 0.5)
+    lines = find_lines(small)
+    bend = bend_lines(lines, shift)
+    full = _measure(shift, lab, lines, bend)
+    safe = (
+        factor
+        for factor in AMPLITUDES
+        if _is_acceptable(full if factor == 1 else _measure(shift * np.float32(factor), lab, lines, bend * factor))
+    )
+    return replace(full, amplitude=next(safe, AMPLITUDES[-1]))
+
+
+def _measure(shift: np.ndarray, lab: np.ndarray, lines: Lines, bend: np.ndarray) -> Distortion:
+    """Distortion by a shift, (H, W) px, of a photo, (H, W, 3) Lab, whose lines bend by (k,) px."""
     cut = [_cuts(shift), _cuts(np.ascontiguousarray(shift.T)).T]
-    longer = max(size)
+    longer = max(shift.shape)
     return Distortion(
-        _share_of_bent_lines(shift, small),
+        float(lines.length[bend > MAX_BEND].sum() / max(lines.length.sum(), 1.0)),
         float(sum(c.sum() for c in cut)) / longer,
-        float(sum(_bare(c, lab, axis).sum() for c, axis in zip(cut, (1, 0)))) / longer,
+        float(sum(_torn(c, lab, axis).sum() for c, axis in zip(cut, (1, 0), strict=True))) / longer,
         _count_shreds(cut, shift.shape),
         _share_of_rubber(shift, cut),
+        1.0,
     )
 
 
-def _share_of_bent_lines(shift: np.ndarray, color: np.ndarray) -> float:
-    """Share of the length of straight lines, (H, W, 3) sRGB, that bend under a shift, (H, W) px."""
-    lines = find_lines(color)
-    if not len(lines.length):
-        return 0.0
-    return float(lines.length[bend_lines(lines, shift) > MAX_BEND].sum() / lines.length.sum())
+def _is_acceptable(found: Distortion) -> bool:
+    return found.bent <= MAX_BENT and found.torn <= MAX_TORN and found.shreds <= MAX_SHREDS
 
 
 def _cuts(shift: np.ndarray) -> np.ndarray:
@@ -89,16 +104,16 @@ def _cuts(shift: np.ndarray) -> np.ndarray:
     return (step > MAX_STRETCH) & (step > MIN_STEP_RATIO * around)
 
 
-def _bare(cut: np.ndarray, lab: np.ndarray, axis: int) -> np.ndarray:
+def _torn(cut: np.ndarray, lab: np.ndarray, axis: int) -> np.ndarray:
     """Cuts between pixels adjacent along an axis at which the photo, (H, W, 3) Lab, has texture but no contrast."""
     if axis == 0:
-        return _bare(cut.T, np.ascontiguousarray(lab.transpose(1, 0, 2)), 1).T
+        return _torn(cut.T, np.ascontiguousarray(lab.transpose(1, 0, 2)), 1).T
     mean = cv2.blur(lab, (WINDOW, 1))
     reach = WINDOW // 2
     left = np.roll(mean, reach, 1)[:, :-1]  # window that ends at the pixel left of the cut
     right = np.roll(mean, -reach, 1)[:, 1:]
-    flat = np.linalg.norm(left - right, axis=2) < BARE_CONTRAST
-    flat &= np.linalg.norm(np.diff(lab, axis=1), axis=2) < BARE_CONTRAST
+    flat = np.linalg.norm(left - right, axis=2) < TORN_CONTRAST
+    flat &= np.linalg.norm(np.diff(lab, axis=1), axis=2) < TORN_CONTRAST
     light = np.ascontiguousarray(lab[..., 0])
     window = (2 * WINDOW + 1,) * 2
     spread = np.sqrt(np.maximum(cv2.blur(np.square(light), window) - np.square(cv2.blur(light, window)), 0))

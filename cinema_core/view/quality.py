@@ -28,6 +28,12 @@ FIGURES = (
     "contrast",
     "contrast_max",
     "holes",
+    "bent",
+    "cuts",
+    "torn",
+    "shreds",
+    "rubber",
+    "amplitude",
     "hint_angle_deg",
     "hint_speed",
 )

@@ -286,6 +286,8 @@ GOOD = {"measured": True, "fidelity_db": 40.0, "seam": 1.02, "contrast": 0.95, "
         ({"contrast_max": 1.5}, "Moving parts sharpen to 150% of their contrast", "lower Overall Speed"),
         ({"fidelity_db": 25.0}, "Frame 1 differs from the photo", "lower Point Size"),
         ({"hint_angle_deg": 40.0}, "The flow leaves the strokes' direction", "press Show Flow"),
+        ({"bent": 0.3, "amplitude": 0.5}, "Camera moves bend 30% of the straight lines", "lower Amplitude to 0.5"),
+        ({"torn": 3.5, "amplitude": 0.75}, "Camera moves tear surfaces", "lower Amplitude to 0.75"),
         ({"hint_speed": 0.8}, "The flow leaves the strokes' speed", "press Show Flow"),
     ],
 )
