@@ -125,9 +125,8 @@ def _find_standing(color: np.ndarray, label: np.ndarray, count: int) -> np.ndarr
     lines = find_lines(cv2.resize(color, size, interpolation=cv2.INTER_AREA))
     vertical = np.abs(lines.normal[:, 1]) < np.sin(np.deg2rad(MAX_TILT))
     beside = np.zeros(size[::-1], np.uint8)
-    for line in lines.place[vertical]:
-        one, other = (tuple(np.rint(end).astype(int).tolist()) for end in (line[0], line[-1]))
-        cv2.line(beside, one, other, 1, LINE_WIDTH)
+    ends = np.ascontiguousarray(np.rint(lines.place[vertical][:, (0, -1)]), np.int32)
+    cv2.polylines(beside, list(ends), False, (1,), LINE_WIDTH)
     small = cv2.resize(beside, label.shape[::-1], interpolation=cv2.INTER_NEAREST)
     inside = label >= 0
     area = np.bincount(label[inside], minlength=count)
