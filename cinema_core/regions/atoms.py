@@ -15,7 +15,7 @@ from ..shared.camera import SIDE
 from .horizon import find_horizon_row
 from .merging import Links
 from .porous import find_porous
-from .straight_lines import find_lines
+from .straight_lines import are_vertical, find_lines
 from .superpixels import SKY_LOG_DISPARITY, Superpixels, find_superpixels
 from .surfaces import MODEL_SIDE, PLACE_UNIT, Samples
 
@@ -25,7 +25,7 @@ TEXTURE_REACH = 0.045  # of the longer side; colours are compared over surroundi
 TEXTURE_SHARE = 0.35  # of a boundary's contrast that counts where the surroundings are alike
 TEXTURE_FACTOR = 1.6  # on the contrast of the surroundings
 UPRIGHT_PRIOR = 3.0  # factor on the similarity across a level boundary, and its inverse on an upright one
-MAX_TILT = 12.0  # degrees; straight lines up to it are vertical
+MIN_VERTICAL = 1 / 72  # of the longer side; shorter vertical lines tell nothing
 LINE_WIDTH = 9  # px; what is closer to a vertical line than half of it stands
 FAR_WEIGHT = (0.3, 0.5, 0.15)  # weight of a residual: first + second / (disparity + third)
 
@@ -122,10 +122,9 @@ def _find_standing(color: np.ndarray, label: np.ndarray, count: int) -> np.ndarr
     """(n,) share of each atom that lies beside a vertical line of the photo: such lines are of things that stand."""
     scale = MODEL_SIDE / max(color.shape[:2])
     size = tuple(max(16, round(n * scale)) for n in color.shape[1::-1])
-    lines = find_lines(cv2.resize(color, size, interpolation=cv2.INTER_AREA))
-    vertical = np.abs(lines.normal[:, 1]) < np.sin(np.deg2rad(MAX_TILT))
+    lines = find_lines(cv2.resize(color, size, interpolation=cv2.INTER_AREA), MIN_VERTICAL)
     beside = np.zeros(size[::-1], np.uint8)
-    ends = np.ascontiguousarray(np.rint(lines.place[vertical][:, (0, -1)]), np.int32)
+    ends = np.ascontiguousarray(np.rint(lines.place[are_vertical(lines)][:, (0, -1)]), np.int32)
     cv2.polylines(beside, list(ends), False, (1,), LINE_WIDTH)
     small = cv2.resize(beside, label.shape[::-1], interpolation=cv2.INTER_NEAREST)
     inside = label >= 0

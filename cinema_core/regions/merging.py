@@ -14,12 +14,12 @@ import numpy as np
 
 from .surfaces import CARD, Samples, Surfaces, find_residuals, fit_surfaces, misfit, trust_residuals
 
-OUTLINE_COST = 70.0  # per px of an outline without an edge in the photo
+OUTLINE_COST = 45.0  # per px of an outline without an edge in the photo
 BASE_COST = 25.0  # of every outline
 MAX_ROUNDS = 60  # of merging; about 25 are needed
 MAX_JOINING = 0.1  # area, relative to the region that it joins beside others
 SWEEPS = 3  # in which atoms change regions
-MIN_REGION = 60.0  # px²; a smaller region joins a neighbour
+MIN_REGION = 200.0  # px²; a smaller region joins a neighbour
 # Regions that differ in disparity by this ratio and this shift stay apart, unless their colours are alike.
 VETO_OCTAVES, VETO_SHIFT, VETO_SIMILARITY = 0.5, 4.0, 0.5
 # A large region that a common surface does not fit is no error of the estimate and stays apart.

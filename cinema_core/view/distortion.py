@@ -14,11 +14,12 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..regions.straight_lines import MAX_BEND, Lines, bend_lines, find_lines
+from ..regions.straight_lines import MAX_BEND, Lines, are_vertical, bend_lines, find_lines, lean_lines
 from ..regions.superpixels import to_lab
 from ..shared.camera import SIDE
 
 MEASURED_SIDE = 720  # px, longer side of the photo that is measured
+MAX_LEAN = 5.0  # degrees
 MAX_STRETCH = 1.5  # px between adjacent pixels; a larger one is a cut
 MIN_STEP_RATIO = 1.5  # a cut is at least so many times the steps two and three px beside it
 TORN_CONTRAST = 8.0  # distance in Lab, of pixels and of windows at a cut; below it the photo shows no edge
@@ -38,6 +39,8 @@ class Distortion:
 
     Attributes:
         bent: Share of the length of the photo's straight lines that no longer are straight.
+        lean: Share of the length of vertical lines that lean by more than MAX_LEAN at the end of the preset "side".
+            Lines on the ground lean rightly, so it is no fault in itself.
         cuts: Length of all cuts, in longer sides of the photo.
         torn: Length of the cuts where the photo shows no edge, in longer sides.
         shreds: Number of connected pieces smaller than MAX_PIECE.
@@ -46,6 +49,7 @@ class Distortion:
     """
 
     bent: float
+    lean: float
     cuts: float
     torn: float
     shreds: int
@@ -69,7 +73,10 @@ def measure_distortion(disparity: np.ndarray, color: np.ndarray, focal: float) -
     lab = cv2.GaussianBlur(to_lab(np.ascontiguousarray(small)) * 100, (0, 0), 0.5)
     lines = find_lines(small)
     bend = bend_lines(lines, shift)
-    full = _measure(shift, lab, lines, bend)
+    vertical = are_vertical(lines)
+    leaning = vertical & (lean_lines(lines, shift) > MAX_LEAN)
+    lean = float(lines.length[leaning].sum() / max(lines.length[vertical].sum(), 1.0))
+    full = replace(_measure(shift, lab, lines, bend), lean=lean)
     safe = (
         factor
         for factor in AMPLITUDES
@@ -84,6 +91,7 @@ def _measure(shift: np.ndarray, lab: np.ndarray, lines: Lines, bend: np.ndarray)
     longer = max(shift.shape)
     return Distortion(
         float(lines.length[bend > MAX_BEND].sum() / max(lines.length.sum(), 1.0)),
+        0.0,
         float(sum(c.sum() for c in cut)) / longer,
         float(sum(_torn(c, lab, axis).sum() for c, axis in zip(cut, (1, 0), strict=True))) / longer,
         _count_shreds(cut, shift.shape),

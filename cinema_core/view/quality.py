@@ -29,6 +29,7 @@ FIGURES = (
     "contrast_max",
     "holes",
     "bent",
+    "lean",
     "cuts",
     "torn",
     "shreds",

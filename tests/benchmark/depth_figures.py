@@ -82,7 +82,7 @@ def disparities(photo: Photo, prediction: Prediction) -> dict[str, np.ndarray]:
 
 def print_photographs(files: list[Path], pictures: Path | None) -> None:
     print(f"{'':22}" + "".join(f"{name:>34}" for name in KINDS))
-    print(f"{'':22}" + f"{'bent %':>10}{'torn':>8}{'shreds':>8}{'rubber %':>8}" * 2)
+    print(f"{'':22}" + f"{'bent %':>10}{'lean %':>8}{'torn':>8}{'shreds':>8}" * 2)
     rows = []
     for file in files:
         photo = read_photo(file)
@@ -97,13 +97,13 @@ def print_photographs(files: list[Path], pictures: Path | None) -> None:
                 cv2.imwrite(str(pictures / name), np.concatenate(pair, 1)[..., ::-1])
     for name, found in zip(KINDS, zip(*rows, strict=True), strict=True):
         good = sum(f.bent <= MAX_BENT and f.torn <= MAX_TORN and f.shreds <= MAX_SHREDS for f in found)
-        means = [np.mean([getattr(f, key) for f in found]) for key in ("bent", "torn", "shreds", "rubber")]
-        print(f"{name}: {good} of {len(found)} within the limits; means: bent {means[0]:.1%}, torn {means[1]:.2f}, "
-              f"shreds {means[2]:.0f}, rubber {means[3]:.1%}", flush=True)  # fmt: skip
+        means = [np.mean([getattr(f, key) for f in found]) for key in ("bent", "lean", "torn", "shreds", "rubber")]
+        print(f"{name}: {good} of {len(found)} within the limits; means: bent {means[0]:.1%}, lean {means[1]:.1%}, "
+              f"torn {means[2]:.2f}, shreds {means[3]:.0f}, rubber {means[4]:.1%}", flush=True)  # fmt: skip
 
 
 def _row(found: Distortion) -> str:
-    return f"{100 * found.bent:10.1f}{found.torn:8.2f}{found.shreds:8}{100 * found.rubber:8.1f}"
+    return f"{100 * found.bent:10.1f}{100 * found.lean:8.1f}{found.torn:8.2f}{found.shreds:8}"
 
 
 def render(file: Path, photo: Photo, disparity: np.ndarray, end: tuple[str, int]) -> np.ndarray:

@@ -81,3 +81,11 @@ def test_the_figures_do_not_depend_on_the_photos_size(color):
         cv2.resize(wave(), size), cv2.resize(color, size, interpolation=cv2.INTER_CUBIC), 3 * FOCAL
     )
     assert large.bent == pytest.approx(measure_distortion(wave(), color, FOCAL).bent, abs=0.1)
+
+
+def test_vertical_lines_lean_on_a_slope_and_stand_on_a_card(color):
+    rows, columns = grid()
+    slope = measure_distortion(0.1 + 0.0025 * rows, color, FOCAL)  # 0.16 px a row: 9 degrees
+    card = measure_distortion(0.3 + 0.0006 * columns, color, FOCAL)
+    assert slope.lean > 0.9 and slope.bent == 0
+    assert card.lean == 0
