@@ -14,7 +14,7 @@ import numpy as np
 
 from .surfaces import CARD, Samples, Surfaces, find_residuals, fit_surfaces, misfit, trust_residuals
 
-OUTLINE_COST = 45.0  # per px of an outline without an edge in the photo
+OUTLINE_COST = 50.0  # per px of an outline without an edge in the photo
 BASE_COST = 25.0  # of every outline
 MAX_ROUNDS = 60  # of merging; about 25 are needed
 MAX_JOINING = 0.1  # area, relative to the region that it joins beside others
