@@ -1,7 +1,8 @@
 """Shows the network's depth of photographs: ``python -m training.look PHOTO.. --out SHEET.jpg``.
 
-Each photo has a row with four pictures: the photo, its depth (sky is black), and its unprojected points, rendered by
-Blender from the right side and from above. Leaning walls and wavy ground are easy to see in these two views.
+Each photo has a row: the photo, and twice its depth (sky is black) and its unprojected points, rendered by Blender from
+the right side and from above. The first three pictures are of the network's depth as it is, the last three of depth by
+objects. Leaning walls and wavy ground are easy to see in the views of points.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import cv2
 import numpy as np
 from mathutils import Matrix
 
-from cinema_core.depth.find import estimate_depth
+from cinema_core.depth.find import find_depth
 from cinema_core.depth.network import WEIGHTS
 from cinema_core.files.photo import read_photo
 from cinema_core.shared.camera import Camera
 from cinema_core.shared.data import FARTHEST, Photo
+from cinema_core.shared.options import BuildOptions
 
 CELL_SIZE = (240, 135)  # px, width and height of each picture
 MAX_PHOTO_SIDE = 800  # px; a larger photo gives more points than the small pictures can show
@@ -129,14 +131,16 @@ def _points_group(material: bpy.types.Material) -> bpy.types.NodeTree:
 def look(path: Path, file: Path) -> np.ndarray:
     """One row of the sheet; `file` is a temporary file for the renders."""
     photo = read_photo(path, MAX_PHOTO_SIDE, None)
-    depth = estimate_depth(photo)
-    solid = depth < 0.99 * FARTHEST
-    shown = cv2.applyColorMap(np.uint8(255 * (1 - np.log(depth) / np.log(FARTHEST))), cv2.COLORMAP_TURBO)
-    shown[~solid] = 0
-    cells = [_fit(np.uint8(255 * photo.color[..., ::-1])), _fit(shown)]
-    reach = float(np.clip(np.quantile(depth[solid], VIEWED_SHARE), 3, MAX_VIEW_REACH)) if solid.any() else 3.0
-    stage = PointView(*unproject_photo(photo, np.minimum(depth, 1e3)))
-    return np.hstack([*cells, stage.render(1, 2, reach, file), stage.render(0, 1, reach, file)])
+    cells = [_fit(np.uint8(255 * photo.color[..., ::-1]))]
+    for coherence in ("never", "auto"):
+        depth = find_depth(photo, None, BuildOptions(coherence=coherence)).values
+        solid = depth < 0.99 * FARTHEST
+        shown = cv2.applyColorMap(np.uint8(255 * (1 - np.log(depth) / np.log(FARTHEST))), cv2.COLORMAP_TURBO)
+        shown[~solid] = 0
+        reach = float(np.clip(np.quantile(depth[solid], VIEWED_SHARE), 3, MAX_VIEW_REACH)) if solid.any() else 3.0
+        stage = PointView(*unproject_photo(photo, np.minimum(depth, 1e3)))
+        cells += [_fit(shown), stage.render(1, 2, reach, file), stage.render(0, 1, reach, file)]
+    return np.hstack(cells)
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
