@@ -55,8 +55,9 @@ def test_it_builds_again_with_its_own_strokes_and_settings(old_scene):
     cameras = {item.name for item in old_scene.objects if item.type == "CAMERA"}
     old_scene.frame_set(1)
     before = evaluated_points(moving_parts(old_scene)[0])
-    assert bpy.ops.cinemagraph.build() == {"FINISHED"}
     settings = old_scene.cinemagraph
+    settings.coherence = "NEVER"  # that version's depth knew no objects
+    assert bpy.ops.cinemagraph.build() == {"FINISHED"}
     assert settings.report["version"] and settings.report["schema"] == 3
     assert settings.report["still_points"] == STILL and abs(settings.report["moving_points"] / MOVING - 1) < 0.1
     assert {item.name for item in moving_parts(old_scene)[0].data.attributes} >= {"start0", "end0", "step1"}
@@ -66,7 +67,7 @@ def test_it_builds_again_with_its_own_strokes_and_settings(old_scene):
     after = evaluated_points(moving)
     # the new build may have a few points more or less where two show the same pixel
     away = np.linalg.norm(after["position"][None] - before["position"][:, None], axis=-1)
-    assert away.min(1).max() < 1e-3 and away.min(0).max() < 1e-3
+    assert away.min(1).max() < 4e-3 and away.min(0).max() < 4e-3  # land is a little nearer, so that it is no sky
     nearest = away.argmin(1)
     np.testing.assert_allclose(after["color"][nearest], before["color"], atol=3e-3)
     # the paths of a cycle are shorter than those of the loop were, so that strain enlarges fewer points
