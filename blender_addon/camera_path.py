@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ..cinema_core.shared.camera import camera_path
-from . import result
+from . import quality_words, result
 from .scene import to_blender
 from .versions import fcurves_of
 
@@ -34,6 +34,18 @@ class PathChoice:
 def loop_length(scene: bpy.types.Scene) -> int:
     """Give the playing loop's length in frames; before a build, the one set for the build."""
     return int(result.get_input(scene, "Loop Length", scene.cinemagraph.frames))
+
+
+def has_own_amplitude(settings: bpy.types.PropertyGroup) -> bool:
+    """Whether the user has chosen the amplitude of camera paths."""
+    return settings.is_property_set("path_amplitude") and settings.path_amplitude != settings.path_suggested
+
+
+def next_amplitude(settings: bpy.types.PropertyGroup) -> float:
+    """Amplitude of the next camera path: the user's, or as large as the build allows without bending or tearing."""
+    if has_own_amplitude(settings):
+        return settings.path_amplitude
+    return min(1.0, quality_words.safe_amplitude(settings.report))
 
 
 def add_path(scene: bpy.types.Scene, choice: PathChoice) -> None:

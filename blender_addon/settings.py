@@ -128,6 +128,10 @@ class PathSettings:
         max=10.0,
         soft_max=2.0,
     )
+    path_suggested: FloatProperty(
+        name="Suggested Amplitude",
+        description="Amplitude of the last camera path if it was suggested, else 0; the next build may suggest another",
+    )
     path_loop: BoolProperty(
         name="Closed Loop",
         description="Let the next camera path return to its start, so that the video loops seamlessly",

@@ -7,6 +7,7 @@ from ..blender_addon import camera_path, coverage, ensure
 from ..cinema_core.shared.camera import PRESETS
 from .polls import is_own
 
+MAX_ROUNDING = 1e-6  # of an amplitude as a property
 PATHS = [(name, preset.label, preset.help) for name, preset in PRESETS.items()]
 
 
@@ -59,7 +60,11 @@ class CINEMAGRAPH_OT_add_camera_path(bpy.types.Operator):
         ensure.ensure_objects(context.scene)
         coverage.forget(context.scene)
         camera_path.add_path(context.scene, camera_path.PathChoice(self.path, self.frames, self.loop, self.amplitude))
-        settings = context.scene.cinemagraph  # a preset of the panel stores the path as it was adjusted
+        settings = context.scene.cinemagraph
+        was_suggested = not camera_path.has_own_amplitude(settings)
+        if was_suggested and abs(self.amplitude - camera_path.next_amplitude(settings)) < MAX_ROUNDING:
+            settings.path_suggested = self.amplitude
+        # A preset of the panel stores the path as it was adjusted.
         settings.path_name, settings.path_loop, settings.path_amplitude = self.path, self.loop, self.amplitude
         return {"FINISHED"}
 

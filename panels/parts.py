@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 
 from .. import __package__ as base_package
-from ..blender_addon import playback, quality_words, result, viewport
+from ..blender_addon import camera_path, playback, result, viewport
 from ..blender_addon.hint_layers import button_rows
 from ..cinema_core.shared.camera import PRESETS
 from . import thumbnails
@@ -125,13 +125,6 @@ def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout, height:
         row.operator("cinemagraph.remove", text="", icon="TRASH")
 
 
-def path_amplitude(settings: bpy.types.PropertyGroup) -> float:
-    """Amplitude of the next camera path: the user's, or as large as the build allows without bending or tearing."""
-    if settings.is_property_set("path_amplitude"):
-        return settings.path_amplitude
-    return min(settings.path_amplitude, quality_words.safe_amplitude(settings.report))
-
-
 def show_paths(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Show a button with a picture for each camera path."""
     settings = context.scene.cinemagraph
@@ -142,7 +135,7 @@ def show_paths(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
         button = row.row(align=True)
         button.scale_y = PICTURE
         chosen = button.operator("cinemagraph.add_camera_path", text=preset.label)
-        chosen.path, chosen.loop, chosen.amplitude = path, settings.path_loop, path_amplitude(settings)
+        chosen.path, chosen.loop, chosen.amplitude = path, settings.path_loop, camera_path.next_amplitude(settings)
 
 
 def show_render(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:

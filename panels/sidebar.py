@@ -4,12 +4,11 @@ from pathlib import Path
 
 import bpy
 
-from ..blender_addon import quality_words, render, result, selection, strokes
+from ..blender_addon import camera_path, quality_words, render, result, selection, strokes
 from ..blender_addon.hint_layers import LAYERS, MOTION_HINTS
 from .parts import (
     PRIMARY,
     SidebarPanel,
-    path_amplitude,
     show_animate,
     show_colors,
     show_draw_buttons,
@@ -255,10 +254,9 @@ class CINEMAGRAPH_PT_camera(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "path_amplitude")
-        if path_amplitude(settings) < settings.path_amplitude:
-            text = (
-                f"Paths have an Amplitude of {path_amplitude(settings):.2g}: larger ones would bend or tear this photo"
-            )
+        amplitude = camera_path.next_amplitude(settings)
+        if amplitude < 1 and not camera_path.has_own_amplitude(settings):
+            text = f"The next path has an Amplitude of {amplitude:.2g}: a larger one would bend or tear this photo"
             show_wrapped(context, column, text, "INFO")
         column.prop(settings, "path_loop")
 

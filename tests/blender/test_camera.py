@@ -1,5 +1,7 @@
 """The photo's camera, and camera paths as keyframes."""
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -99,6 +101,28 @@ def test_a_camera_preset_moves_the_camera(addon, placed):
     run(filepath=find("Mine", folder), menu_idname=panel)
     assert (settings.path_name, round(settings.path_amplitude, 5)) == ("up-down", 0.7)
     bpy.ops.cinemagraph.camera_preset_add(name="Mine", remove_name=True)
+
+
+def test_the_first_amplitude_is_what_the_build_allows(addon, placed):
+    settings, path = placed.cinemagraph, addon.camera_path
+
+    def build(amplitude: float, source: str = "network") -> None:
+        settings.report_json = json.dumps({"quality": {"amplitude": amplitude}, "depth_source": source})
+
+    assert path.next_amplitude(settings) == 1
+    build(0.5)
+    assert path.next_amplitude(settings) == 0.5 and not path.has_own_amplitude(settings)
+    bpy.ops.cinemagraph.add_camera_path(path="side", amplitude=path.next_amplitude(settings))
+    assert settings.path_amplitude == 0.5
+    build(0.75)  # a suggestion may change
+    assert path.next_amplitude(settings) == 0.75
+    build(0.5, "file")
+    assert path.next_amplitude(settings) == 1  # the user's depth may be true
+    build(0.5)
+    settings.path_amplitude = 1.0  # the user's choice stays
+    assert path.next_amplitude(settings) == 1 and path.has_own_amplitude(settings)
+    bpy.ops.cinemagraph.add_camera_path(path="side", amplitude=path.next_amplitude(settings))
+    assert path.next_amplitude(settings) == 1
 
 
 def test_a_camera_preset_waits_for_a_photo(addon, scene):

@@ -241,6 +241,20 @@ def test_edges_may_stay_as_they_are(tmp_path, photo):
     assert np.abs(kept / kept.max() - soft / soft.max()).max() < 0.01
 
 
+def test_objects_become_rigid_only_where_the_user_wants_it_in_a_map(tmp_path, landscape_pixels):
+    photo = Photo(np.float32(landscape_pixels) / 255, 320.0)
+    disparity = 1 / find_depth(photo, None, BuildOptions(coherence="never")).values
+    np.save(tmp_path / "a.npy", 1 / disparity)
+    kept, never, always = (
+        1 / read_depth(tmp_path / "a.npy", photo, BuildOptions(edge_cleanup=0, coherence=kind))
+        for kind in ("auto", "never", "always")
+    )
+    np.testing.assert_array_equal(kept, never)
+    assert np.abs(kept - disparity).max() < 0.02 and np.abs(always - kept).max() > 0.05
+    by_default = 1 / find_depth(photo, None, BuildOptions()).values
+    assert np.abs(by_default - disparity).max() > 0.05
+
+
 @pytest.mark.parametrize("suffix", [".png", ".exr", ".npy"])
 def test_written_depth_comes_back(tmp_path, photo, suffix):
     depth = np.clip(1 / STRETCHED.clip(0.01), 1, FARTHEST).astype(np.float32)
