@@ -1,6 +1,6 @@
 """Prints how much camera moves bend and tear photographs, before and after depth by objects; run by `make bench-depth`.
 
-* photographs: those of depth_photographs.txt, none of which judges the depth network; figures of `view.distortion`;
+* photographs: those of depth_photographs.txt, on which the constants were chosen; figures of `view.distortion`;
 * order: the pairs of training/pairs.txt on built depth;
 * scenes: rendered ones with true depth: error of the estimate, and views of moved cameras with true depth that went
   through the stage;
