@@ -16,9 +16,10 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from figures import open_and_build  # isort: skip  it chooses a folder for the extension, which bpy reads once
+
 import bpy
 import numpy as np
-from figures import open_and_build
 
 MODULE = "bl_ext.user_default.cinemagraph_3d"
 
