@@ -128,6 +128,7 @@ def show_animate(context: bpy.types.Context, layout: bpy.types.UILayout, height:
 def show_paths(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
     """Show a button with a picture for each camera path."""
     settings = context.scene.cinemagraph
+    amplitude = camera_path.next_amplitude(settings)
     grid = layout.grid_flow(columns=2, row_major=True, even_columns=True, align=True)
     for path, preset in PRESETS.items():
         row = grid.row(align=True)
@@ -135,7 +136,7 @@ def show_paths(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
         button = row.row(align=True)
         button.scale_y = PICTURE
         chosen = button.operator("cinemagraph.add_camera_path", text=preset.label)
-        chosen.path, chosen.loop, chosen.amplitude = path, settings.path_loop, camera_path.next_amplitude(settings)
+        chosen.path, chosen.loop, chosen.amplitude = path, settings.path_loop, amplitude
 
 
 def show_render(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:

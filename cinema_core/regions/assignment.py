@@ -9,11 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..shared.data import FARTHEST
 from .atoms import Atoms
-from .superpixels import to_lab
+from .superpixels import SKY_DISPARITY, to_lab
 
-SKY_DISPARITY = 1.5 / FARTHEST  # disparity below which a pixel is sky
 EDGE_COLOR = 8.0  # distance in Lab, of a pixel and an atom, that counts as much as EDGE_SHIFT
 MAX_COLOR_COST = 3.0
 EDGE_SHIFT = 2.0  # px of parallax
@@ -61,7 +59,7 @@ def _closest(atoms: Atoms, place: tuple[np.ndarray, np.ndarray], disparity: np.n
     h, w = atoms.label.shape
     shift = np.append(atoms.samples.mixed[:, 0] / atoms.samples.area, 0)
     colors = np.append(atoms.lab, np.zeros((1, 3)), 0)
-    porous = np.append(atoms.porous, False)
+    porous = np.append(atoms.samples.upright, False)
     is_sky = disparity < SKY_DISPARITY
     lowest, found = np.full(len(disparity), np.inf), np.zeros(len(disparity), np.int32)
     for down, right in AROUND:

@@ -16,7 +16,7 @@ from .horizon import find_horizon_row
 from .merging import Links
 from .porous import find_porous
 from .straight_lines import are_vertical, find_lines
-from .superpixels import SKY_LOG_DISPARITY, Superpixels, find_superpixels
+from .superpixels import SKY_DISPARITY, Superpixels, find_superpixels, subsample
 from .surfaces import MODEL_SIDE, PLACE_UNIT, Samples
 
 COLOR_SCALE = 8.0  # distance in Lab at which the similarity along a boundary falls to 1/e
@@ -37,7 +37,6 @@ class Atoms:
     Attributes:
         label: (h, w) int64, the atom of each pixel of the small photo, -1 in the sky.
         lab: (n, 3) mean colours.
-        porous: (n,) bool.
         samples, links: Of the atoms.
         horizon: Row, px of the small photo.
         unit: px of parallax per disparity.
@@ -45,7 +44,6 @@ class Atoms:
 
     label: np.ndarray
     lab: np.ndarray
-    porous: np.ndarray
     samples: Samples
     links: Links
     horizon: float
@@ -64,10 +62,10 @@ def divide_photo(disparity: np.ndarray, color: np.ndarray, focal: float) -> Atom
         The atoms; None if the photo shows nothing but sky.
     """
     cells = find_superpixels(disparity, color, np.zeros(disparity.shape, np.int32))
-    sky = np.log(cells.disparity) < SKY_LOG_DISPARITY
+    sky = cells.disparity < SKY_DISPARITY
     porous = find_porous(cells.lab * 100, sky)
     number = np.where(porous > 0, cells.labels.max() + porous, cells.labels)
-    solid = (number >= 0) & ~sky  # the gaps of porous things tell nothing about their depth
+    solid = ~sky  # the gaps of porous things tell nothing about their depth
     kept = np.unique(number[solid])
     if not len(kept):
         return None
@@ -75,10 +73,9 @@ def divide_photo(disparity: np.ndarray, color: np.ndarray, focal: float) -> Atom
     label = np.where((kept[position] == number) & (solid | (porous > 0)), position, -1)
     horizon = find_horizon_row(np.where(sky, 0, cells.disparity), sky)
     unit = SIDE * focal * MODEL_SIDE / max(disparity.shape)
-    is_porous = kept > cells.labels.max()
-    standing = _find_standing(color, label, len(kept))
-    samples, lab = _sample(label, solid, cells, horizon, unit, is_porous, standing)
-    return Atoms(label, lab, is_porous, samples, _link(label, lab, horizon), horizon, unit)
+    upright, standing = kept > cells.labels.max(), _find_standing(color, label, len(kept))
+    samples, lab = _sample(label, solid, cells, horizon, unit, upright, standing)
+    return Atoms(label, lab, samples, _link(label, lab, horizon), horizon, unit)
 
 
 def _sample(
@@ -87,12 +84,12 @@ def _sample(
     cells: Superpixels,
     horizon: float,
     unit: float,
-    porous: np.ndarray,
+    upright: np.ndarray,
     standing: np.ndarray,
 ) -> tuple[Samples, np.ndarray]:
     """Moments and (n, 3) mean Lab colours of the atoms, from their solid pixels; the gaps count as area."""
     y, x = np.nonzero(solid)
-    at, count, scale = label[y, x], len(porous), MODEL_SIDE / max(label.shape)
+    at, count, scale = label[y, x], len(upright), MODEL_SIDE / max(label.shape)
     seen = np.bincount(at, minlength=count)
     area = np.bincount(label[label >= 0], minlength=count) * scale**2
 
@@ -111,7 +108,7 @@ def _sample(
         total(shift * shift),
         FAR_WEIGHT[0] + FAR_WEIGHT[1] / (near + FAR_WEIGHT[2]),
         np.bincount(at, v > 0, count) / seen,
-        porous,
+        upright,
         standing,
     )
     lab = np.stack([np.bincount(at, cells.lab[y, x, channel] * 100.0, count) / seen for channel in range(3)], 1)
@@ -126,7 +123,7 @@ def _find_standing(color: np.ndarray, label: np.ndarray, count: int) -> np.ndarr
     beside = np.zeros(size[::-1], np.uint8)
     ends = np.ascontiguousarray(np.rint(lines.place[are_vertical(lines)][:, (0, -1)]), np.int32)
     cv2.polylines(beside, list(ends), False, (1,), LINE_WIDTH)
-    small = cv2.resize(beside, label.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    small = subsample(beside, label.shape)
     inside = label >= 0
     area = np.bincount(label[inside], minlength=count)
     return np.bincount(label[inside], small[inside], count) / np.maximum(area, 1)

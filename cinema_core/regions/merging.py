@@ -183,15 +183,9 @@ def _exchange(samples: Samples, links: Links, region: np.ndarray) -> np.ndarray:
 
 def _absorb_tiny(samples: Samples, links: Links, region: np.ndarray) -> np.ndarray:
     """(n,) regions after tiny ones have joined the larger neighbour with the weakest outline."""
-    tiny = np.bincount(region, samples.area) < MIN_REGION
-    outlines = _find_outlines(links, region)
-    one, other = np.concatenate([outlines.pair, outlines.pair[:, ::-1]]).T
-    order = np.lexsort((-np.tile(outlines.length * outlines.similarity, 2), one))
-    order = order[tiny[one[order]] & ~tiny[other[order]]]
-    weakest = order[np.unique(one[order], return_index=True)[1]]
-    joins = np.arange(len(tiny))
-    joins[one[weakest]] = other[weakest]
-    return _renumber(joins[region])
+    tiny, outlines = np.bincount(region, samples.area) < MIN_REGION, _find_outlines(links, region)
+    one, other = _both_ways(outlines)
+    return _join_neighbours(region, outlines, outlines.length * outlines.similarity, tiny[one] & ~tiny[other])
 
 
 def _join_porous(samples: Samples, links: Links, region: np.ndarray) -> np.ndarray:
@@ -200,13 +194,27 @@ def _join_porous(samples: Samples, links: Links, region: np.ndarray) -> np.ndarr
     A lattice on a tower, or twigs on a trunk, are parts of it.
     """
     found, outlines = fit_regions(samples, region), _find_outlines(links, region)
-    porous = np.bincount(region, samples.area * samples.upright) > 0.5 * np.bincount(region, samples.area)
-    shift = np.bincount(region, samples.mixed[:, 0]) / np.bincount(region, samples.area)
-    one, other = np.concatenate([outlines.pair, outlines.pair[:, ::-1]]).T
-    apart = np.abs(np.log2(np.maximum(shift[one], MIN_SHIFT) / np.maximum(shift[other], MIN_SHIFT)))
-    order = np.lexsort((-np.tile(outlines.length, 2), one))
-    order = order[(porous[one] & ~porous[other] & (found.model[other] == CARD) & (apart < MAX_POROUS_OCTAVES))[order]]
-    longest = order[np.unique(one[order], return_index=True)[1]]
-    joins = np.arange(len(porous))
-    joins[one[longest]] = other[longest]
+    area = np.bincount(region, samples.area)
+    porous = np.bincount(region, samples.area * samples.upright) > 0.5 * area
+    shift = np.maximum(np.bincount(region, samples.mixed[:, 0]) / area, MIN_SHIFT)
+    one, other = _both_ways(outlines)
+    near = np.abs(np.log2(shift[one] / shift[other])) < MAX_POROUS_OCTAVES
+    parts = porous[one] & ~porous[other] & (found.model[other] == CARD) & near
+    return _join_neighbours(region, outlines, outlines.length, parts)
+
+
+def _both_ways(outlines: Outlines) -> tuple[np.ndarray, np.ndarray]:
+    """(2p,) regions that have outlines, and (2p,) their neighbours: each pair stands twice."""
+    one, other = outlines.pair.T
+    return np.concatenate([one, other]), np.concatenate([other, one])
+
+
+def _join_neighbours(region: np.ndarray, outlines: Outlines, strength: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """(n,) regions after each has joined the allowed neighbour, (2p,) of `_both_ways`, of largest (p,) strength."""
+    one, other = _both_ways(outlines)
+    order = np.lexsort((-np.tile(strength, 2), one))
+    order = order[allowed[order]]
+    best = order[np.unique(one[order], return_index=True)[1]]
+    joins = np.arange(region.max() + 1)
+    joins[one[best]] = other[best]
     return _renumber(joins[region])

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from ..shared.data import FARTHEST
-from .assignment import SKY_DISPARITY, assign_pixels
+from .assignment import assign_pixels
 from .atoms import Atoms
+from .superpixels import SKY_DISPARITY, subsample
 from .surfaces import MODEL_SIDE, PLACE_UNIT
 
 EXTREMES = (0.01, 0.99)  # quantiles of a region's own disparity, to which its surface is limited
@@ -89,7 +90,7 @@ def _evaluate(
 
 def _limits(atoms: Atoms, region: np.ndarray, disparity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(r,) float32 lowest and highest shift of the estimate in every region."""
-    small = cv2.resize(disparity, atoms.label.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    small = subsample(disparity, atoms.label.shape)
     known = (atoms.label >= 0) & (small >= SKY_DISPARITY)
     of, shift = region[atoms.label[known]], small[known] * atoms.unit
     order = np.lexsort((shift, of))

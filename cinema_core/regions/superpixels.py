@@ -19,7 +19,8 @@ MIN_SUPERPIXEL_DISCONTINUITY_SHARE = 0.08  # of the near side's disparity; see a
 # Scales for comparing superpixels.
 CLEAR_STEP = 0.18  # difference of log disparity that is a clear step in depth
 UNLIKE_COLOR = 0.07  # distance in L, a, b over 100; colours farther apart than this are unlike
-SKY_LOG_DISPARITY = float(np.log(1.5 / FARTHEST))  # log disparity below which a superpixel is sky
+SKY_DISPARITY = 1.5 / FARTHEST  # disparity below which a pixel or a superpixel is sky
+SKY_LOG_DISPARITY = float(np.log(SKY_DISPARITY))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,16 +7,19 @@ the end of the presets "side" and "up-down", and lengths are in px of a photo of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..image.grid import resize
 from ..regions.straight_lines import MAX_BEND, Lines, are_vertical, bend_lines, find_lines, lean_lines
-from ..regions.superpixels import to_lab
+from ..regions.superpixels import subsample, to_lab
 from ..shared.camera import SIDE
+from ..shared.job_folder import GOOD
 
 MEASURED_SIDE = 720  # px, longer side of the photo that is measured
 MAX_LEAN = 5.0  # degrees
@@ -28,9 +31,8 @@ MIN_TEXTURE = 1.5  # standard deviation of L; in plainer surroundings a cut is n
 MAX_PIECE = 0.001  # share of the photo; smaller connected pieces are shreds
 RUBBER_REACH = 1 / 120  # of the longer side; distance of the second difference that tells rubber
 MAX_RUBBER = 1.0  # px, of the second difference
-# Limits of what an artist accepts, found on photographs beside their pictures.
-MAX_BENT, MAX_TORN, MAX_SHREDS = 0.06, 2.0, 20
 AMPLITUDES = (1.0, 0.75, 0.5, 0.35, 0.25)  # factors on a path, tried in this order
+Cuts = tuple[np.ndarray, np.ndarray]  # (H, W - 1) across and (H - 1, W) down: bool, between adjacent pixels
 
 
 @dataclass(frozen=True)
@@ -65,43 +67,54 @@ def measure_distortion(disparity: np.ndarray, color: np.ndarray, focal: float) -
         color: (H, W, 3) float32, sRGB.
         focal: Focal length in px of the photo.
     """
-    side = max(disparity.shape)
-    scale = MEASURED_SIDE / side
-    size = tuple(max(16, round(n * scale)) for n in disparity.shape[::-1])
-    shift = cv2.resize(disparity, size, interpolation=cv2.INTER_NEAREST) * np.float32(SIDE * focal * scale)
-    small = cv2.resize(color, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    lab = cv2.GaussianBlur(to_lab(np.ascontiguousarray(small)) * 100, (0, 0), 0.5)
-    lines = find_lines(small)
-    bend = bend_lines(lines, shift)
-    vertical = are_vertical(lines)
-    leaning = vertical & (lean_lines(lines, shift) > MAX_LEAN)
-    lean = float(lines.length[leaning].sum() / max(lines.length[vertical].sum(), 1.0))
-    full = replace(_measure(shift, lab, lines, bend), lean=lean)
+    scale = MEASURED_SIDE / max(disparity.shape)
+    height, width = (max(16, round(side * scale)) for side in disparity.shape)
+    shift = subsample(disparity, (height, width)) * np.float32(SIDE * focal * scale)
+    small = resize(color, (width, height))
+    lab = cv2.GaussianBlur(to_lab(small) * 100, (0, 0), 0.5)
+    lines, cuts = find_lines(small), _find_cuts(shift)
+    bend, leaning = bend_lines(lines, shift), lean_lines(lines, shift) > MAX_LEAN
+    vertical = lines.length * are_vertical(lines)
+    faults = _find_faults(cuts, lab, lines, bend)
     safe = (
         factor
         for factor in AMPLITUDES
-        if _is_acceptable(full if factor == 1 else _measure(shift * np.float32(factor), lab, lines, bend * factor))
+        if _is_acceptable(
+            faults if factor == 1 else _find_faults(_find_cuts(shift * np.float32(factor)), lab, lines, bend * factor)
+        )
     )
-    return replace(full, amplitude=next(safe, AMPLITUDES[-1]))
-
-
-def _measure(shift: np.ndarray, lab: np.ndarray, lines: Lines, bend: np.ndarray) -> Distortion:
-    """Distortion by a shift, (H, W) px, of a photo, (H, W, 3) Lab, whose lines bend by (k,) px."""
-    cut = [_cuts(shift), _cuts(np.ascontiguousarray(shift.T)).T]
-    longer = max(shift.shape)
     return Distortion(
-        float(lines.length[bend > MAX_BEND].sum() / max(lines.length.sum(), 1.0)),
-        0.0,
-        float(sum(c.sum() for c in cut)) / longer,
-        float(sum(_torn(c, lab, axis).sum() for c, axis in zip(cut, (1, 0), strict=True))) / longer,
-        _count_shreds(cut, shift.shape),
-        _share_of_rubber(shift, cut),
-        1.0,
+        **faults,
+        lean=float(vertical[leaning].sum() / max(vertical.sum(), 1.0)),
+        cuts=float(sum(cut.sum() for cut in cuts)) / max(height, width),
+        rubber=_share_of_rubber(shift, cuts),
+        amplitude=next(safe, AMPLITUDES[-1]),
     )
 
 
-def _is_acceptable(found: Distortion) -> bool:
-    return found.bent <= MAX_BENT and found.torn <= MAX_TORN and found.shreds <= MAX_SHREDS
+def _find_faults(cuts: Cuts, lab: np.ndarray, lines: Lines, bend: np.ndarray) -> dict[str, Any]:
+    """The figures that limit a camera move, by name.
+
+    Args:
+        cuts: Between the pixels of the photo.
+        lab: (H, W, 3) Lab, the photo.
+        lines: Of the photo.
+        bend: (k,) px by which they bend.
+    """
+    return {
+        "bent": float(lines.length[bend > MAX_BEND].sum() / max(lines.length.sum(), 1.0)),
+        "torn": float(sum(_torn(cut, lab, axis).sum() for cut, axis in zip(cuts, (1, 0), strict=True)))
+        / max(lab.shape[:2]),
+        "shreds": _count_shreds(cuts, lab.shape[:2]),
+    }
+
+
+def _is_acceptable(faults: dict[str, Any]) -> bool:
+    return all(faults[name] <= high for name, (_, high), _ in GOOD if name in faults)
+
+
+def _find_cuts(shift: np.ndarray) -> Cuts:
+    return _cuts(shift), _cuts(np.ascontiguousarray(shift.T)).T
 
 
 def _cuts(shift: np.ndarray) -> np.ndarray:
@@ -128,7 +141,7 @@ def _torn(cut: np.ndarray, lab: np.ndarray, axis: int) -> np.ndarray:
     return cut & flat & (spread[:, :-1] > MIN_TEXTURE)
 
 
-def _count_shreds(cut: list[np.ndarray], shape: tuple[int, ...]) -> int:
+def _count_shreds(cut: Cuts, shape: tuple[int, ...]) -> int:
     """Number of small pieces into which cuts, across and down, divide a picture."""
     number = np.arange(shape[0] * shape[1]).reshape(shape)
     one = np.concatenate([number[:, :-1][~cut[0]], number[:-1][~cut[1]]])
@@ -138,7 +151,7 @@ def _count_shreds(cut: list[np.ndarray], shape: tuple[int, ...]) -> int:
     return int((np.bincount(piece) < MAX_PIECE * number.size).sum())
 
 
-def _share_of_rubber(shift: np.ndarray, cut: list[np.ndarray]) -> float:
+def _share_of_rubber(shift: np.ndarray, cut: Cuts) -> float:
     """Share of pixels with a large second difference of the shift, away from cuts."""
     reach = max(2, round(RUBBER_REACH * max(shift.shape)))
     near = np.zeros(shift.shape, np.uint8)

@@ -1,6 +1,7 @@
 """Prints how much camera moves bend and tear photographs, before and after depth by objects; run by `make bench-depth`.
 
 * photographs: those of depth_photographs.txt, on which the constants were chosen; figures of `view.distortion`;
+* others: all other landscapes of the package but those of training/keep_out.txt, on which nothing was chosen;
 * order: the pairs of training/pairs.txt on built depth;
 * scenes: rendered ones with true depth: error of the estimate, and views of moved cameras with true depth that went
   through the stage;
@@ -20,7 +21,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,36 +31,34 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import bpy  # noqa: F401  imported before torch, because both bring their own threads
 import cv2
 import numpy as np
-from empty_points import NONE
 from geometry import PARTS, POINT_SIZE, RENDERS, Errors, _part_masks, _quiet, our_points
-from geometry_scenes import ENDS, SCENES, View, load_scene
+from geometry_scenes import ENDS, SCENES, Scene, View, load_scene
 
 from cinema_core.depth.find import depth_by_network
 from cinema_core.depth.network import Prediction, infer
 from cinema_core.files.photo import read_photo
-from cinema_core.pipeline.build import plan
-from cinema_core.pipeline.cache import DiskCache, MemoryCache
-from cinema_core.pipeline.request import Request
-from cinema_core.pipeline.stage import Runner
 from cinema_core.regions.coherent_depth import make_coherent
 from cinema_core.shared.camera import Camera, camera_path
 from cinema_core.shared.data import FARTHEST, Photo
+from cinema_core.shared.job_folder import GOOD, OF_ESTIMATES
 from cinema_core.shared.options import BuildOptions
-from cinema_core.view.distortion import MAX_BENT, MAX_SHREDS, MAX_TORN, Distortion, measure_distortion
+from cinema_core.view.distortion import Distortion, measure_distortion
 from cinema_core.view.splatting import Splatter
 from training.ordinal import is_wrong, read_pairs, summarise
-from training.sources import photo_file
+from training.sources import HERE, photo_file, photo_folder
 
 PHOTOGRAPHS = Path(__file__).with_name("depth_photographs.txt")
 KINDS = {"before": "never", "after": "auto"}  # of depth -> value of the option
 SHOWN_ENDS = (("side", 0), ("side", 59), ("up-down", 0), ("up-down", 59), ("circle", 22), ("zoom-in", 59))
+LIMITS = {name: high for name, (_, high), _ in GOOD if name in OF_ESTIMATES}
+NO_LANDSCAPES = ("space", "earth")  # beginnings of names
 TIMED_SIZES = ((1280, 720), (3840, 2160))  # px
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, help="folder for pictures of the ends of the camera paths")
-    parser.add_argument("--parts", nargs="+", default=["photographs", "order", "scenes", "time"])
+    parser.add_argument("--parts", nargs="+", default=["photographs", "others", "order", "scenes", "time"])
     parser.add_argument("photo", nargs="*", type=Path, help="photographs instead of those of the list")
     arguments = parser.parse_args()
     photos = arguments.photo or [photo_file(line.split()[0]) for line in PHOTOGRAPHS.read_text().splitlines()]
@@ -68,8 +66,17 @@ def main() -> None:
         print(f"== {part}", flush=True)
         if part == "photographs":
             print_photographs(photos, arguments.pictures)
+        elif part == "others":
+            print_photographs(other_photos(photos), None)
         else:
             {"order": print_order, "scenes": print_scenes, "time": print_time}[part]()
+
+
+def other_photos(photos: list[Path]) -> list[Path]:
+    """The package's landscapes that are neither among these nor kept out."""
+    left_out = {path.stem for path in photos} | set((HERE / "keep_out.txt").read_text().split())
+    found = sorted(photo_folder().glob("*.jpg"))
+    return [path for path in found if path.stem not in left_out and not path.stem.startswith(NO_LANDSCAPES)]
 
 
 def disparities(photo: Photo, prediction: Prediction) -> dict[str, np.ndarray]:
@@ -92,11 +99,11 @@ def print_photographs(files: list[Path], pictures: Path | None) -> None:
         if pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             for end in SHOWN_ENDS:
-                pair = [render(file, photo, disparity, end) for disparity in made.values()]
+                pair = [render(photo, disparity, end) for disparity in made.values()]
                 name = f"{file.stem}_{end[0]}_{end[1]}.png"
                 cv2.imwrite(str(pictures / name), np.concatenate(pair, 1)[..., ::-1])
     for name, found in zip(KINDS, zip(*rows, strict=True), strict=True):
-        good = sum(f.bent <= MAX_BENT and f.torn <= MAX_TORN and f.shreds <= MAX_SHREDS for f in found)
+        good = sum(all(getattr(f, key) <= LIMITS[key] for key in LIMITS) for f in found)
         means = [np.mean([getattr(f, key) for f in found]) for key in ("bent", "lean", "torn", "shreds", "rubber")]
         print(f"{name}: {good} of {len(found)} within the limits; means: bent {means[0]:.1%}, lean {means[1]:.1%}, "
               f"torn {means[2]:.2f}, shreds {means[3]:.0f}, rubber {means[4]:.1%}", flush=True)  # fmt: skip
@@ -106,15 +113,9 @@ def _row(found: Distortion) -> str:
     return f"{100 * found.bent:10.1f}{100 * found.lean:8.1f}{found.torn:8.2f}{found.shreds:8}"
 
 
-def render(file: Path, photo: Photo, disparity: np.ndarray, end: tuple[str, int]) -> np.ndarray:
+def render(photo: Photo, disparity: np.ndarray, end: tuple[str, int]) -> np.ndarray:
     """(H, W, 3) uint8 view from the end of a camera path of a photo with this disparity."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        np.save(folder / "depth.npy", 1 / disparity)
-        options = BuildOptions(max_side=max(disparity.shape), depth_kind="metric", edge_cleanup=0)
-        request = Request(file, folder, options, depth=folder / "depth.npy", still=True)
-        still = plan(request, Runner(MemoryCache(), DiskCache(folder), options, lambda _: nullcontext())).still.value
-    points = {f"still_{field}": getattr(still.points, field) for field in still.points.__dataclass_fields__} | NONE
+    points = our_points(View(photo.color, 1 / disparity), "exact", 0.0, photo.focal)
     splatter = Splatter(points, Camera(photo.width, photo.height, photo.focal), POINT_SIZE)
     return np.rint(splatter.render(0.0, camera_path(end[0])[end[1]])[0].clip(0, 1) * 255).astype(np.uint8)
 
@@ -153,7 +154,7 @@ def _error(disparity: np.ndarray, depth: np.ndarray) -> str:
     return f"{octaves.mean():.3f} octaves, within a factor of 1.25: {(octaves < np.log2(1.25)).mean():.1%}"
 
 
-def _views(scene: object, disparity: np.ndarray) -> str:
+def _views(scene: Scene, disparity: np.ndarray) -> str:
     errors = Errors()
     splatter = Splatter(our_points(View(scene.photo.color, 1 / disparity), "exact", 0.0), scene.camera, POINT_SIZE)
     for end in ENDS:

@@ -196,16 +196,16 @@ def _views(method: str, scene: Scene, kind: str, edge_cleanup: float) -> Iterato
         yield picture, covered, splatter.uncovered(0.0, pose)
 
 
-def our_points(photo: View, kind: str, edge_cleanup: float = 1.0) -> dict[str, np.ndarray]:
-    """Points of a build from a photo file and a depth file."""
+def our_points(photo: View, kind: str, edge_cleanup: float = 1.0, focal: float | None = None) -> dict[str, np.ndarray]:
+    """Points of a build from a photo file and a depth file; the focal length, px, is the longer side if None."""
     with tempfile.TemporaryDirectory() as name:
-        stages = our_stages(photo, kind, Path(name), edge_cleanup)
+        stages = our_stages(photo, kind, Path(name), edge_cleanup, focal)
         still, moving = stages.still.value.points, stages.moving.value.points
     points = {f"still_{field}": getattr(still, field) for field in still.__dataclass_fields__}
     return points | {f"moving_{field}": getattr(moving, field) for field in moving.__dataclass_fields__}
 
 
-def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) -> Plan:
+def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0, focal: float | None = None) -> Plan:
     """Stages of a still build; the photo and the depth map are written to the folder but not read yet."""
     cv2.imwrite(str(folder / "photo.png"), np.rint(photo.color[..., ::-1] * 255).astype(np.uint8))
     disparity = (1 / photo.depth).astype(np.float32)
@@ -215,7 +215,7 @@ def our_stages(photo: View, kind: str, folder: Path, edge_cleanup: float = 1.0) 
         np.save(folder / "depth.npy", photo.depth)
     file = folder / ("depth.png" if kind == "degraded" else "depth.npy")
     meant = "disparity" if kind == "degraded" else "metric"
-    options = BuildOptions(max_side=max(disparity.shape), depth_kind=meant, edge_cleanup=edge_cleanup)
+    options = BuildOptions(max_side=max(disparity.shape), depth_kind=meant, edge_cleanup=edge_cleanup, focal=focal)
     request = Request(folder / "photo.png", folder, options, depth=file, still=True)
     return plan(request, Runner(MemoryCache(), DiskCache(folder), options, lambda _: nullcontext()))
 
